@@ -1,0 +1,38 @@
+//! The life of the process: arguments, then one of the subcommands.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use loadclient::app;
+use loadclient::cli::{Args, Command};
+
+/// `verify`: the goal was not held.
+const EXIT_NOT_HELD: u8 = 3;
+
+fn main() -> ExitCode {
+    let config = match Args::try_parse().and_then(Args::into_config) {
+        Ok(config) => config,
+        Err(error) => return telemetry::usage::refuse("loadclient", &error),
+    };
+    // The TLS provider is chosen here, once, for whatever speaks TLS; it cannot be set already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let result = match config.command {
+        Command::Grpc(grpc) => app::grpc(&config.log, grpc).map(|summary| {
+            let _ = writeln!(io::stdout().lock(), "{summary}");
+            ExitCode::SUCCESS
+        }),
+        Command::Verify(verify) => app::verify(&config.log, &verify).map(|(held, text)| {
+            let _ = writeln!(io::stdout().lock(), "{text}");
+            if held {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(EXIT_NOT_HELD)
+            }
+        }),
+    };
+    result.unwrap_or_else(|error| {
+        let _ = writeln!(io::stderr().lock(), "loadclient: {error:#}");
+        ExitCode::FAILURE
+    })
+}

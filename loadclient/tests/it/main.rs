@@ -1,0 +1,10 @@
+//! The client from outside, against the real server and a real Prometheus, over loopback.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod goal;
+mod load;
+mod process;
+mod retry;
+mod rotation;
+mod usage;

@@ -1,0 +1,222 @@
+//! What the user typed, and what the program needs: [`Args`] and [`Config`]. Every flag has an
+//! environment variable; the flag wins.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use clap::Parser;
+use telemetry::{address, host, log};
+
+use crate::age::Policy;
+use crate::pool::Limits;
+use crate::role::Role;
+use crate::work::Work;
+
+/// A gRPC server with a finite, settable capacity, measured for autoscaling.
+///
+/// Capacity is workers / service time: 2 workers of 40 ms each sustain 50 requests per second.
+#[derive(Debug, Parser)]
+#[command(name = "server", version, max_term_width = 100)]
+pub struct Args {
+    /// What to offer, comma-separated; so far there is grpc.
+    #[arg(long, env = "ROLES", value_name = "ROLES", default_value = "grpc")]
+    #[arg(value_delimiter = ',')]
+    roles: Vec<Role>,
+
+    /// Address of the gRPC listener.
+    #[arg(
+        long,
+        env = "GRPC_ADDR",
+        value_name = "GRPC_ADDR",
+        default_value = "0.0.0.0:9090"
+    )]
+    #[arg(value_parser = address::parse)]
+    grpc_address: SocketAddr,
+
+    /// Address of the plain HTTP listener for /metrics, /livez and /readyz.
+    #[arg(
+        long,
+        env = "METRICS_ADDR",
+        value_name = "METRICS_ADDR",
+        default_value = "0.0.0.0:8081"
+    )]
+    #[arg(value_parser = address::parse)]
+    admin_address: SocketAddr,
+
+    /// What an operation does: delay (waits for the service time) or primes (counts primes up to
+    /// the request's max_prime, burning CPU).
+    #[arg(long, env = "WORK", value_name = "WORK", default_value = "delay")]
+    work: Work,
+
+    /// How many operations may run at once, at least 1.
+    #[arg(long, env = "WORKERS", value_name = "WORKERS", default_value = "2")]
+    workers: NonZeroU16,
+
+    /// How long an operation takes when the work is delay, in milliseconds, at most an hour.
+    #[arg(
+        long,
+        env = "SERVICE_TIME_MS",
+        value_name = "SERVICE_TIME_MS",
+        default_value = "40"
+    )]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=3_600_000))]
+    service_time_ms: u64,
+
+    /// How many operations may wait for a worker; beyond them calls get RESOURCE_EXHAUSTED.
+    #[arg(
+        long,
+        env = "QUEUE_LENGTH",
+        value_name = "QUEUE_LENGTH",
+        default_value = "100"
+    )]
+    queue_length: u32,
+
+    /// Age in seconds (give or take 10 %) at which a connection gets GOAWAY, so that clients find
+    /// new pods; 0 for never.
+    #[arg(
+        long,
+        env = "MAX_CONNECTION_AGE_SECONDS",
+        value_name = "MAX_CONNECTION_AGE_SECONDS"
+    )]
+    #[arg(default_value = "30")]
+    max_connection_age_seconds: u32,
+
+    /// Seconds from that GOAWAY until the connection is closed even with calls in flight.
+    #[arg(long, env = "MAX_CONNECTION_AGE_GRACE_SECONDS", default_value = "10")]
+    #[arg(value_name = "MAX_CONNECTION_AGE_GRACE_SECONDS")]
+    max_connection_age_grace_seconds: u32,
+
+    /// Seconds between SIGTERM (readiness turns false) and GOAWAY, still serving: the time that
+    /// endpoints and clients need to notice.
+    #[arg(long, env = "DRAIN_DELAY_SECONDS", value_name = "DRAIN_DELAY_SECONDS")]
+    #[arg(default_value = "5")]
+    drain_delay_seconds: u32,
+
+    /// Seconds that calls in flight have after the drain delay; then they are cut, and the
+    /// program ends with exit code 1. A pod's grace period must exceed both together.
+    #[arg(
+        long,
+        env = "SHUTDOWN_TIMEOUT_SECONDS",
+        value_name = "SHUTDOWN_TIMEOUT_SECONDS"
+    )]
+    #[arg(default_value = "15")]
+    shutdown_timeout_seconds: u32,
+
+    /// The pod's name in answers; by default the host name.
+    #[arg(long, env = "POD_NAME", value_name = "POD_NAME")]
+    pod_name: Option<String>,
+
+    /// Shape of log lines: text or json.
+    #[arg(
+        long,
+        env = "LOG_FORMAT",
+        value_name = "LOG_FORMAT",
+        default_value = "text"
+    )]
+    log_format: log::Format,
+
+    /// Log level or filter, for example info or info,server=debug.
+    #[arg(
+        long,
+        env = "RUST_LOG",
+        value_name = "RUST_LOG",
+        default_value = "info"
+    )]
+    log_level: log::Filter,
+}
+
+/// Everything the program needs, valid by construction.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What to offer.
+    pub roles: BTreeSet<Role>,
+    /// Where to listen for gRPC.
+    pub grpc_address: SocketAddr,
+    /// Where to listen for operators.
+    pub admin_address: SocketAddr,
+    /// The name in answers.
+    pub pod: String,
+    /// What an operation does.
+    pub work: Work,
+    /// How long it takes with [`Work::Delay`].
+    pub service_time: Duration,
+    /// Workers and queue.
+    pub pool: Limits,
+    /// Age of connections.
+    pub connection: Policy,
+    /// From SIGTERM to GOAWAY.
+    pub drain_delay: Duration,
+    /// From GOAWAY to the end.
+    pub shutdown_timeout: Duration,
+    /// Shape of log lines.
+    pub log_format: log::Format,
+    /// Which lines.
+    pub log_filter: log::Filter,
+}
+
+impl Args {
+    /// What the program needs.
+    #[must_use]
+    pub fn into_config(self) -> Config {
+        let seconds = |count: u32| Duration::from_secs(u64::from(count));
+        let age = self.max_connection_age_seconds;
+        Config {
+            roles: self.roles.into_iter().collect(),
+            grpc_address: self.grpc_address,
+            admin_address: self.admin_address,
+            pod: self.pod_name.unwrap_or_else(host::name),
+            work: self.work,
+            service_time: Duration::from_millis(self.service_time_ms),
+            pool: Limits {
+                workers: self.workers,
+                queue_length: self.queue_length,
+            },
+            connection: Policy {
+                max_age: (age > 0).then(|| seconds(age)),
+                grace: seconds(self.max_connection_age_grace_seconds),
+            },
+            drain_delay: seconds(self.drain_delay_seconds),
+            shutdown_timeout: seconds(self.shutdown_timeout_seconds),
+            log_format: self.log_format,
+            log_filter: self.log_level,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        use clap::CommandFactory as _;
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_an_environment_twin() {
+        use clap::CommandFactory as _;
+        for argument in Args::command().get_arguments() {
+            if !["help", "version"].contains(&argument.get_id().as_str()) {
+                assert!(argument.get_env().is_some(), "{argument} has none");
+            }
+        }
+    }
+
+    #[test]
+    fn flags_become_the_config() {
+        let flags = [
+            "server",
+            "--workers=3",
+            "--max-connection-age-seconds=0",
+            "--pod-name=p",
+        ];
+        let config = Args::try_parse_from(flags).unwrap().into_config();
+        assert_eq!(config.pool.workers.get(), 3);
+        assert_eq!(config.connection.max_age, None);
+        assert_eq!(config.pod, "p");
+        assert_eq!(config.service_time, Duration::from_millis(40));
+    }
+}

@@ -1,0 +1,18 @@
+//! A gRPC server with a finite capacity, so that there is something to scale.
+//!
+//! Each process has a number of workers and a service time, and so a rate it can sustain
+//! (workers / service time); beyond it calls queue, and beyond the queue they are refused. What
+//! it measures is what the autoscaling reads. The parts that decide ([`pool`], [`work`], the
+//! connection's [`age`]) know nothing of the network.
+
+pub mod age;
+pub mod app;
+pub mod cli;
+pub mod connection;
+pub mod deadline;
+pub mod grpc;
+pub mod metric;
+pub mod pool;
+pub mod role;
+pub mod service;
+pub mod work;

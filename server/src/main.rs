@@ -1,0 +1,21 @@
+//! The life of the process: arguments, logs, serving until told to stop.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use server::cli::Args;
+
+fn main() -> ExitCode {
+    let config = match Args::try_parse() {
+        Ok(args) => args.into_config(),
+        Err(error) => return telemetry::usage::refuse("server", &error),
+    };
+    match server::app::run(&config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr().lock(), "server: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What a process offers; each role brings its own listener.
+
+use std::str::FromStr;
+
+/// A role of the one binary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The gRPC service `Operations`, with health checking and reflection.
+    Grpc,
+}
+
+/// Not a role of this binary.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("unknown role {0:?}, expected grpc")]
+pub struct Unknown(String);
+
+impl FromStr for Role {
+    type Err = Unknown;
+
+    fn from_str(text: &str) -> Result<Self, Unknown> {
+        match text {
+            "grpc" => Ok(Self::Grpc),
+            other => Err(Unknown(other.to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_roles() {
+        assert_eq!("grpc".parse(), Ok(Role::Grpc));
+        assert_eq!("Grpc".parse::<Role>(), Err(Unknown("Grpc".to_owned())));
+        let message = "web".parse::<Role>().unwrap_err().to_string();
+        assert_eq!(message, "unknown role \"web\", expected grpc");
+    }
+}

@@ -1,0 +1,11 @@
+//! The server from outside: the real binary or the bound library, over loopback.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod calls;
+mod drain;
+mod frame;
+mod lifetime;
+mod operator;
+mod process;
+mod usage;

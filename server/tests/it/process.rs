@@ -1,0 +1,139 @@
+//! The server's binary as a child process.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tonic::transport::Channel;
+
+/// Nothing in these tests takes longer, unless it hangs.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A running server; killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) grpc: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    log: Receiver<String>,
+}
+
+/// The binary with an environment of its own, so that the caller's cannot interfere.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
+    command
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+impl Server {
+    /// Starts the binary on free ports and waits until it listens.
+    pub(crate) fn start(flags: &[&str]) -> Self {
+        let mut command = command();
+        command.args(["--grpc-address=127.0.0.1:0", "--admin-address=127.0.0.1:0"]);
+        let mut child = command.args(flags).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (send, log) = channel();
+        std::thread::spawn(move || {
+            lines
+                .map_while(Result::ok)
+                .all(|line| send.send(line).is_ok())
+        });
+        let address = |wanted: &str| {
+            let mut seen = Vec::new();
+            while let Ok(line) = log.recv_timeout(DEADLINE) {
+                if line.contains(wanted) {
+                    return line
+                        .rsplit_once("address=")
+                        .unwrap()
+                        .1
+                        .trim()
+                        .parse()
+                        .unwrap();
+                }
+                seen.push(line);
+            }
+            panic!("no line {wanted:?} in {seen:?}")
+        };
+        let grpc = address("listening for gRPC");
+        let admin = address("listening for operators");
+        Self {
+            child,
+            grpc,
+            admin,
+            log,
+        }
+    }
+
+    /// A connection as an ordinary client has it.
+    pub(crate) async fn channel(&self) -> Channel {
+        Channel::from_shared(format!("http://{}", self.grpc))
+            .unwrap()
+            .connect()
+            .await
+            .unwrap()
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Waits for the end of the process; returns its status and what it logged.
+    pub(crate) async fn ended(&mut self) -> (ExitStatus, Vec<String>) {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status, self.log.iter().collect());
+            }
+            assert!(start.elapsed() < DEADLINE, "the server does not end");
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The status code and the body of `GET path`.
+pub(crate) fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (
+        head.split(' ').nth(1).unwrap().parse().unwrap(),
+        body.to_owned(),
+    )
+}
+
+/// Waits until the metrics contain this line.
+pub(crate) async fn metric(admin: SocketAddr, line: &str) {
+    let start = Instant::now();
+    loop {
+        let (_, text) = get(admin, "/metrics");
+        if text.lines().any(|found| found == line) {
+            return;
+        }
+        assert!(start.elapsed() < DEADLINE, "{line:?} not in\n{text}");
+        sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -1,0 +1,17 @@
+//! What every process of this project needs to be run and watched: logs, metrics as Prometheus
+//! text, the admin listener, health conditions and the reaction to signals.
+//!
+//! It owns no state of any program: programs hand in a registry and their conditions. It knows
+//! nothing of gRPC, of Kubernetes or of what is measured, with one exception: [`operation`] holds
+//! the three `travelaudience_*` metrics, which server and client must name alike.
+
+pub mod address;
+pub mod admin;
+pub mod health;
+pub mod host;
+pub mod label;
+pub mod log;
+pub mod operation;
+pub mod shutdown;
+pub mod text;
+pub mod usage;

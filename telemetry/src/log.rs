@@ -1,0 +1,173 @@
+//! Log lines on standard error, as text or JSON, with a filter that can be changed while running.
+//!
+//! Set up once per process, by `main`; law: standard output stays free for results.
+
+use std::fmt;
+use std::io::{self, IsTerminal as _};
+use std::str::FromStr;
+
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
+
+/// The shape of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// One human-readable line per event, coloured on a terminal.
+    #[default]
+    Text,
+    /// One JSON object per event, fields at the top level.
+    Json,
+}
+
+/// A valid filter in `tracing`'s notation: a level (`info`), or directives
+/// (`info,hyper=warn,server=debug`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter(String);
+
+/// Why logging could not be set up or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Neither `text` nor `json`.
+    #[error("unknown log format {0:?}, expected text or json")]
+    Format(String),
+    /// Not a level or a list of directives.
+    #[error("invalid log level or filter {filter:?}: {reason}")]
+    Filter {
+        /// What was given.
+        filter: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Something else in this process already handles log events.
+    #[error("logging is already set up")]
+    AlreadySetUp,
+    /// The subscriber that the handle belongs to is gone.
+    #[error("logging is shut down")]
+    Gone,
+}
+
+/// Changes the filter of a running process.
+#[derive(Clone, Debug)]
+pub struct Handle(reload::Handle<EnvFilter, Registry>);
+
+/// Starts logging to standard error.
+///
+/// # Errors
+///
+/// [`Error::AlreadySetUp`] on a second call, [`Error::Filter`] never (a [`Filter`] is valid).
+pub fn init(format: Format, filter: &Filter) -> Result<Handle, Error> {
+    let (filter, handle) = reload::Layer::new(filter.compile()?);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let lines = match format {
+        Format::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
+        Format::Json => lines.json().flatten_event(true).boxed(),
+    };
+    let subscriber = tracing_subscriber::registry().with(filter).with(lines);
+    subscriber.try_init().map_err(|_| Error::AlreadySetUp)?;
+    Ok(Handle(handle))
+}
+
+impl Handle {
+    /// Replaces the filter, from the next event on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] if the subscriber no longer exists.
+    pub fn set(&self, filter: &Filter) -> Result<(), Error> {
+        self.0.reload(filter.compile()?).map_err(|_| Error::Gone)
+    }
+}
+
+impl Filter {
+    fn compile(&self) -> Result<EnvFilter, Error> {
+        EnvFilter::try_new(&self.0).map_err(|reason| Error::Filter {
+            filter: self.0.clone(),
+            reason: reason.to_string(),
+        })
+    }
+}
+
+impl Default for Filter {
+    /// `info`.
+    fn default() -> Self {
+        Self("info".to_owned())
+    }
+}
+
+impl FromStr for Filter {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let filter = Self(text.trim().to_owned());
+        if filter.0.is_empty() {
+            return Err(Error::Filter {
+                filter: filter.0,
+                reason: "empty".to_owned(),
+            });
+        }
+        filter.compile().map(|_| filter)
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Format {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            other => Err(Error::Format(other.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_checked_when_parsed() {
+        assert_eq!("info".parse::<Filter>().unwrap(), Filter::default());
+        assert!("warn,hyper=off,server=debug".parse::<Filter>().is_ok());
+        for wrong in ["", " ", "hyper=loud", "a=b=c"] {
+            assert!(wrong.parse::<Filter>().is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn formats_round_trip() {
+        for format in [Format::Text, Format::Json] {
+            assert_eq!(format.to_string().parse::<Format>().unwrap(), format);
+        }
+        let message = "xml".parse::<Format>().unwrap_err().to_string();
+        assert_eq!(message, "unknown log format \"xml\", expected text or json");
+    }
+
+    #[test]
+    fn a_second_set_up_is_refused_and_the_filter_can_change() {
+        let handle = init(Format::Json, &Filter::default()).unwrap();
+        assert!(matches!(
+            init(Format::Text, &Filter::default()),
+            Err(Error::AlreadySetUp)
+        ));
+        assert!(!tracing::enabled!(tracing::Level::DEBUG));
+        handle.set(&"debug".parse().unwrap()).unwrap();
+        assert!(tracing::enabled!(tracing::Level::DEBUG));
+    }
+}
