@@ -1,0 +1,364 @@
+use std::sync::Mutex;
+
+use http_body_util::BodyExt;
+use jiff::Timestamp;
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::*;
+use crate::model::{GroupResource, MetricInfo, MetricValue, ObjectRef, Quantity};
+
+/// Lists two metrics, remembers what it is asked, and answers what the test sets.
+struct Fake {
+    list: Vec<MetricInfo>,
+    answer: Result<Vec<MetricValue>, ProviderError>,
+    asked: Mutex<Vec<MetricQuery>>,
+}
+
+impl Provider for Fake {
+    fn list(&self) -> Arc<[MetricInfo]> {
+        self.list.clone().into()
+    }
+
+    async fn custom(&self, query: MetricQuery) -> Result<Vec<MetricValue>, ProviderError> {
+        self.asked.lock().unwrap().push(query);
+        self.answer.clone()
+    }
+}
+
+fn mk_info(resource: &str, namespaced: bool, metric: &str) -> MetricInfo {
+    MetricInfo {
+        resource: GroupResource::new("", resource),
+        namespaced,
+        metric: metric.into(),
+    }
+}
+
+fn mk_fake() -> Fake {
+    let object = ObjectRef {
+        api_version: "v1".into(),
+        kind: "Pod".into(),
+        namespace: Some("shop".into()),
+        name: "web-0".into(),
+    };
+    let value = MetricValue {
+        object,
+        value: Quantity::from_milli(12_500),
+        timestamp: Timestamp::from_millisecond(1_700_000_000_999).unwrap(),
+    };
+    Fake {
+        list: vec![
+            mk_info("namespaces", false, "ops"),
+            mk_info("pods", true, "ops"),
+        ],
+        answer: Ok(vec![value]),
+        asked: Mutex::default(),
+    }
+}
+
+fn mk_metrics() -> Metrics {
+    Metrics::register(&mut Registry::default())
+}
+
+async fn send(fake: Fake, request: Request) -> (StatusCode, HeaderMap, Value) {
+    let response = router(Arc::new(fake), Served { custom: true }, mk_metrics())
+        .oneshot(request)
+        .await
+        .unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    (parts.status, parts.headers, value)
+}
+
+fn get_request(path: &str) -> Request {
+    Request::builder().uri(path).body(Body::empty()).unwrap()
+}
+
+async fn get_json(fake: Fake, path: &str) -> (StatusCode, Value) {
+    let (status, _, body) = send(fake, get_request(path)).await;
+    (status, body)
+}
+
+const V1BETA1: &str = "/apis/custom.metrics.k8s.io/v1beta1";
+const V1BETA2: &str = "/apis/custom.metrics.k8s.io/v1beta2";
+
+#[tokio::test]
+async fn the_two_versions_name_things_differently() {
+    let path = "/namespaces/shop/pods/*/ops";
+    let described =
+        json!({"kind": "Pod", "namespace": "shop", "name": "web-0", "apiVersion": "v1"});
+    let (status, body) = get_json(mk_fake(), &format!("{V1BETA1}{path}")).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(
+        body,
+        json!({
+            "kind": "MetricValueList", "apiVersion": "custom.metrics.k8s.io/v1beta1",
+            "metadata": {},
+            "items": [{
+                "describedObject": described, "metricName": "ops",
+                "timestamp": "2023-11-14T22:13:20Z", "value": "12500m", "selector": null,
+            }],
+        })
+    );
+    let (_, body) = get_json(
+        mk_fake(),
+        &format!("{V1BETA2}{path}?metricLabelSelector=code%3D2xx,zone!%3Da,x+in+(b,c),!y,z"),
+    )
+    .await;
+    assert_eq!(
+        body,
+        json!({
+            "kind": "MetricValueList", "apiVersion": "custom.metrics.k8s.io/v1beta2",
+            "metadata": {},
+            "items": [{
+                "describedObject": described,
+                "metric": {"name": "ops", "selector": {
+                    "matchLabels": {"code": "2xx"},
+                    "matchExpressions": [
+                        {"key": "x", "operator": "In", "values": ["b", "c"]},
+                        {"key": "y", "operator": "DoesNotExist"},
+                        {"key": "z", "operator": "Exists"},
+                        {"key": "zone", "operator": "NotIn", "values": ["a"]},
+                    ],
+                }},
+                "timestamp": "2023-11-14T22:13:20Z", "value": "12500m",
+            }],
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_request_reaches_the_provider_as_it_was_meant() {
+    let fake = Arc::new(mk_fake());
+    let routes = router(Arc::clone(&fake), Served { custom: true }, mk_metrics());
+    for path in [
+        "/namespaces/shop/deployments.apps/web/ops?labelSelector=a",
+        "/namespaces/shop/pods/*/ops?labelSelector=app%3Dweb&metricLabelSelector=b",
+        "/namespaces/shop/metrics/ops",
+    ] {
+        let request = get_request(&format!("{V1BETA1}{path}"));
+        assert_eq!(
+            routes.clone().oneshot(request).await.unwrap().status(),
+            StatusCode::OK
+        );
+    }
+    let asked = fake.asked.lock().unwrap();
+    assert_eq!(asked[0].resource, GroupResource::new("apps", "deployments"));
+    assert_eq!(asked[0].target, Target::Name("web".into()));
+    assert_eq!(asked[1].namespace.as_deref(), Some("shop"));
+    let Target::Selected(selector) = &asked[1].target else {
+        panic!("{:?}", asked[1])
+    };
+    assert_eq!(
+        (selector.to_string(), asked[1].metric_selector.to_string()),
+        ("app=web".into(), "b".into())
+    );
+    assert_eq!(
+        (asked[2].namespace.as_deref(), &asked[2].target),
+        (None, &Target::Name("shop".into()))
+    );
+}
+
+#[tokio::test]
+async fn errors_are_status_objects() {
+    let not_found = ProviderError::MetricNotFound {
+        metric: "ops".into(),
+        described: "pods".into(),
+    };
+    let upstream = ProviderError::Upstream {
+        reason: "internal host".to_owned(),
+    };
+    let metric = format!("{V1BETA1}/namespaces/shop/pods/*/ops");
+    for (fake, path, code, reason, message) in [
+        (
+            Fake {
+                answer: Err(not_found),
+                ..mk_fake()
+            },
+            metric.clone(),
+            404,
+            "NotFound",
+            "the server could not find the metric ops for pods",
+        ),
+        (
+            Fake {
+                answer: Err(upstream),
+                ..mk_fake()
+            },
+            metric.clone(),
+            500,
+            "InternalError",
+            "unable to fetch metrics",
+        ),
+        (
+            Fake {
+                answer: Err(ProviderError::Timeout),
+                ..mk_fake()
+            },
+            metric.clone(),
+            504,
+            "Timeout",
+            "timed out while fetching metrics",
+        ),
+        (
+            mk_fake(),
+            format!("{metric}?labelSelector=a+b"),
+            400,
+            "BadRequest",
+            "labelSelector: unable to parse requirement: found 'b', expected: in, notin, =, ==, \
+             !=, gt, lt",
+        ),
+        (
+            mk_fake(),
+            format!("{V1BETA1}/namespaces/shop/foo"),
+            400,
+            "BadRequest",
+            "invalid request path",
+        ),
+        (
+            mk_fake(),
+            "/apis/nothing".to_owned(),
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        ),
+    ] {
+        let (status, body) = get_json(fake, &path).await;
+        assert_eq!(status.as_u16(), code, "{path}");
+        assert_eq!(
+            body,
+            json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                   "message": message, "reason": reason, "code": code})
+        );
+    }
+}
+
+#[tokio::test]
+async fn only_get_is_allowed() {
+    for method in ["POST", "PUT", "PATCH", "DELETE"] {
+        let request = Request::builder()
+            .method(method)
+            .uri(V1BETA1)
+            .body(Body::empty())
+            .unwrap();
+        let (status, _, body) = send(mk_fake(), request).await;
+        assert_eq!(
+            (status.as_u16(), &body["reason"]),
+            (405, &json!("MethodNotAllowed")),
+            "{method}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn legacy_discovery() {
+    let (_, body) = get_json(mk_fake(), V1BETA2).await;
+    assert_eq!(
+        body,
+        json!({"kind": "APIResourceList", "apiVersion": "v1",
+               "groupVersion": "custom.metrics.k8s.io/v1beta2",
+               "resources": [
+                   {"name": "namespaces/ops", "singularName": "", "namespaced": false,
+                    "kind": "MetricValueList", "verbs": ["get"]},
+                   {"name": "pods/ops", "singularName": "", "namespaced": true,
+                    "kind": "MetricValueList", "verbs": ["get"]}]})
+    );
+    let (_, groups) = get_json(mk_fake(), "/apis").await;
+    let (_, group) = get_json(mk_fake(), "/apis/custom.metrics.k8s.io").await;
+    assert_eq!(groups["groups"][0]["versions"], group["versions"]);
+    assert_eq!(group["kind"], "APIGroup");
+    assert_eq!(group["preferredVersion"]["version"], "v1beta1");
+}
+
+#[tokio::test]
+async fn an_empty_list_is_never_served() {
+    let (_, body) = get_json(
+        Fake {
+            list: Vec::new(),
+            ..mk_fake()
+        },
+        V1BETA1,
+    )
+    .await;
+    assert_eq!(body["resources"][0]["name"], "custommetrics");
+}
+
+#[tokio::test]
+async fn aggregated_discovery_names_every_version_and_has_an_etag() {
+    let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    let request = || {
+        Request::builder()
+            .uri("/apis")
+            .header(header::ACCEPT, accept)
+    };
+    let (status, headers, body) = send(mk_fake(), request().body(Body::empty()).unwrap()).await;
+    assert_eq!(
+        (status, headers[header::CONTENT_TYPE].to_str().unwrap()),
+        (StatusCode::OK, accept)
+    );
+    assert_eq!(body["apiVersion"], "apidiscovery.k8s.io/v2");
+    let versions: Vec<&Value> = body["items"][0]["versions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .collect();
+    let names: Vec<&Value> = versions.iter().map(|v| &v["version"]).collect();
+    assert_eq!(names, ["v1beta1", "v1beta2"]);
+    assert_eq!(
+        versions[0]["resources"][1],
+        json!({"resource": "pods", "scope": "Namespaced", "singularResource": "", "verbs": [],
+               "responseKind": {"group": "", "version": "", "kind": ""},
+               "subresources": [{"subresource": "ops", "verbs": ["get"],
+                   "responseKind": {"group": "", "version": "", "kind": "MetricValueList"}}]})
+    );
+
+    let etag = headers[header::ETAG].clone();
+    let again = request()
+        .header(header::IF_NONE_MATCH, &etag)
+        .body(Body::empty())
+        .unwrap();
+    assert_eq!(send(mk_fake(), again).await.0, StatusCode::NOT_MODIFIED);
+    let changed = Fake {
+        list: Vec::new(),
+        ..mk_fake()
+    };
+    let again = request()
+        .header(header::IF_NONE_MATCH, &etag)
+        .body(Body::empty())
+        .unwrap();
+    assert_eq!(send(changed, again).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_version_document_has_no_aggregated_form() {
+    let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    let request = |path: &str| {
+        Request::builder()
+            .uri(path)
+            .header(header::ACCEPT, accept)
+            .body(Body::empty())
+            .unwrap()
+    };
+    for path in [V1BETA1, "/apis/custom.metrics.k8s.io"] {
+        assert_eq!(
+            send(mk_fake(), request(path)).await.0,
+            StatusCode::NOT_ACCEPTABLE,
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_group_without_rules_does_not_exist() {
+    let routes = router(Arc::new(mk_fake()), Served { custom: false }, mk_metrics());
+    for path in [V1BETA1, "/apis/custom.metrics.k8s.io"] {
+        let response = routes.clone().oneshot(get_request(path)).await.unwrap();
+        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+    let response = routes.oneshot(get_request("/apis")).await.unwrap();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["groups"], json!([]));
+}

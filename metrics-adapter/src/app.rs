@@ -1,0 +1,220 @@
+//! The process: everything is put together, supervised, and ended in order.
+//!
+//! Whatever can fail for good is done before a port is open: flags, rules, certificates, clients.
+//! From then on nothing ends the process but a signal or a task that died.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use axum::Router;
+use axum::routing::get;
+use prometheus_client::registry::Registry;
+use telemetry::health::Health;
+use telemetry::{admin, log, shutdown};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tower::Layer;
+use tracing::info;
+
+use crate::api::{self, Served};
+use crate::auth::{self, AuthLayer};
+use crate::cli::Config;
+use crate::cluster::{self, Cluster};
+use crate::config::RuleFile;
+use crate::discovery::{self, Relister, State};
+use crate::evaluation::Evaluator;
+use crate::model::{GroupResource, ObjectSource};
+use crate::prometheus::{self, Client};
+use crate::rules;
+use crate::serving::{self, Bound, ServingCertificate};
+
+/// How often the serving certificate's files are looked at.
+const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What keeps the process from starting, naming the flag or file; or the task that died.
+pub async fn run(config: Config) -> Result<()> {
+    log::init(config.log_format, &config.log_filter)?;
+    let mut signals = shutdown::Signals::install().context("cannot catch signals")?;
+    let file = RuleFile::load(&config.rules)?;
+    let rules =
+        rules::compile(&file).with_context(|| format!("--config {}", config.rules.display()))?;
+    let served = Served {
+        custom: !rules.is_empty(),
+    };
+
+    let mut root = Registry::default();
+    let registry = root.sub_registry_with_prefix("metrics_adapter");
+    let serving_metrics = serving::Metrics::register(registry);
+    let certificate = ServingCertificate::load(config.certificate, serving_metrics.clone()).await?;
+    let tls = serving::server_config(Arc::clone(&certificate) as _).context("cannot set up TLS")?;
+    let client = Client::new(config.prometheus, prometheus::Metrics::register(registry))?;
+    let client = Arc::new(client);
+    let clients = cluster::Clients {
+        lister: connect("--lister-kubeconfig", config.lister_kubeconfig.as_deref()).await?,
+        authentication: connect(
+            "--authentication-kubeconfig",
+            config.authentication_kubeconfig.as_deref(),
+        )
+        .await?,
+        authorization: connect(
+            "--authorization-kubeconfig",
+            config.authorization_kubeconfig.as_deref(),
+        )
+        .await?,
+    };
+    let options = cluster::Options {
+        discovery_interval: config.discovery_interval,
+        ..cluster::Options::default()
+    };
+    let (cluster, watches) =
+        cluster::connect(clients, &options, &cluster::Metrics::register(registry));
+    let objects = Arc::new(cluster.clone());
+    watch_pods(&cluster);
+    let rule_count = rules.len();
+    let relister = Relister::new(
+        Arc::clone(&client),
+        Arc::clone(&objects),
+        rules,
+        config.relist,
+        discovery::Metrics::register(registry),
+    );
+    let evaluator = Evaluator::new(client, objects, relister.state());
+    let api_metrics = api::Metrics::register(registry);
+    let gate = AuthLayer::new(
+        cluster.trust(),
+        cluster.reviewer(),
+        &config.auth,
+        auth::Metrics::register(registry),
+    );
+
+    let admin_listener = admin::Listener::bind("--admin-address", config.admin_address).await?;
+    let bound = Bound::bind(config.secure_address).await?;
+    info!(
+        rules = rule_count,
+        admin = %admin_listener.address(),
+        "metrics-adapter {} started",
+        env!("CARGO_PKG_VERSION")
+    );
+
+    let (liveness, readiness) = (Health::new(), Health::new());
+    let accepting = readiness.condition("accepting");
+    ready_when(&readiness, cluster, relister.state(), config.startup_grace);
+    let health = admin::router(Arc::new(root), liveness.clone(), readiness.clone());
+    let routes = api::router(Arc::new(evaluator), served, api_metrics)
+        .merge(health.clone())
+        .merge(healthz(liveness));
+    let service = gate.layer(routes);
+
+    let background = CancellationToken::new();
+    let (serving_stop, admin_stop) = (CancellationToken::new(), CancellationToken::new());
+    let mut tasks: JoinSet<(&'static str, Result<()>)> = JoinSet::new();
+    let stop = background.clone();
+    tasks.spawn(async move { ("watches", watches.run(stop).await.map_err(Into::into)) });
+    tasks.spawn(named("relist loop", relister.run(background.clone())));
+    let stop = background.clone();
+    tasks.spawn(named("certificate watch", async move {
+        certificate.watch(CERTIFICATE_INTERVAL, &stop).await;
+    }));
+    tasks.spawn(named(
+        "admin listener",
+        admin_listener.serve(health, admin_stop.clone()),
+    ));
+    tasks.spawn(named(
+        "HTTPS listener",
+        bound.serve(
+            tls,
+            service,
+            config.serving,
+            serving_metrics,
+            serving_stop.clone(),
+        ),
+    ));
+    accepting.set(true);
+
+    let died = tokio::select! {
+        signal = signals.recv() => {
+            info!(signal, "shutting down");
+            None
+        }
+        ended = tasks.join_next() => Some(unexpected(ended)),
+    };
+    accepting.set(false);
+    if died.is_none() {
+        // Endpoints and the aggregator need a moment to forget this process. A second signal is
+        // impatience.
+        tokio::select! {
+            () = tokio::time::sleep(config.shutdown_delay) => {}
+            _ = signals.recv() => {}
+        }
+    }
+    serving_stop.cancel();
+    // The watches and the relist loop feed the requests that are still being drained.
+    while let Some(ended) = tasks.join_next().await {
+        if matches!(ended, Ok(("HTTPS listener", _))) {
+            break;
+        }
+    }
+    background.cancel();
+    admin_stop.cancel();
+    while tasks.join_next().await.is_some() {}
+    died.map_or(Ok(()), Err)
+}
+
+async fn connect(flag: &'static str, file: Option<&std::path::Path>) -> Result<kube::Client> {
+    Ok(cluster::client::client(flag, file).await?)
+}
+
+/// Pods are what almost every HPA asks for: their watch starts before the first relist.
+fn watch_pods(cluster: &Cluster) {
+    let pods: Vec<_> = cluster.resolve("", "pods").into_iter().collect();
+    cluster.watch(&pods);
+}
+
+/// Readiness: callers can be told apart, pods can be selected, and there was a chance to learn
+/// the list of metrics. Each condition, once true, stays true: what goes away later (Prometheus,
+/// kube-apiserver) must not take the endpoint of the APIServices with it.
+fn ready_when(readiness: &Health, cluster: Cluster, state: Arc<State>, grace: Duration) {
+    let started = Instant::now();
+    let pods = GroupResource::new("", "pods");
+    let authentication = cluster.clone();
+    readiness.check("authentication-configuration", move || {
+        authentication.is_authentication_known()
+    });
+    readiness.check("pods-listed", move || cluster.is_synced(&pods));
+    readiness.check("first-relist", move || {
+        state.first_round_done() || started.elapsed() >= grace
+    });
+}
+
+fn healthz(liveness: Health) -> Router {
+    let answer = move || {
+        let (code, body) = if liveness.holds() {
+            (http::StatusCode::OK, "ok")
+        } else {
+            (http::StatusCode::SERVICE_UNAVAILABLE, "not ok")
+        };
+        std::future::ready((code, body))
+    };
+    Router::new().route("/healthz", get(answer))
+}
+
+async fn named(name: &'static str, task: impl Future<Output = ()>) -> (&'static str, Result<()>) {
+    task.await;
+    (name, Ok(()))
+}
+
+fn unexpected(
+    ended: Option<Result<(&'static str, Result<()>), tokio::task::JoinError>>,
+) -> anyhow::Error {
+    match ended {
+        Some(Ok((name, Ok(())))) => anyhow!("the {name} ended unexpectedly"),
+        Some(Ok((name, Err(error)))) => error.context(format!("the {name} failed")),
+        Some(Err(error)) => anyhow!("a task panicked: {error}"),
+        None => anyhow!("no task is running"),
+    }
+}

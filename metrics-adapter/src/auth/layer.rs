@@ -1,0 +1,185 @@
+//! The gate in front of every handler: a tower layer.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use tower::{Layer, Service};
+
+use super::attributes::attributes;
+use super::authentication::{self, Authenticator};
+use super::authorization::Authorizer;
+use super::metrics::Authorization;
+use super::{Metrics, Options, TrustReceiver, status};
+use crate::model::review::{Reviewer, UserInfo};
+use crate::serving::PeerCertificates;
+
+/// Lets requests through whose caller is known and allowed, with the caller
+/// (`Arc<UserInfo>`) in their extensions and without their credentials.
+pub struct AuthLayer<R>(Arc<Gate<R>>);
+
+/// A service behind an [`AuthLayer`].
+pub struct AuthService<S, R> {
+    inner: S,
+    gate: Arc<Gate<R>>,
+}
+
+struct Gate<R> {
+    authenticator: Authenticator<R>,
+    authorizer: Authorizer<R>,
+    metrics: Metrics,
+}
+
+impl<R: Reviewer> AuthLayer<R> {
+    /// A gate that trusts what `trust` tells and asks `reviewer` about the rest.
+    pub fn new(
+        trust: TrustReceiver,
+        reviewer: Arc<R>,
+        options: &Options,
+        metrics: Metrics,
+    ) -> Self {
+        let authenticator =
+            Authenticator::new(trust, Arc::clone(&reviewer), options, metrics.clone());
+        let authorizer = Authorizer::new(reviewer, options, metrics.clone());
+        Self(Arc::new(Gate {
+            authenticator,
+            authorizer,
+            metrics,
+        }))
+    }
+}
+
+impl<R> Clone for AuthLayer<R> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S, R> Layer<S> for AuthLayer<R> {
+    type Service = AuthService<S, R>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        AuthService {
+            inner,
+            gate: Arc::clone(&self.0),
+        }
+    }
+}
+
+impl<S: Clone, R> Clone for AuthService<S, R> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            gate: Arc::clone(&self.gate),
+        }
+    }
+}
+
+impl<S, R, B, ResBody> Service<Request<B>> for AuthService<S, R>
+where
+    S: Service<Request<B>, Response = Response<ResBody>> + Clone + Send + 'static,
+    S::Future: Send,
+    R: Reviewer,
+    B: Send + 'static,
+    ResBody: From<Bytes> + Send,
+{
+    type Response = Response<ResBody>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let gate = Arc::clone(&self.gate);
+        // The service that was polled ready is the one to call.
+        let next = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, next);
+        Box::pin(async move {
+            // What is looked at is taken out of the request meanwhile, for bodies are not `Sync`.
+            let headers = std::mem::take(request.headers_mut());
+            let certificates = request.extensions_mut().remove::<PeerCertificates>();
+            let (method, uri) = (request.method().clone(), request.uri().clone());
+            let asked = Asked {
+                headers: &headers,
+                method: &method,
+                uri: &uri,
+            };
+            match gate.judge(asked, certificates.as_ref()).await {
+                Ok(user) => {
+                    *request.headers_mut() = headers;
+                    gate.authenticator.strip(request.headers_mut());
+                    request.extensions_mut().insert(user);
+                    inner.call(request).await
+                }
+                Err(refusal) => Ok(refusal),
+            }
+        })
+    }
+}
+
+struct Asked<'a> {
+    headers: &'a HeaderMap,
+    method: &'a http::Method,
+    uri: &'a http::Uri,
+}
+
+impl<R: Reviewer> Gate<R> {
+    /// The caller, or the answer that refuses the request.
+    async fn judge<ResBody: From<Bytes>>(
+        &self,
+        asked: Asked<'_>,
+        certificates: Option<&PeerCertificates>,
+    ) -> Result<Arc<UserInfo>, Response<ResBody>> {
+        let user = self
+            .authenticator
+            .authenticate(asked.headers, certificates)
+            .await
+            .map_err(|error| match error {
+                authentication::Error::Rejected(reason) => {
+                    tracing::debug!(reason, "refusing a bad credential");
+                    status::unauthorized()
+                }
+                authentication::Error::NotReady => status::not_ready(),
+                authentication::Error::Review(error) => {
+                    tracing::warn!(%error, "cannot authenticate: token review failed");
+                    status::review_failed()
+                }
+            })?;
+        if let Some(whom) = impersonated(asked.headers) {
+            self.metrics.authorized(Authorization::Impersonation);
+            return Err(status::impersonation(&user, &whom));
+        }
+        for attributes in attributes(asked.method, asked.uri) {
+            match self.authorizer.authorize(&user, &attributes).await {
+                Ok(decision) if decision.allowed => {}
+                Ok(decision) => {
+                    return Err(status::forbidden(&user, &attributes, &decision.reason));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, user = user.name, "cannot authorize: review failed");
+                    return Err(status::review_failed());
+                }
+            }
+        }
+        Ok(user)
+    }
+}
+
+/// Whom the caller wants to be, if it says so in any of the headers for that.
+fn impersonated(headers: &HeaderMap) -> Option<String> {
+    let text = |name: &str| {
+        let value = headers.get(name)?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    text("impersonate-user").or_else(|| {
+        let any = headers
+            .keys()
+            .any(|name| name.as_str().starts_with("impersonate-"));
+        any.then(String::new)
+    })
+}

@@ -1,0 +1,82 @@
+//! The few query parameters that authorization looks at.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+/// The first value of a parameter, decoded.
+fn first<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    query.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decode(key) == name).then(|| decode(value))
+    })
+}
+
+fn decode(text: &str) -> Cow<'_, str> {
+    if text.contains('+') {
+        let spaced = text.replace('+', " ");
+        return Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned());
+    }
+    percent_decode_str(text).decode_utf8_lossy()
+}
+
+/// Whether `watch` is asked for: anything but `0` and `false`, as apimachinery's conversion of
+/// strings to booleans.
+pub(super) fn is_watch(query: &str) -> bool {
+    first(query, "watch")
+        .is_some_and(|value| !(value == "0" || value.eq_ignore_ascii_case("false")))
+}
+
+/// The object's name, where the field selector asks for exactly one.
+pub(super) fn selected_name(query: &str) -> Option<String> {
+    let selector = first(query, "fieldSelector")?;
+    selector.split(',').find_map(|term| {
+        let name = term.strip_prefix("metadata.name=")?;
+        let name = name.strip_prefix('=').unwrap_or(name);
+        // apimachinery's IsValidPathSegmentName.
+        let valid = !name.is_empty()
+            && !matches!(name, "." | "..")
+            && !name.contains(['/', '%', '\\', '=']);
+        valid.then(|| name.to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn watch_is_what_apimachinery_takes_for_true() {
+        for (query, watch) in [
+            ("", false),
+            ("watch", true),
+            ("watch=", true),
+            ("watch=1", true),
+            ("watch=TRUE", true),
+            ("watch=0", false),
+            ("watch=False", false),
+            ("watch=0&watch=1", false),
+            ("Watch=1", false),
+            ("a=b&w%61tch=1", true),
+        ] {
+            assert_eq!(is_watch(query), watch, "{query}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_an_exact_field_selector() {
+        for (query, name) in [
+            ("fieldSelector=metadata.name%3Dweb-0", Some("web-0")),
+            (
+                "fieldSelector=metadata.namespace=a,metadata.name==web-0",
+                Some("web-0"),
+            ),
+            ("fieldSelector=metadata.name!=web-0", None),
+            ("fieldSelector=metadata.name%3D..", None),
+            ("fieldSelector=metadata.name=", None),
+            ("labelSelector=metadata.name=web-0", None),
+        ] {
+            assert_eq!(selected_name(query).as_deref(), name, "{query}");
+        }
+    }
+}

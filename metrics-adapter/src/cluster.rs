@@ -1,0 +1,204 @@
+//! What the adapter knows of the Kubernetes cluster, kept in memory by watches.
+//!
+//! Owns the object index (names and labels), the mapping of resource names, the authentication
+//! ConfigMap, and the calls for reviews. Its tasks write; everybody else reads, at once.
+//!
+//! Law: nobody who reads here ever waits for kube-apiserver. What was known stays known while
+//! kube-apiserver is away, and every trouble is said once, when it begins and when it ends.
+
+mod authentication;
+mod backoff;
+pub mod client;
+mod failure;
+mod index;
+mod metrics;
+mod resource;
+mod review;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Client;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use index::WatchStatus;
+pub use metrics::Metrics;
+pub use review::ClusterReviewer;
+
+use crate::auth::TrustReceiver;
+use crate::model::{GroupResource, ObjectSource, ObjectSourceError, ResourceType, Selector};
+
+/// Settings of the connection to the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Time between two looks at what kube-apiserver serves; `--discovery-interval`.
+    pub discovery_interval: Duration,
+    /// Time for one review. A request may need two, and has ten seconds.
+    pub review_timeout: Duration,
+    /// Reviews at once; more wait, within their time.
+    pub review_concurrency: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            discovery_interval: Duration::from_secs(600),
+            review_timeout: Duration::from_secs(4),
+            review_concurrency: 64,
+        }
+    }
+}
+
+/// Clients for each purpose; clones of one another unless flags name several kubeconfigs.
+#[derive(Clone)]
+pub struct Clients {
+    /// Watches and discovery; `--lister-kubeconfig`.
+    pub lister: Client,
+    /// The authentication ConfigMap and TokenReviews; `--authentication-kubeconfig`.
+    pub authentication: Client,
+    /// SubjectAccessReviews; `--authorization-kubeconfig`.
+    pub authorization: Client,
+}
+
+/// A task ended although nobody had told it to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A loop returned.
+    #[error("the task \"{0}\" ended unexpectedly")]
+    Ended(&'static str),
+    /// A loop panicked.
+    #[error("a task of the cluster module panicked: {0}")]
+    Panicked(String),
+}
+
+/// The cluster as known now. Clones share it.
+#[derive(Clone)]
+pub struct Cluster {
+    resources: Arc<resource::ResourceMap>,
+    index: Arc<index::Index>,
+    trust: TrustReceiver,
+    reviewer: Arc<ClusterReviewer>,
+}
+
+/// The loops that keep a [`Cluster`] up to date.
+#[must_use = "nothing is watched until it runs"]
+pub struct Watches {
+    resources: resource::Refresh,
+    index: index::Run,
+    authentication: authentication::Watch,
+}
+
+/// Prepares to watch a cluster. Makes no call yet: spawn [`Watches::run`] for that.
+pub fn connect(clients: Clients, options: &Options, metrics: &Metrics) -> (Cluster, Watches) {
+    let (resources, refresh) =
+        resource::ResourceMap::new(clients.lister.clone(), options.discovery_interval);
+    let (index, run) = index::Index::new(clients.lister, metrics.clone());
+    let (publish, trust) = watch::channel(None);
+    let authentication =
+        authentication::Watch::new(clients.authentication.clone(), publish, metrics.clone());
+    let reviewer = ClusterReviewer::new(
+        clients.authentication,
+        clients.authorization,
+        options,
+        metrics.clone(),
+    );
+    let cluster = Cluster {
+        resources,
+        index,
+        trust,
+        reviewer: Arc::new(reviewer),
+    };
+    (
+        cluster,
+        Watches {
+            resources: refresh,
+            index: run,
+            authentication,
+        },
+    )
+}
+
+impl Watches {
+    /// Runs until `token` is cancelled.
+    ///
+    /// # Errors
+    /// [`Error`] when a loop ends or panics on its own; the process should end then.
+    pub async fn run(self, token: CancellationToken) -> Result<(), Error> {
+        let mut loops = JoinSet::new();
+        let (resources, index, authentication) = (token.clone(), token.clone(), token.clone());
+        loops.spawn(async move {
+            self.resources.run(&resources).await;
+            Ok("resource discovery")
+        });
+        loops.spawn(async move { self.index.run(&index).await.map(|()| "object index") });
+        loops.spawn(async move {
+            self.authentication.run(&authentication).await;
+            Ok("authentication configuration")
+        });
+        while let Some(ended) = loops.join_next().await {
+            match ended {
+                Ok(Err(error)) => return Err(error),
+                Ok(Ok(name)) if !token.is_cancelled() => return Err(Error::Ended(name)),
+                Ok(Ok(_)) => {}
+                Err(error) => return Err(Error::Panicked(error.to_string())),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Cluster {
+    /// What to trust in requests; `None` in it until the ConfigMap was read.
+    pub fn trust(&self) -> TrustReceiver {
+        self.trust.clone()
+    }
+
+    /// Reviews by this cluster.
+    pub fn reviewer(&self) -> Arc<ClusterReviewer> {
+        Arc::clone(&self.reviewer)
+    }
+
+    /// Whether the authentication configuration was read: before that the adapter is not ready.
+    pub fn is_authentication_known(&self) -> bool {
+        self.trust.borrow().is_some()
+    }
+
+    /// Whether resource names come from kube-apiserver, and not from the built-in table.
+    pub fn is_discovered(&self) -> bool {
+        self.resources.is_discovered()
+    }
+
+    /// Whether objects of a kind can be selected.
+    pub fn is_synced(&self, kind: &GroupResource) -> bool {
+        self.index.is_synced(kind)
+    }
+
+    /// The state of every watch, sorted by resource.
+    pub fn watches(&self) -> Vec<WatchStatus> {
+        self.index.statuses()
+    }
+}
+
+impl ObjectSource for Cluster {
+    fn resolve(&self, group: &str, resource: &str) -> Option<ResourceType> {
+        self.resources.resolve(group, resource)
+    }
+
+    fn watch(&self, kinds: &[ResourceType]) {
+        self.index.watch(kinds);
+    }
+
+    fn select(
+        &self,
+        kind: &ResourceType,
+        namespace: Option<&str>,
+        selector: &Selector,
+    ) -> Result<Vec<Arc<str>>, ObjectSourceError> {
+        self.index.select(kind, namespace, selector)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! The watch of ConfigMap `kube-system/extension-apiserver-authentication`.
+//!
+//! Law: every good version is published at once; a broken or deleted one leaves the last good
+//! one in place, for kube-apiserver's front proxy must not be locked out by a mistake.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::runtime::watcher;
+use kube::runtime::watcher::Event;
+use kube::{Api, Client};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::backoff::Backoff;
+use super::client::WATCH_TIMEOUT_SECONDS;
+use super::{Metrics, failure};
+use crate::auth::Trust;
+
+const NAMESPACE: &str = "kube-system";
+const NAME: &str = "extension-apiserver-authentication";
+/// Longest pause between attempts: this keeps the adapter from being ready.
+const MAX_PAUSE: Duration = Duration::from_secs(3);
+
+/// Watches the ConfigMap and publishes what it says.
+pub(super) struct Watch {
+    client: Client,
+    publish: watch::Sender<Option<Arc<Trust>>>,
+    metrics: Metrics,
+    /// What was complained about last.
+    problem: Option<String>,
+}
+
+impl Watch {
+    pub(super) fn new(
+        client: Client,
+        publish: watch::Sender<Option<Arc<Trust>>>,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            client,
+            publish,
+            metrics,
+            problem: None,
+        }
+    }
+
+    pub(super) async fn run(mut self, token: &CancellationToken) {
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let config = watcher::Config::default()
+            .fields(&format!("metadata.name={NAME}"))
+            .timeout(WATCH_TIMEOUT_SECONDS);
+        let mut events = std::pin::pin!(watcher(api, config));
+        let mut backoff = Backoff::new();
+        let mut listed = false;
+        while let Some(Some(event)) = token.run_until_cancelled(events.next()).await {
+            match event {
+                Ok(Event::Init) => listed = false,
+                Ok(Event::InitApply(map) | Event::Apply(map)) => {
+                    listed = true;
+                    backoff.reset();
+                    self.read(map);
+                }
+                Ok(Event::InitDone) if listed => {}
+                Ok(Event::InitDone | Event::Delete(_)) => {
+                    backoff.reset();
+                    self.complain("it does not exist".to_owned());
+                }
+                Err(error) => {
+                    let mut problem = failure::describe_watch(&error);
+                    if failure::watch_status(&error) == Some(403) {
+                        problem.push_str(
+                            "; bind Role kube-system/extension-apiserver-authentication-reader \
+                             to the adapter's service account with a RoleBinding in kube-system",
+                        );
+                    }
+                    self.complain(problem);
+                    let pause = backoff.pause(MAX_PAUSE);
+                    token.run_until_cancelled(tokio::time::sleep(pause)).await;
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, map: ConfigMap) {
+        match Trust::parse(&map.data.unwrap_or_default()) {
+            Ok(trust) => {
+                if trust.request_header.is_none() {
+                    tracing::warn!(
+                        "the cluster has no requestheader-client-ca-file: kube-apiserver cannot \
+                         forward requests to this server",
+                    );
+                }
+                let first = self.publish.borrow().is_none();
+                self.publish.send_replace(Some(Arc::new(trust)));
+                self.metrics.set_authentication_known();
+                let recovered = self.problem.take().is_some();
+                if first || recovered {
+                    tracing::info!("read the cluster's authentication configuration");
+                } else {
+                    tracing::info!("the cluster's authentication configuration has changed");
+                }
+            }
+            Err(error) => self.complain(error.to_string()),
+        }
+    }
+
+    /// Says a problem once, until there is another one or none.
+    fn complain(&mut self, problem: String) {
+        if self.problem.as_ref() == Some(&problem) {
+            return;
+        }
+        if self.publish.borrow().is_some() {
+            tracing::warn!(
+                problem,
+                "ConfigMap {NAMESPACE}/{NAME}: keeping the last good authentication configuration",
+            );
+        } else {
+            tracing::error!(
+                problem,
+                "ConfigMap {NAMESPACE}/{NAME} cannot be used: not ready, trying again",
+            );
+        }
+        self.problem = Some(problem);
+    }
+}

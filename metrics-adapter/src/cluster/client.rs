@@ -1,0 +1,121 @@
+//! The client for kube-apiserver.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+
+/// Time to connect; kube-apiserver is near or not there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time between two pieces of an answer. Longer than a watch lasts (see [`WATCH_TIMEOUT_SECONDS`]),
+/// for a watch of quiet objects says nothing until its end.
+const READ_TIMEOUT: Duration = Duration::from_secs(75);
+/// Time to get a request out.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Seconds after which kube-apiserver ends a watch, to be resumed at once. Short, because it
+/// also is how a connection that silently died is found out.
+pub(super) const WATCH_TIMEOUT_SECONDS: u32 = 60;
+
+/// Why there is no client. Names the flag, and the file if there is one.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kubeconfig file cannot be used.
+    #[error("{flag} {}: {problem}", path.display())]
+    Kubeconfig {
+        /// The flag that names the file.
+        flag: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// No file was named, and this is no pod with a service account.
+    #[error("{flag} is not set, and the in-cluster configuration cannot be used: {problem}")]
+    InCluster {
+        /// The flag that would name a file.
+        flag: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// Makes a client from the kubeconfig file that `flag` names, or else from the pod's service
+/// account. Does not connect yet: kube-apiserver may come later. A service account's token and
+/// authority are read again when their files change.
+///
+/// # Errors
+/// [`Error`].
+pub async fn client(flag: &'static str, kubeconfig: Option<&Path>) -> Result<Client, Error> {
+    let fail = |problem: String| match kubeconfig {
+        Some(path) => Error::Kubeconfig {
+            flag,
+            path: path.to_owned(),
+            problem,
+        },
+        None => Error::InCluster { flag, problem },
+    };
+    let config = match kubeconfig {
+        Some(path) => {
+            let file = Kubeconfig::read_from(path).map_err(|error| fail(error.to_string()))?;
+            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+                .await
+                .map_err(|error| fail(error.to_string()))?
+        }
+        None => Config::incluster().map_err(|error| fail(error.to_string()))?,
+    };
+    Client::try_from(with_limits(config)).map_err(|error| fail(error.to_string()))
+}
+
+fn with_limits(mut config: Config) -> Config {
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    config.read_timeout = Some(READ_TIMEOUT);
+    config.write_timeout = Some(WRITE_TIMEOUT);
+    // Without it the time that a pooled connection was idle would count as reading time.
+    config.reset_reader_on_write = true;
+    let agent = concat!("metrics-adapter/", env!("CARGO_PKG_VERSION"));
+    config.headers.push((
+        http::header::USER_AGENT,
+        http::HeaderValue::from_static(agent),
+    ));
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn errors_name_flag_and_file() {
+        let missing = client("--lister-kubeconfig", Some(Path::new("/nowhere/config"))).await;
+        let text = missing.err().unwrap().to_string();
+        assert!(
+            text.starts_with("--lister-kubeconfig /nowhere/config: "),
+            "{text}"
+        );
+
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"clusters: 7").unwrap();
+        let broken = client("--lister-kubeconfig", Some(file.path())).await;
+        let text = broken.err().unwrap().to_string();
+        assert!(text.contains(&file.path().display().to_string()), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_good_file_needs_no_server() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(
+            b"{apiVersion: v1, kind: Config, current-context: c, \
+              clusters: [{name: k, cluster: {server: 'http://127.0.0.1:1'}}], \
+              users: [{name: u, user: {}}], \
+              contexts: [{name: c, context: {cluster: k, user: u}}]}",
+        )
+        .unwrap();
+        client("--lister-kubeconfig", Some(file.path()))
+            .await
+            .unwrap();
+    }
+}

@@ -1,0 +1,222 @@
+//! The watch of one kind.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use kube::api::DynamicObject;
+use kube::core::{ApiResource, PartialObjectMeta};
+use kube::runtime::watcher;
+use kube::runtime::watcher::Event;
+use kube::{Api, Client};
+use tokio_util::sync::CancellationToken;
+
+use super::WatchStatus;
+use super::objects::{Interner, Objects};
+use crate::cluster::backoff::Backoff;
+use crate::cluster::client::WATCH_TIMEOUT_SECONDS;
+use crate::cluster::{Metrics, failure};
+use crate::model::{ObjectSourceError, ResourceType, Selector};
+
+/// Longest pause after a failure that may pass at any time.
+const MAX_PAUSE: Duration = Duration::from_secs(3);
+/// Longest pause after a refusal (403, 404), which takes a person to mend.
+const MAX_PAUSE_REFUSED: Duration = Duration::from_secs(30);
+/// A failing watch that is silent for so long works again: it would have failed meanwhile, and
+/// quiet objects give no other sign.
+const SILENCE: Duration = Duration::from_secs(WATCH_TIMEOUT_SECONDS as u64 + 20);
+
+/// Objects of one kind, and how their watch is doing. Its task writes, requests read.
+pub(super) struct Kind {
+    pub(super) resource: ResourceType,
+    pub(super) stop: CancellationToken,
+    state: RwLock<State>,
+}
+
+#[derive(Default)]
+struct State {
+    objects: Objects,
+    /// Whether a complete list was received once.
+    synced: bool,
+    /// What is wrong with the watch at the moment.
+    problem: Option<String>,
+    /// Whether the problem is a refusal.
+    refused: bool,
+}
+
+impl Kind {
+    pub(super) fn new(resource: ResourceType, stop: CancellationToken) -> Self {
+        Self {
+            resource,
+            stop,
+            state: RwLock::default(),
+        }
+    }
+
+    pub(super) fn is_synced(&self) -> bool {
+        self.read(|state| state.synced)
+    }
+
+    pub(super) fn status(&self) -> WatchStatus {
+        self.read(|state| WatchStatus {
+            resource: self.resource.id.clone(),
+            synced: state.synced,
+            objects: state.objects.len(),
+            problem: state.problem.clone(),
+        })
+    }
+
+    pub(super) fn select(
+        &self,
+        namespace: Option<&str>,
+        selector: &Selector,
+    ) -> Result<Vec<Arc<str>>, ObjectSourceError> {
+        self.read(|state| {
+            if state.synced {
+                // Kinds without namespaces are the same in all of them.
+                let namespace = if self.resource.namespaced {
+                    namespace
+                } else {
+                    Some("")
+                };
+                return Ok(state.objects.select(namespace, selector));
+            }
+            let resource = self.resource.id.clone();
+            match &state.problem {
+                Some(reason) if state.refused => Err(ObjectSourceError::Unwatchable {
+                    resource,
+                    reason: reason.clone(),
+                }),
+                _ => Err(ObjectSourceError::NotSynced(resource)),
+            }
+        })
+    }
+
+    /// Watches until told to stop.
+    pub(super) async fn run(&self, client: Client, metrics: &Metrics) {
+        let api: Api<PartialObjectMeta<DynamicObject>> =
+            Api::all_with(client, &api_resource(&self.resource));
+        let config = watcher::Config::default().timeout(WATCH_TIMEOUT_SECONDS);
+        let mut events = std::pin::pin!(watcher(api, config));
+        let mut backoff = Backoff::new();
+        let mut interner = Interner::default();
+        let mut staged = Objects::default();
+        let mut failing = false;
+        metrics.set_failing(&self.resource.id, false);
+        loop {
+            let next = async {
+                if failing {
+                    tokio::time::timeout(SILENCE, events.next()).await
+                } else {
+                    Ok(events.next().await)
+                }
+            };
+            let Some(next) = self.stop.run_until_cancelled(next).await else {
+                return;
+            };
+            let event = match next {
+                Ok(Some(event)) => event,
+                Ok(None) => return,
+                Err(_silence) => {
+                    failing = false;
+                    self.recovered(metrics);
+                    continue;
+                }
+            };
+            match event {
+                // Made up by the watcher before it asks anything: no sign of health.
+                Ok(Event::Init) => {
+                    staged = Objects::default();
+                    continue;
+                }
+                Ok(Event::InitApply(object)) => staged.insert(&object.metadata, &mut interner),
+                Ok(Event::InitDone) => self.replace(std::mem::take(&mut staged)),
+                Ok(Event::Apply(object)) => {
+                    self.write(|state| state.objects.insert(&object.metadata, &mut interner));
+                }
+                Ok(Event::Delete(object)) => {
+                    self.write(|state| state.objects.remove(&object.metadata));
+                }
+                Err(error) => {
+                    failing = true;
+                    let refused = matches!(failure::watch_status(&error), Some(403 | 404));
+                    self.failed(&failure::describe_watch(&error), refused, metrics);
+                    let limit = if refused {
+                        MAX_PAUSE_REFUSED
+                    } else {
+                        MAX_PAUSE
+                    };
+                    let pause = tokio::time::sleep(backoff.pause(limit));
+                    if self.stop.run_until_cancelled(pause).await.is_none() {
+                        return;
+                    }
+                    continue;
+                }
+            }
+            backoff.reset();
+            if std::mem::take(&mut failing) {
+                self.recovered(metrics);
+            }
+            interner.sweep();
+            metrics.set_objects(&self.resource.id, self.read(|state| state.objects.len()));
+        }
+    }
+
+    fn replace(&self, objects: Objects) {
+        let (number, first, old) = self.write(|state| {
+            let first = !std::mem::replace(&mut state.synced, true);
+            let number = objects.len();
+            (
+                number,
+                first,
+                std::mem::replace(&mut state.objects, objects),
+            )
+        });
+        // Outside the lock: it may be large.
+        drop(old);
+        if first {
+            tracing::info!(resource = %self.resource.id, objects = number, "index is complete");
+        }
+    }
+
+    fn failed(&self, problem: &str, refused: bool, metrics: &Metrics) {
+        metrics.watch_failed(&self.resource.id);
+        metrics.set_failing(&self.resource.id, true);
+        let (news, synced) = self.write(|state| {
+            // One complaint per trouble: the words of a lost connection vary.
+            let news = state.problem.is_none() || state.refused != refused;
+            state.refused = refused;
+            state.problem = Some(problem.to_owned());
+            (news, state.synced)
+        });
+        if news {
+            let resource = &self.resource.id;
+            tracing::warn!(%resource, problem, synced, "watch fails, trying again");
+        }
+    }
+
+    fn recovered(&self, metrics: &Metrics) {
+        metrics.set_failing(&self.resource.id, false);
+        if self.write(|state| state.problem.take()).is_some() {
+            tracing::info!(resource = %self.resource.id, "watch works again");
+        }
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn api_resource(resource: &ResourceType) -> ApiResource {
+    ApiResource {
+        group: resource.id.group.clone(),
+        version: resource.version.clone(),
+        api_version: resource.api_version(),
+        kind: resource.kind.clone(),
+        plural: resource.id.resource.clone(),
+    }
+}

@@ -1,0 +1,132 @@
+//! What cluster counts. One label value per watched resource, as many as rules name.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::model::GroupResource;
+
+/// Which review.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Review {
+    /// TokenReview.
+    Token,
+    /// SubjectAccessReview.
+    Access,
+}
+
+/// Whether there was an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Outcome {
+    /// Yes, whatever it says.
+    Success,
+    /// No, or not in time.
+    Failure,
+}
+
+telemetry::snake_case_labels!(Review, Outcome);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReviewLabels {
+    review: Review,
+    result: Outcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WatchLabels {
+    resource: String,
+}
+
+/// Counters and gauges about kube-apiserver. Clones share their values.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    reviews: Family<ReviewLabels, Histogram>,
+    objects: Family<WatchLabels, Gauge>,
+    watch_failing: Family<WatchLabels, Gauge>,
+    watch_errors: Family<WatchLabels, Counter>,
+    authentication_known: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            // Seconds; reviews take about a millisecond, and end at four seconds.
+            reviews: Family::new_with_constructor(|| {
+                Histogram::new([
+                    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+                ])
+            }),
+            objects: Family::default(),
+            watch_failing: Family::default(),
+            watch_errors: Family::default(),
+            authentication_known: Gauge::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Registers all of them; the caller chooses the prefix (`registry.sub_registry_with_prefix`).
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register(
+            "review_duration_seconds",
+            "Time of TokenReviews and SubjectAccessReviews, waiting included",
+            metrics.reviews.clone(),
+        );
+        registry.register(
+            "watched_objects",
+            "Objects in the index, by resource",
+            metrics.objects.clone(),
+        );
+        registry.register(
+            "watch_failing",
+            "1 while the watch of a resource fails, and the index may be out of date",
+            metrics.watch_failing.clone(),
+        );
+        registry.register(
+            "watch_errors_total",
+            "Failed lists and watches, by resource",
+            metrics.watch_errors.clone(),
+        );
+        registry.register(
+            "authentication_configuration_known",
+            "1 once the cluster's authentication ConfigMap was read",
+            metrics.authentication_known.clone(),
+        );
+        metrics
+    }
+
+    pub(super) fn reviewed(&self, review: Review, result: Outcome, seconds: f64) {
+        self.reviews
+            .get_or_create(&ReviewLabels { review, result })
+            .observe(seconds);
+    }
+
+    pub(super) fn set_objects(&self, resource: &GroupResource, number: usize) {
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        self.objects.get_or_create(&labels(resource)).set(number);
+    }
+
+    pub(super) fn set_failing(&self, resource: &GroupResource, failing: bool) {
+        self.watch_failing
+            .get_or_create(&labels(resource))
+            .set(i64::from(failing));
+    }
+
+    pub(super) fn watch_failed(&self, resource: &GroupResource) {
+        self.watch_errors.get_or_create(&labels(resource)).inc();
+    }
+
+    pub(super) fn set_authentication_known(&self) {
+        self.authentication_known.set(1);
+    }
+}
+
+fn labels(resource: &GroupResource) -> WatchLabels {
+    WatchLabels {
+        resource: resource.to_string(),
+    }
+}

@@ -1,0 +1,133 @@
+//! Which resources there are: a RESTMapper in memory.
+//!
+//! Law: a lookup is answered at once, from what is known; until kube-apiserver was asked that is
+//! a built-in table of what every cluster has.
+
+mod discovery;
+mod table;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use kube::Client;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use self::table::Table;
+use super::backoff::Backoff;
+use crate::model::ResourceType;
+
+/// Unknown names start a refresh, but not more often than this: anybody can ask for them.
+const MIN_INTERVAL: Duration = Duration::from_secs(10);
+/// Longest pause between failed refreshes.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+
+/// The mapping, read by everyone and replaced by [`Refresh`].
+pub(super) struct ResourceMap {
+    table: ArcSwap<Table>,
+    discovered: AtomicBool,
+    missed: Notify,
+}
+
+/// Keeps a [`ResourceMap`] up to date.
+pub(super) struct Refresh {
+    map: Arc<ResourceMap>,
+    client: Client,
+    interval: Duration,
+    /// What was complained about last.
+    problem: Option<String>,
+    broken: BTreeSet<String>,
+}
+
+impl ResourceMap {
+    pub(super) fn new(client: Client, interval: Duration) -> (Arc<Self>, Refresh) {
+        let map = Arc::new(Self {
+            table: ArcSwap::from_pointee(Table::builtin()),
+            discovered: AtomicBool::new(false),
+            missed: Notify::new(),
+        });
+        let refresh = Refresh {
+            map: Arc::clone(&map),
+            client,
+            interval,
+            problem: None,
+            broken: BTreeSet::new(),
+        };
+        (map, refresh)
+    }
+
+    /// See [`crate::model::ObjectSource::resolve`]. A miss asks for a refresh in the background.
+    pub(super) fn resolve(&self, group: &str, resource: &str) -> Option<ResourceType> {
+        let found = self.table.load().resolve(group, resource).cloned();
+        if found.is_none() {
+            self.missed.notify_one();
+        }
+        found
+    }
+
+    pub(super) fn is_discovered(&self) -> bool {
+        self.discovered.load(Ordering::Relaxed)
+    }
+}
+
+impl Refresh {
+    pub(super) async fn run(mut self, token: &CancellationToken) {
+        let mut backoff = Backoff::new();
+        loop {
+            let Some(good) = token.run_until_cancelled(self.refresh()).await else {
+                return;
+            };
+            let wait = async {
+                if !good {
+                    return tokio::time::sleep(backoff.pause(MAX_PAUSE)).await;
+                }
+                backoff.reset();
+                let least = MIN_INTERVAL.min(self.interval);
+                tokio::time::sleep(least).await;
+                tokio::select! {
+                    () = tokio::time::sleep(self.interval - least) => {}
+                    () = self.map.missed.notified() => {}
+                }
+            };
+            if token.run_until_cancelled(wait).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn refresh(&mut self) -> bool {
+        let known = self.map.table.load_full();
+        match discovery::load(&self.client, &known).await {
+            Ok(discovered) => {
+                self.map.table.store(Arc::new(discovered.table));
+                let first = !self.map.discovered.swap(true, Ordering::Relaxed);
+                let recovered = self.problem.take().is_some();
+                if first || recovered {
+                    tracing::info!("API discovery succeeded");
+                }
+                if discovered.broken != self.broken {
+                    if discovered.broken.is_empty() {
+                        tracing::info!("the servers of all API groups are available");
+                    } else {
+                        tracing::info!(
+                            groups = ?discovered.broken,
+                            "servers of API groups are not available: kept as known before",
+                        );
+                    }
+                    self.broken = discovered.broken;
+                }
+                true
+            }
+            Err(problem) => {
+                if self.problem.is_none() {
+                    tracing::warn!(problem, "API discovery failed, keeping what is known");
+                }
+                self.problem = Some(problem);
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,509 @@
+//! The loops against a mock of kube-apiserver: what they ask, and how they take trouble.
+//! Against a real one they run in the end-to-end tests.
+
+#![allow(clippy::disallowed_methods)] // The tests' runtimes end with the tests.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::{Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full};
+use kube::client::Body;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::model::review::{AccessAttributes, Reviewer as _, UserInfo};
+
+type Reply = UnsyncBoxBody<bytes::Bytes, std::convert::Infallible>;
+
+/// Answers by path; a path without an answer is 404.
+#[derive(Clone, Default)]
+struct FakeApi(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    answers: Mutex<BTreeMap<String, (StatusCode, Vec<Value>)>>,
+    requests: Mutex<Vec<String>>,
+    asked: AtomicUsize,
+}
+
+impl FakeApi {
+    /// `lines` are sent one per line; a watch (`?watch=true`) stays open after the last.
+    fn set(&self, path: &str, status: u16, lines: Vec<Value>) {
+        let status = StatusCode::from_u16(status).unwrap();
+        self.0
+            .answers
+            .lock()
+            .unwrap()
+            .insert(path.to_owned(), (status, lines));
+    }
+
+    fn asked(&self) -> usize {
+        self.0.asked.load(Ordering::SeqCst)
+    }
+
+    fn requests(&self, containing: &str) -> Vec<String> {
+        let requests = self.0.requests.lock().unwrap();
+        requests
+            .iter()
+            .filter(|request| request.contains(containing))
+            .cloned()
+            .collect()
+    }
+
+    fn client(&self) -> Client {
+        let api = self.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let api = api.clone();
+            async move { Ok::<_, tower::BoxError>(api.answer(&request)) }
+        });
+        Client::new(service, "default")
+    }
+
+    fn answer(&self, request: &Request<Body>) -> Response<Reply> {
+        let accept = request
+            .headers()
+            .get("accept")
+            .map_or("", |value| value.to_str().unwrap());
+        let line = format!("{} {accept}", request.uri());
+        self.0.requests.lock().unwrap().push(line);
+        self.0.asked.fetch_add(1, Ordering::SeqCst);
+        let is_watch = request
+            .uri()
+            .query()
+            .is_some_and(|query| query.contains("watch=true"));
+        let key = format!(
+            "{}{}",
+            request.uri().path(),
+            if is_watch { "?watch" } else { "" }
+        );
+        let found = self.0.answers.lock().unwrap().get(&key).cloned();
+        let (status, lines) = match found {
+            Some(found) => found,
+            // Nothing happens.
+            None if is_watch => (StatusCode::OK, Vec::new()),
+            None => (StatusCode::NOT_FOUND, vec![status(404, "not found")]),
+        };
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let text = Full::new(bytes::Bytes::from(text));
+        let body = if is_watch && status.is_success() {
+            // Trailers that never come keep the answer open.
+            Reply::new(text.with_trailers(futures::future::pending()))
+        } else {
+            Reply::new(text)
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        response
+    }
+}
+
+fn status(code: u16, message: &str) -> Value {
+    json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": message, "reason": "X", "code": code,
+    })
+}
+
+fn mk_pod(name: &str, app: &str) -> Value {
+    json!({
+        "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+        "metadata": {
+            "name": name, "namespace": "shop", "labels": {"app": app}, "resourceVersion": "5",
+            "annotations": {"large": "text"},
+        },
+    })
+}
+
+fn mk_list(items: &[Value]) -> Value {
+    json!({
+        "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList",
+        "metadata": {"resourceVersion": "4"}, "items": items,
+    })
+}
+
+/// A cluster that runs against a mock until it is dropped.
+struct Running {
+    cluster: Cluster,
+    task: tokio::task::JoinHandle<Result<(), Error>>,
+    token: CancellationToken,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn run(api: &FakeApi) -> Running {
+    let client = api.client();
+    let clients = Clients {
+        lister: client.clone(),
+        authentication: client.clone(),
+        authorization: client,
+    };
+    let (cluster, watches) = connect(clients, &Options::default(), &Metrics::default());
+    let token = CancellationToken::new();
+    let task = tokio::spawn(watches.run(token.clone()));
+    Running {
+        cluster,
+        task,
+        token,
+    }
+}
+
+/// Waits under paused time, which moves on whenever everything waits.
+async fn eventually(condition: impl Fn() -> bool) {
+    let wait = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(300), wait)
+        .await
+        .expect("it never happened");
+}
+
+fn pods(cluster: &Cluster) -> ResourceType {
+    cluster.resolve("", "pods").unwrap()
+}
+
+fn select(cluster: &Cluster, selector: &str) -> Result<Vec<String>, ObjectSourceError> {
+    let selector = Selector::parse(selector).unwrap();
+    let names = cluster.select(&pods(cluster), Some("shop"), &selector)?;
+    Ok(names.iter().map(ToString::to_string).collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn indexes_metadata_and_follows_events() {
+    let api = FakeApi::default();
+    api.set(
+        "/api/v1/pods",
+        200,
+        vec![mk_list(&[mk_pod("web-0", "web"), mk_pod("db-0", "db")])],
+    );
+    api.set(
+        "/api/v1/pods?watch",
+        200,
+        vec![
+            json!({"type": "ADDED", "object": mk_pod("web-1", "web")}),
+            json!({"type": "MODIFIED", "object": mk_pod("db-0", "web")}),
+            json!({"type": "DELETED", "object": mk_pod("web-0", "web")}),
+        ],
+    );
+    let running = run(&api);
+    let cluster = &running.cluster;
+    assert_eq!(
+        select(cluster, ""),
+        Err(ObjectSourceError::NotSynced(GroupResource::new("", "pods"))),
+    );
+    cluster.watch(&[pods(cluster), pods(cluster)]);
+    cluster.watch(&[pods(cluster)]);
+    eventually(|| select(cluster, "app=web").is_ok_and(|names| names == ["db-0", "web-1"])).await;
+    assert!(cluster.is_synced(&GroupResource::new("", "pods")));
+    assert_eq!(
+        cluster.watches(),
+        [WatchStatus {
+            resource: GroupResource::new("", "pods"),
+            synced: true,
+            objects: 2,
+            problem: None,
+        }],
+    );
+    // One list, of metadata only, however often it was asked for.
+    let lists = api.requests("/api/v1/pods?&limit=500");
+    assert_eq!(lists.len(), 1, "{:?}", api.requests(""));
+    assert!(
+        lists[0].contains("as=PartialObjectMetadataList"),
+        "{lists:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_watch_is_told_and_mended() {
+    let api = FakeApi::default();
+    api.set("/api/v1/pods", 403, vec![status(403, "pods is forbidden")]);
+    let running = run(&api);
+    let cluster = &running.cluster;
+    cluster.watch(&[pods(cluster)]);
+    eventually(|| {
+        matches!(
+            select(cluster, ""),
+            Err(ObjectSourceError::Unwatchable { .. })
+        )
+    })
+    .await;
+    let problem = cluster.watches()[0].problem.clone().unwrap();
+    assert_eq!(problem, "pods is forbidden (status 403)");
+    // It does not hammer: pauses grow to half a minute.
+    let before = api.asked();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let lists = api.requests("/api/v1/pods").len();
+    assert!(
+        lists < 15,
+        "{lists} lists, {} requests in all",
+        api.asked() - before
+    );
+
+    api.set(
+        "/api/v1/pods",
+        200,
+        vec![mk_list(&[mk_pod("web-0", "web")])],
+    );
+    eventually(|| select(cluster, "").is_ok_and(|names| names == ["web-0"])).await;
+    assert_eq!(cluster.watches()[0].problem, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_good_index_stays_while_the_watch_fails() {
+    let api = FakeApi::default();
+    api.set(
+        "/api/v1/pods",
+        200,
+        vec![mk_list(&[mk_pod("web-0", "web")])],
+    );
+    // The resource version is gone: the watcher has to list again, which fails.
+    let gone = json!({"type": "ERROR", "object": status(410, "too old")});
+    api.set("/api/v1/pods?watch", 200, vec![gone]);
+    let running = run(&api);
+    let cluster = &running.cluster;
+    cluster.watch(&[pods(cluster)]);
+    eventually(|| select(cluster, "").is_ok()).await;
+    api.set("/api/v1/pods", 500, vec![status(500, "etcd is away")]);
+    eventually(|| {
+        let problem = cluster.watches()[0].problem.clone();
+        problem.is_some_and(|problem| problem == "etcd is away (status 500)")
+    })
+    .await;
+    assert_eq!(select(cluster, "").unwrap(), ["web-0"]);
+
+    api.set("/api/v1/pods?watch", 200, vec![]);
+    api.set(
+        "/api/v1/pods",
+        200,
+        vec![mk_list(&[mk_pod("web-9", "web")])],
+    );
+    eventually(|| select(cluster, "").is_ok_and(|names| names == ["web-9"])).await;
+    assert!(!running.task.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn discovery_is_aggregated_and_survives_broken_groups() {
+    let api = FakeApi::default();
+    let running = run(&api);
+    let cluster = &running.cluster;
+    // Not asked yet, or in vain: the built-in table.
+    assert_eq!(
+        cluster.resolve("", "deployment").unwrap().id.to_string(),
+        "deployments.apps"
+    );
+    assert!(cluster.resolve("", "widgets").is_none() && !cluster.is_discovered());
+
+    let resource = |plural: &str, kind: &str| {
+        json!({
+            "resource": plural, "responseKind": {"kind": kind}, "scope": "Namespaced",
+            "singularResource": kind.to_lowercase(), "verbs": ["list"],
+        })
+    };
+    let group = |name: &str, freshness: &str, resources: Value| {
+        json!({
+            "metadata": {"name": name},
+            "versions": [{"version": "v1", "freshness": freshness, "resources": resources}],
+        })
+    };
+    let core = json!({"items": [group("", "Current", json!([resource("pods", "Pod")]))]});
+    api.set("/api", 200, vec![core]);
+    let widgets = group(
+        "example.com",
+        "Current",
+        json!([resource("widgets", "Widget")]),
+    );
+    let broken = group("custom.metrics.k8s.io", "Stale", json!([]));
+    api.set("/apis", 200, vec![json!({"items": [broken, widgets]})]);
+    eventually(|| cluster.resolve("", "widget").is_some()).await;
+    assert!(cluster.is_discovered());
+    let first = api.requests("/apis ");
+    assert!(first[0].contains("as=APIGroupDiscoveryList"), "{first:?}");
+
+    // Its server goes away: what is known of the group stays.
+    let stale = group("example.com", "Stale", json!([]));
+    let gadgets = group(
+        "other.com",
+        "Current",
+        json!([resource("gadgets", "Gadget")]),
+    );
+    api.set("/apis", 200, vec![json!({"items": [stale, gadgets]})]);
+    // A miss asks anew, well before the interval is over.
+    assert!(cluster.resolve("", "gadgets").is_none());
+    eventually(|| cluster.resolve("other", "gadgets").is_some()).await;
+    assert!(cluster.resolve("example.com", "widgets").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn discovery_falls_back_to_one_document_per_group() {
+    let api = FakeApi::default();
+    let list = |plural: &str, kind: &str| {
+        json!({
+            "groupVersion": "x", "resources": [
+                {"name": plural, "singularName": "", "namespaced": true, "kind": kind, "verbs": []},
+                {"name": format!("{plural}/status"), "singularName": "", "namespaced": true,
+                 "kind": kind, "verbs": []},
+            ],
+        })
+    };
+    let version = |group: &str, version: &str| json!({"groupVersion": format!("{group}/{version}"), "version": version});
+    api.set(
+        "/api",
+        200,
+        vec![json!({"versions": ["v1"], "serverAddressByClientCIDRs": []})],
+    );
+    api.set("/api/v1", 200, vec![list("pods", "Pod")]);
+    let apis = json!({"groups": [
+        {"name": "broken.io", "versions": [version("broken.io", "v1")]},
+        {"name": "example.com", "preferredVersion": version("example.com", "v1"),
+         "versions": [version("example.com", "v2alpha1"), version("example.com", "v1")]},
+    ]});
+    api.set("/apis", 200, vec![apis]);
+    api.set("/apis/broken.io/v1", 503, vec![status(503, "no endpoints")]);
+    api.set("/apis/example.com/v1", 200, vec![list("widgets", "Widget")]);
+    api.set(
+        "/apis/example.com/v2alpha1",
+        200,
+        vec![list("widgets", "Widget")],
+    );
+    let running = run(&api);
+    let cluster = &running.cluster;
+    eventually(|| cluster.is_discovered()).await;
+    let widget = cluster.resolve("", "widget").unwrap();
+    assert_eq!(
+        (widget.api_version(), widget.namespaced),
+        ("example.com/v1".to_owned(), true)
+    );
+    assert!(cluster.resolve("", "widgets/status").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_authentication_config_map_is_followed() {
+    use crate::serving::tests::support::Ca;
+
+    let path = "/api/v1/namespaces/kube-system/configmaps";
+    let config_map = |data: Value, version: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {
+                "name": "extension-apiserver-authentication", "namespace": "kube-system",
+                "resourceVersion": version,
+            },
+            "data": data,
+        })
+    };
+    let list = |items: Value| json!({"metadata": {"resourceVersion": "4"}, "items": items});
+    let api = FakeApi::default();
+    api.set(path, 403, vec![status(403, "configmaps is forbidden")]);
+    let running = run(&api);
+    let cluster = &running.cluster;
+    eventually(|| api.requests(path).len() > 2).await;
+    assert!(!cluster.is_authentication_known());
+    let asked = api.requests(path);
+    let field = "fieldSelector=metadata.name%3Dextension-apiserver-authentication";
+    assert!(
+        asked.iter().all(|request| request.contains(field)),
+        "{asked:?}"
+    );
+
+    // There, but broken; then good.
+    api.set(
+        path,
+        200,
+        vec![list(json!([config_map(
+            json!({"client-ca-file": "x"}),
+            "4"
+        )]))],
+    );
+    let good = json!({"client-ca-file": Ca::new("cluster").pem()});
+    let broken = json!({"client-ca-file": "y"});
+    api.set(
+        &format!("{path}?watch"),
+        200,
+        vec![
+            json!({"type": "MODIFIED", "object": config_map(good, "5")}),
+            // And then broken again, and deleted: the good one stays.
+            json!({"type": "MODIFIED", "object": config_map(broken.clone(), "6")}),
+            json!({"type": "DELETED", "object": config_map(broken, "7")}),
+        ],
+    );
+    eventually(|| cluster.is_authentication_known()).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert!(cluster.trust().borrow().as_ref().unwrap().client.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn reviews_have_answers_errors_and_a_deadline() {
+    let api = FakeApi::default();
+    let running = run(&api);
+    let reviewer = running.cluster.reviewer();
+    let accesses = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+    let tokens = "/apis/authentication.k8s.io/v1/tokenreviews";
+    let user = UserInfo {
+        name: "alice".to_owned(),
+        ..UserInfo::default()
+    };
+    let path = AccessAttributes::NonResource {
+        path: "/x".to_owned(),
+        verb: "get".to_owned(),
+    };
+
+    api.set(accesses, 403, vec![status(403, "may not create reviews")]);
+    let error = reviewer.authorize(&user, &path).await.unwrap_err();
+    assert_eq!(error.to_string(), "may not create reviews (status 403)");
+    for (status, allowed) in [
+        (json!({"allowed": true, "reason": "RBAC: yes"}), true),
+        (json!({"allowed": false}), false),
+        (json!({"allowed": true, "denied": true}), false),
+    ] {
+        api.set(accesses, 201, vec![json!({"spec": {}, "status": status})]);
+        assert_eq!(
+            reviewer.authorize(&user, &path).await.unwrap().allowed,
+            allowed
+        );
+    }
+    api.set(accesses, 201, vec![json!({"spec": {}})]);
+    assert!(reviewer.authorize(&user, &path).await.is_err());
+
+    let known = json!({"authenticated": true, "user": {"username": "robot", "groups": ["g"]}});
+    for (status, name) in [
+        (known, Some("robot")),
+        (json!({"authenticated": false, "error": "expired"}), None),
+        (json!({"user": {"username": "robot"}}), None),
+        (json!({"authenticated": true, "user": {}}), None),
+    ] {
+        api.set(tokens, 201, vec![json!({"spec": {}, "status": status})]);
+        let user = reviewer.authenticate("t").await.unwrap();
+        assert_eq!(user.map(|user| user.name).as_deref(), name);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_review_that_hangs_ends() {
+    let hangs = tower::service_fn(|_: Request<Body>| async {
+        futures::future::pending::<()>().await;
+        Ok::<_, tower::BoxError>(Response::new(Body::empty()))
+    });
+    let client = Client::new(hangs, "default");
+    let options = Options::default();
+    let reviewer = ClusterReviewer::new(client.clone(), client, &options, Metrics::default());
+    let start = tokio::time::Instant::now();
+    assert!(reviewer.authenticate("t").await.is_err());
+    assert_eq!(start.elapsed(), options.review_timeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stops_when_told_to() {
+    let mut running = run(&FakeApi::default());
+    running.cluster.watch(&[pods(&running.cluster)]);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    running.token.cancel();
+    assert!((&mut running.task).await.unwrap().is_ok());
+}

@@ -1,0 +1,13 @@
+//! Which metrics there are: the relist loop and the catalog that it publishes.
+//!
+//! [`Relister::run`] is the only writer of the [`Catalog`]; everyone else reads the current one
+//! from memory. Each distinct series query is asked on its own and fails on its own: it keeps its
+//! last good result and is asked again after a backoff, while the others go on.
+
+mod catalog;
+mod metrics;
+mod relist;
+
+pub use catalog::{Catalog, Collision, Entry};
+pub use metrics::Metrics;
+pub use relist::{Options, Relister, RuleHealth, State};

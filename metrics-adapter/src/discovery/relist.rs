@@ -1,0 +1,290 @@
+//! The loop that asks Prometheus which series there are.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use futures::future::join_all;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{Catalog, Metrics};
+use crate::model::ObjectSource;
+use crate::prometheus::{QueryClient, SeriesSet};
+use crate::rules::Rule;
+
+/// The first retry of a failed series query; doubled up to the relist interval.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+
+/// When to ask, and for which time.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Time between relists (`--metrics-relist-interval`).
+    pub interval: Duration,
+    /// Series that had samples within this time are listed (`--metrics-max-age`).
+    pub max_age: Duration,
+}
+
+/// How one rule fares; for `/readyz?verbose`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleHealth {
+    /// The rule's place in its file.
+    pub rule: Arc<str>,
+    /// When its series query last succeeded.
+    pub last_success: Option<Timestamp>,
+    /// Why it fails now, if it does.
+    pub error: Option<String>,
+}
+
+/// What the loop publishes.
+#[derive(Debug)]
+pub struct State {
+    catalog: ArcSwap<Catalog>,
+    health: Mutex<Vec<RuleHealth>>,
+    first_round: watch::Sender<bool>,
+}
+
+impl State {
+    /// The current catalog.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.load_full()
+    }
+
+    /// How every rule fares, in rule order.
+    pub fn health(&self) -> Vec<RuleHealth> {
+        self.health
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Whether every series query has been answered or refused once.
+    pub fn first_round_done(&self) -> bool {
+        *self.first_round.borrow()
+    }
+}
+
+/// One distinct series query, shared by the rules that have it.
+struct Source {
+    query: Arc<str>,
+    rules: Vec<Arc<Rule>>,
+    found: Option<(SeriesSet, Timestamp)>,
+    error: Option<String>,
+    failures: u32,
+    due: Instant,
+}
+
+/// The loop.
+pub struct Relister<C, O> {
+    client: Arc<C>,
+    objects: Arc<O>,
+    options: Options,
+    rules: Vec<Arc<Rule>>,
+    sources: Vec<Source>,
+    refused: Vec<(Arc<str>, String)>,
+    state: Arc<State>,
+    metrics: Metrics,
+}
+
+impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
+    /// Prepares the loop; nothing is asked before [`Self::run`].
+    pub fn new(
+        client: Arc<C>,
+        objects: Arc<O>,
+        rules: Vec<Arc<Rule>>,
+        options: Options,
+        metrics: Metrics,
+    ) -> Self {
+        let mut sources: Vec<Source> = Vec::new();
+        for rule in &rules {
+            metrics.announce(rule.id());
+            match sources
+                .iter_mut()
+                .find(|source| source.query == *rule.series_query())
+            {
+                Some(source) => source.rules.push(Arc::clone(rule)),
+                None => sources.push(Source {
+                    query: Arc::clone(rule.series_query()),
+                    rules: vec![Arc::clone(rule)],
+                    found: None,
+                    error: None,
+                    failures: 0,
+                    due: Instant::now(),
+                }),
+            }
+        }
+        let state = Arc::new(State {
+            catalog: ArcSwap::default(),
+            health: Mutex::new(Vec::new()),
+            first_round: watch::Sender::new(false),
+        });
+        let relister = Self {
+            client,
+            objects,
+            options,
+            rules,
+            sources,
+            refused: Vec::new(),
+            state,
+            metrics,
+        };
+        relister.publish_health();
+        relister
+    }
+
+    /// What the loop publishes.
+    pub fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state)
+    }
+
+    /// Relists until `stop`; never gives up.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.round() => {}
+            }
+            let next = self.sources.iter().map(|source| source.due).min();
+            let next = next.unwrap_or_else(|| Instant::now() + self.options.interval);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep_until(next) => {}
+            }
+        }
+    }
+
+    /// Asks every series query that is due, all at once, and publishes what came of it.
+    async fn round(&mut self) {
+        let now = Instant::now();
+        let end = Timestamp::now();
+        // A start before the beginning of time is the beginning of time.
+        let start = end
+            .checked_sub(self.options.max_age)
+            .unwrap_or(Timestamp::UNIX_EPOCH);
+        let client = &self.client;
+        let asked = self
+            .sources
+            .iter()
+            .enumerate()
+            .filter(|(_, source)| source.due <= now)
+            .map(|(index, source)| {
+                let query = Arc::clone(&source.query);
+                async move { (index, client.series(&query, start, end).await) }
+            });
+        let answers = join_all(asked).await;
+        for (index, answer) in answers {
+            let interval = self.options.interval;
+            let source = &mut self.sources[index];
+            match answer {
+                Ok(set) => source.succeed(set, end, interval, &self.metrics),
+                Err(error) => source.fail(error.to_string(), interval, &self.metrics),
+            }
+        }
+        self.publish_catalog();
+        self.publish_health();
+        self.state.first_round.send_replace(true);
+    }
+
+    fn publish_catalog(&mut self) {
+        let found = self.rules.iter().filter_map(|rule| {
+            let source = self
+                .sources
+                .iter()
+                .find(|s| s.query == *rule.series_query())?;
+            source.found.as_ref().map(|(set, _)| (rule, set))
+        });
+        let (catalog, refused) = Catalog::build(found, self.objects.as_ref());
+        let refused: Vec<_> = refused
+            .into_iter()
+            .map(|(rule, error)| (Arc::clone(rule.id()), error.to_string()))
+            .collect();
+        for (rule, error) in refused.iter().filter(|entry| !self.refused.contains(entry)) {
+            warn!(%rule, error, "the rule makes no metrics: {error}");
+        }
+        self.refused = refused;
+        let before = self.state.catalog.load();
+        if before.list() != catalog.list() {
+            let (metrics, was) = (catalog.list().len(), before.list().len());
+            info!(metrics, was, "the list of metrics has changed");
+        }
+        for collision in catalog.collisions() {
+            if !before.collisions().contains(collision) {
+                warn!(
+                    metric = collision.metric,
+                    "{} hides {}: both make {}",
+                    collision.winner,
+                    collision.loser,
+                    collision.metric
+                );
+            }
+        }
+        self.metrics
+            .listed(catalog.list().len(), catalog.collisions().len());
+        self.objects.watch(&catalog.resources());
+        self.state.catalog.store(Arc::new(catalog));
+    }
+
+    fn publish_health(&self) {
+        let health = self.rules.iter().map(|rule| {
+            let source = self
+                .sources
+                .iter()
+                .find(|s| s.query == *rule.series_query());
+            let refused = self
+                .refused
+                .iter()
+                .find(|(id, _)| id == rule.id())
+                .map(|(_, error)| error.clone());
+            RuleHealth {
+                rule: Arc::clone(rule.id()),
+                last_success: source.and_then(|s| s.found.as_ref()).map(|(_, at)| *at),
+                error: source.and_then(|s| s.error.clone()).or(refused),
+            }
+        });
+        *self
+            .state
+            .health
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = health.collect();
+    }
+}
+
+impl Source {
+    fn succeed(&mut self, set: SeriesSet, at: Timestamp, interval: Duration, metrics: &Metrics) {
+        for rule in &self.rules {
+            metrics.succeeded(rule.id(), at, set.count);
+            if self.error.is_some() {
+                info!(rule = %rule.id(), series = set.count, "the series query works again");
+            }
+        }
+        self.found = Some((set, at));
+        self.error = None;
+        self.failures = 0;
+        self.due = Instant::now() + interval;
+    }
+
+    /// Keeps the last good result; said once per run of failures, for all its rules.
+    fn fail(&mut self, error: String, interval: Duration, metrics: &Metrics) {
+        let rules: Vec<&str> = self.rules.iter().map(|rule| rule.id().as_ref()).collect();
+        if self.error.as_deref() != Some(&error) {
+            let rules = rules.join(", ");
+            warn!(
+                rules,
+                error, "the series query of {rules} failed, retrying: {error}"
+            );
+        }
+        for rule in &self.rules {
+            metrics.failed(rule.id());
+        }
+        let backoff = FIRST_RETRY.saturating_mul(1 << self.failures.min(10));
+        self.error = Some(error);
+        self.failures = self.failures.saturating_add(1);
+        self.due = Instant::now() + backoff.min(interval);
+    }
+}
+
+#[cfg(test)]
+mod tests;

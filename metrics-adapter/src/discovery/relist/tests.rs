@@ -1,0 +1,239 @@
+use std::collections::BTreeMap;
+
+use prometheus_client::registry::Registry;
+
+use super::*;
+use crate::config::RuleFile;
+use crate::discovery::Collision;
+use crate::model::{
+    GroupResource, MetricInfo, ObjectSourceError, QueryValue, ResourceType, Selector,
+};
+use crate::prometheus::{PrometheusError, SeriesShape};
+
+/// Answers by series query: label names of one series called like the query, or a failure.
+#[derive(Default)]
+struct Fake {
+    answers: Mutex<BTreeMap<String, Result<Vec<&'static str>, ()>>>,
+    asked: Mutex<Vec<(String, Instant)>>,
+}
+
+impl Fake {
+    fn set(&self, query: &str, answer: Result<Vec<&'static str>, ()>) {
+        self.answers
+            .lock()
+            .unwrap()
+            .insert(query.to_owned(), answer);
+    }
+
+    fn asked(&self, query: &str) -> Vec<Instant> {
+        let asked = self.asked.lock().unwrap();
+        asked
+            .iter()
+            .filter(|(q, _)| q == query)
+            .map(|(_, at)| *at)
+            .collect()
+    }
+}
+
+impl QueryClient for Fake {
+    async fn series(
+        &self,
+        selector: &str,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Result<SeriesSet, PrometheusError> {
+        assert!(start < end);
+        self.asked
+            .lock()
+            .unwrap()
+            .push((selector.to_owned(), Instant::now()));
+        match self.answers.lock().unwrap().get(selector) {
+            Some(Ok(labels)) => {
+                let labels = labels.iter().map(|l| Arc::from(*l)).collect();
+                let shape = SeriesShape {
+                    name: "ops".into(),
+                    labels,
+                };
+                Ok(SeriesSet {
+                    shapes: [shape].into(),
+                    count: 1,
+                })
+            }
+            _ => Err(PrometheusError::Decode("broken".to_owned())),
+        }
+    }
+
+    async fn query(&self, _: &str) -> Result<QueryValue, PrometheusError> {
+        unreachable!("relisting asks for series only")
+    }
+}
+
+struct Pods;
+
+impl ObjectSource for Pods {
+    fn resolve(&self, _: &str, resource: &str) -> Option<ResourceType> {
+        let plural = match resource {
+            "pod" | "pods" => "pods",
+            "namespace" | "namespaces" => "namespaces",
+            _ => return None,
+        };
+        Some(ResourceType {
+            id: GroupResource::new("", plural),
+            version: "v1".to_owned(),
+            kind: String::new(),
+            singular: plural.trim_end_matches('s').to_owned(),
+            namespaced: plural == "pods",
+        })
+    }
+
+    fn watch(&self, _: &[ResourceType]) {}
+
+    fn select(
+        &self,
+        _: &ResourceType,
+        _: Option<&str>,
+        _: &Selector,
+    ) -> Result<Vec<Arc<str>>, ObjectSourceError> {
+        unreachable!("relisting selects nothing")
+    }
+}
+
+/// One rule per pair of series query and API name.
+fn mk_rules(rules: &[(&str, &str)]) -> Vec<Arc<Rule>> {
+    let text: String = rules
+        .iter()
+        .map(|(query, name)| {
+            format!(
+                "- {{seriesQuery: {query}, metricsQuery: x, name: {{as: {name}}}, resources: \
+                 {{overrides: {{pod: {{resource: pod}}, ns: {{resource: namespace}}}}}}}}\n"
+            )
+        })
+        .collect();
+    crate::rules::compile(&RuleFile::parse(&format!("rules:\n{text}")).unwrap()).unwrap()
+}
+
+fn start(fake: &Arc<Fake>, rules: &[(&str, &str)]) -> (Arc<State>, CancellationToken) {
+    let options = Options {
+        interval: Duration::from_secs(60),
+        max_age: Duration::from_secs(60),
+    };
+    let metrics = Metrics::register(&mut Registry::default());
+    let relister = Relister::new(
+        Arc::clone(fake),
+        Arc::new(Pods),
+        mk_rules(rules),
+        options,
+        metrics,
+    );
+    let (state, stop) = (relister.state(), CancellationToken::new());
+    #[allow(clippy::disallowed_methods)] // The test's runtime ends with the test.
+    tokio::spawn(relister.run(stop.clone()));
+    (state, stop)
+}
+
+fn names(state: &State) -> Vec<String> {
+    let describe = |info: &MetricInfo| {
+        format!(
+            "{}/{}{}",
+            info.resource,
+            info.metric,
+            if info.namespaced { " ns" } else { "" }
+        )
+    };
+    state.catalog().list().iter().map(describe).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_metrics_per_resource() {
+    let fake = Arc::new(Fake::default());
+    fake.set("q", Ok(vec!["pod", "ns", "job"]));
+    let (state, _stop) = start(&fake, &[("q", "ops")]);
+    assert!(!state.first_round_done());
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(names(&state), ["namespaces/ops", "pods/ops ns"]);
+    assert!(state.first_round_done());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_rule_harms_no_other_and_is_retried_with_backoff() {
+    let fake = Arc::new(Fake::default());
+    fake.set("good", Ok(vec!["pod"]));
+    let (state, _stop) = start(&fake, &[("bad", "b"), ("good", "g")]);
+    tokio::time::sleep(Duration::from_millis(7500)).await;
+    assert_eq!(names(&state), ["pods/g ns"]);
+    let gaps: Vec<u64> = fake
+        .asked("bad")
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]).as_secs())
+        .collect();
+    assert_eq!(gaps, [1, 2, 4]);
+    assert_eq!(fake.asked("good").len(), 1);
+    let health = state.health();
+    assert!(
+        health[0]
+            .error
+            .as_ref()
+            .is_some_and(|e| e.contains("broken")),
+        "{health:?}"
+    );
+    assert!(health[0].last_success.is_none());
+    assert!(health[1].error.is_none() && health[1].last_success.is_some());
+
+    fake.set("bad", Ok(vec!["pod"]));
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert_eq!(names(&state), ["pods/b ns", "pods/g ns"]);
+    assert!(state.health()[0].error.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_good_result_stays() {
+    let fake = Arc::new(Fake::default());
+    fake.set("q", Ok(vec!["pod"]));
+    let (state, _stop) = start(&fake, &[("q", "ops")]);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    fake.set("q", Err(()));
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(names(&state), ["pods/ops ns"]);
+    assert!(state.health()[0].error.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rules_with_the_same_series_query_share_a_request() {
+    let fake = Arc::new(Fake::default());
+    fake.set("q", Ok(vec!["pod"]));
+    let (state, _stop) = start(&fake, &[("q", "a"), ("q", "b")]);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(names(&state), ["pods/a ns", "pods/b ns"]);
+    assert_eq!(fake.asked("q").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_later_rule_wins_and_the_collision_is_told() {
+    let fake = Arc::new(Fake::default());
+    fake.set("q1", Ok(vec!["pod"]));
+    fake.set("q2", Ok(vec!["pod"]));
+    let (state, _stop) = start(&fake, &[("q1", "same"), ("q2", "same")]);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let catalog = state.catalog();
+    let entry = catalog.get(&catalog.list()[0]).unwrap();
+    assert_eq!(entry.rule.id().as_ref(), "rules[1]");
+    assert_eq!(
+        catalog.collisions(),
+        [Collision {
+            metric: "pods/same".to_owned(),
+            winner: "rules[1] (ops)".to_owned(),
+            loser: "rules[0] (ops)".to_owned(),
+        }]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn stops_when_told() {
+    let fake = Arc::new(Fake::default());
+    fake.set("q", Ok(vec!["pod"]));
+    let (_, stop) = start(&fake, &[("q", "ops")]);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    stop.cancel();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(fake.asked("q").len(), 1);
+}

@@ -1,0 +1,16 @@
+//! A custom-metrics API server for Kubernetes, backed by Prometheus.
+//!
+//! See ARCHITECTURE.md for the flow and for what each module owns.
+
+pub mod api;
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod cluster;
+pub mod config;
+pub mod discovery;
+pub mod evaluation;
+pub mod model;
+pub mod prometheus;
+pub mod rules;
+pub mod serving;

@@ -1,0 +1,21 @@
+//! The adapter's vocabulary: plain values and the traits between its rooms.
+//!
+//! Nothing here does I/O, knows a wire format or a runtime. Every other module speaks in these
+//! types, so that two modules which must not know each other still agree.
+
+pub mod group_resource;
+pub mod metric;
+pub mod object;
+pub mod provider;
+pub mod quantity;
+pub mod review;
+pub mod sample;
+pub mod selector;
+
+pub use group_resource::{GroupResource, ResourceType};
+pub use metric::{MetricInfo, MetricValue};
+pub use object::{ObjectRef, ObjectSource, ObjectSourceError};
+pub use provider::{MetricQuery, Provider, ProviderError, Target};
+pub use quantity::Quantity;
+pub use sample::{QueryValue, Sample};
+pub use selector::{Operator, Requirement, Selector};

@@ -1,0 +1,29 @@
+//! API metrics: what discovery lists and what a request answers.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{GroupResource, ObjectRef, Quantity};
+
+/// One metric of the custom metrics API: a name on a kind of object.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MetricInfo {
+    /// The kind of object that the metric describes.
+    pub resource: GroupResource,
+    /// Whether discovery lists it as namespaced.
+    pub namespaced: bool,
+    /// The API metric name, for instance `http_requests_per_second`.
+    pub metric: Arc<str>,
+}
+
+/// The value of one metric on one object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricValue {
+    /// The object.
+    pub object: ObjectRef,
+    /// The value.
+    pub value: Quantity,
+    /// When the value was true: the evaluation time that Prometheus told, never "now".
+    pub timestamp: Timestamp,
+}

@@ -1,0 +1,103 @@
+//! Prometheus' HTTP API: the two calls that the adapter makes.
+//!
+//! Every call has a deadline, which Prometheus is told too, a limit on how many run at once, a
+//! limit on the answer's size, and a metric. Nothing here knows rules or Kubernetes.
+
+mod client;
+mod decode;
+mod metrics;
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+pub use client::{Client, ClientError, Options, Verb};
+pub use metrics::Metrics;
+
+use crate::model::QueryValue;
+
+/// What `/api/v1/series` tells, without the label values: memory does not grow with the number
+/// of series, only with the number of different names and label sets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeriesSet {
+    /// Metric name with the names of its labels (`__name__` left out), each combination once.
+    pub shapes: BTreeSet<SeriesShape>,
+    /// How many series there are.
+    pub count: usize,
+}
+
+/// A metric name with the names of its labels.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SeriesShape {
+    /// The value of `__name__`.
+    pub name: Arc<str>,
+    /// The other label names.
+    pub labels: BTreeSet<Arc<str>>,
+}
+
+/// Why Prometheus gave no usable answer.
+#[derive(Debug, thiserror::Error)]
+pub enum PrometheusError {
+    /// No answer within the deadline.
+    #[error("no answer from Prometheus within {0:?}")]
+    Timeout(Duration),
+    /// The connection failed.
+    #[error("cannot reach Prometheus at {url}: {reason}")]
+    Connect {
+        /// Base URL, without user information.
+        url: String,
+        /// The innermost cause.
+        reason: String,
+    },
+    /// Prometheus reported an error.
+    #[error("Prometheus answered {status}: {message}")]
+    Api {
+        /// HTTP status.
+        status: u16,
+        /// Its `errorType` and `error`, or the beginning of the body.
+        message: String,
+    },
+    /// The answer is not what the API promises.
+    #[error("unexpected answer from Prometheus: {0}")]
+    Decode(String),
+    /// The answer is larger than allowed.
+    #[error("the answer of Prometheus is larger than {0} bytes")]
+    TooLarge(usize),
+    /// The token file cannot be used.
+    #[error("--prometheus-token-file: {0}")]
+    Token(String),
+}
+
+impl PrometheusError {
+    /// A label value for metrics.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Timeout(_) => "timeout",
+            Self::Connect { .. } => "connect",
+            Self::Api { .. } => "api",
+            Self::Decode(_) => "decode",
+            Self::TooLarge(_) => "too_large",
+            Self::Token(_) => "token",
+        }
+    }
+}
+
+/// Asks Prometheus.
+pub trait QueryClient: Send + Sync + 'static {
+    /// `/api/v1/series` for one selector between two times.
+    fn series(
+        &self,
+        selector: &str,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> impl Future<Output = Result<SeriesSet, PrometheusError>> + Send;
+
+    /// `/api/v1/query` at Prometheus' own present.
+    fn query(
+        &self,
+        promql: &str,
+    ) -> impl Future<Output = Result<QueryValue, PrometheusError>> + Send;
+}

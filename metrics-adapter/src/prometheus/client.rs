@@ -1,0 +1,251 @@
+//! The HTTP client.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::Url;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::{Metrics, PrometheusError, QueryClient, SeriesSet, decode};
+use crate::model::QueryValue;
+
+/// HTTP method of the API calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Parameters in the query string.
+    Get,
+    /// Parameters as a form, for queries that are longer than a URL may be.
+    Post,
+}
+
+/// How to reach Prometheus.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Base URL; a path is kept, and so are query parameters (prometheus-adapter loses these).
+    pub url: Url,
+    /// HTTP method.
+    pub verb: Verb,
+    /// Headers for every request.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Bearer token, read again for every request: bound tokens live for an hour.
+    pub token_file: Option<PathBuf>,
+    /// CA bundle that replaces the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Client certificate and its key.
+    pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// Deadline of one call.
+    pub timeout: Duration,
+    /// How many calls may run at once.
+    pub concurrency: usize,
+    /// Largest answer, in bytes.
+    pub max_body: usize,
+}
+
+/// Why a client cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// A file of the TLS set-up cannot be used.
+    #[error("{flag} {}: {reason}", path.display())]
+    File {
+        /// The flag that names it.
+        flag: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Anything else; without a CA file it is the system's CA certificates that are missing.
+    #[error("cannot set up the Prometheus client (is --prometheus-ca-file needed?): {0}")]
+    Build(String),
+}
+
+/// A client of one Prometheus.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    options: Options,
+    permits: Semaphore,
+    metrics: Metrics,
+}
+
+impl Client {
+    /// Builds a client; reads the CA and the client certificate.
+    ///
+    /// # Errors
+    /// [`ClientError`], naming the flag and the file.
+    pub fn new(options: Options, metrics: Metrics) -> Result<Self, ClientError> {
+        let mut builder = reqwest::Client::builder()
+            .default_headers(options.headers.iter().cloned().collect::<HeaderMap>())
+            .connect_timeout(options.timeout.min(Duration::from_secs(5)))
+            // Redirects lead to login pages, and could carry the token elsewhere.
+            .redirect(reqwest::redirect::Policy::none());
+        if let Some(path) = &options.ca_file {
+            const FLAG: &str = "--prometheus-ca-file";
+            let certificates = reqwest::Certificate::from_pem_bundle(&read(FLAG, path)?)
+                .map_err(|error| file_error(FLAG, path, &error))?;
+            if certificates.is_empty() {
+                return Err(file_error(FLAG, path, &"holds no PEM certificate"));
+            }
+            builder = builder.tls_certs_only(certificates);
+        } else if options.url.scheme() == "http" {
+            // No TLS, so no roots: an image that holds nothing but the program has none.
+            builder = builder.tls_certs_only([]);
+        }
+        if let Some((certificate, key)) = &options.client_certificate {
+            let mut pem = read("--prometheus-client-tls-cert-file", certificate)?;
+            pem.push(b'\n');
+            pem.extend(read("--prometheus-client-tls-key-file", key)?);
+            let identity = reqwest::Identity::from_pem(&pem).map_err(|error| {
+                file_error("--prometheus-client-tls-cert-file", certificate, &error)
+            })?;
+            builder = builder.identity(identity);
+        }
+        let http = builder
+            .build()
+            .map_err(|error| ClientError::Build(innermost(&error)))?;
+        Ok(Self {
+            http,
+            permits: Semaphore::new(options.concurrency),
+            options,
+            metrics,
+        })
+    }
+
+    /// One call with its deadline, limit and metric.
+    async fn call<T>(
+        &self,
+        endpoint: &'static str,
+        parameters: &[(&str, &str)],
+        decode: impl FnOnce(u16, &[u8]) -> Result<T, PrometheusError>,
+    ) -> Result<T, PrometheusError> {
+        let started = Instant::now();
+        let timeout = self.options.timeout;
+        // Waiting for a permit counts: the caller has only so much time.
+        let exchange = async {
+            let _permit = self.permits.acquire().await;
+            self.exchange(endpoint, parameters).await
+        };
+        let result = match tokio::time::timeout(timeout, exchange).await {
+            Ok(Ok((status, body))) => decode(status, &body),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(PrometheusError::Timeout(timeout)),
+        };
+        let outcome = match &result {
+            Ok(_) => "ok",
+            Err(PrometheusError::Timeout(_)) => "timeout",
+            Err(_) => "error",
+        };
+        self.metrics.observe(endpoint, outcome, started.elapsed());
+        result
+    }
+
+    async fn exchange(
+        &self,
+        endpoint: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<(u16, Vec<u8>), PrometheusError> {
+        let url = self.endpoint_url(endpoint);
+        let mut request = match self.options.verb {
+            Verb::Get => self.http.get(url).query(parameters),
+            Verb::Post => self.http.post(url).form(parameters),
+        };
+        if let Some(path) = &self.options.token_file {
+            request = request.header(AUTHORIZATION, bearer(path).await?);
+        }
+        let mut response = request
+            .send()
+            .await
+            .map_err(|error| self.transport(&error))?;
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| self.transport(&error))?
+        {
+            if body.len() + chunk.len() > self.options.max_body {
+                return Err(PrometheusError::TooLarge(self.options.max_body));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok((status, body))
+    }
+
+    fn endpoint_url(&self, endpoint: &str) -> Url {
+        let mut url = self.options.url.clone();
+        let path = format!("{}/api/v1/{endpoint}", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        url
+    }
+
+    fn transport(&self, error: &reqwest::Error) -> PrometheusError {
+        let mut url = self.options.url.clone();
+        // These can only fail for URLs without a host, which Options never holds.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.set_query(None);
+        PrometheusError::Connect {
+            url: url.to_string(),
+            reason: innermost(error),
+        }
+    }
+}
+
+impl QueryClient for Client {
+    async fn series(
+        &self,
+        selector: &str,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Result<SeriesSet, PrometheusError> {
+        let (start, end) = (unix_seconds(start), unix_seconds(end));
+        let parameters = [("match[]", selector), ("start", &start), ("end", &end)];
+        self.call("series", &parameters, decode::series).await
+    }
+
+    async fn query(&self, promql: &str) -> Result<QueryValue, PrometheusError> {
+        let timeout = format!("{}ms", self.options.timeout.as_millis());
+        let parameters = [("query", promql), ("timeout", timeout.as_str())];
+        self.call("query", &parameters, decode::query).await
+    }
+}
+
+/// With milliseconds: whole seconds would leave out the series of the last moment.
+fn unix_seconds(at: Timestamp) -> String {
+    format!("{:.3}", at.as_duration().as_secs_f64())
+}
+
+async fn bearer(path: &Path) -> Result<HeaderValue, PrometheusError> {
+    let token = tokio::fs::read_to_string(path)
+        .await
+        .map_err(|error| PrometheusError::Token(format!("{}: {error}", path.display())))?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.trim())).map_err(|_| {
+        PrometheusError::Token(format!("{}: not usable as a header", path.display()))
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn read(flag: &'static str, path: &Path) -> Result<Vec<u8>, ClientError> {
+    std::fs::read(path).map_err(|error| file_error(flag, path, &error))
+}
+
+fn file_error(flag: &'static str, path: &Path, reason: &dyn std::fmt::Display) -> ClientError {
+    ClientError::File {
+        flag,
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    }
+}
+
+/// The cause at the end of the chain: reqwest's own text only repeats the URL.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}

@@ -1,0 +1,285 @@
+//! Prometheus' JSON, decoded straight into what is kept of it.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::{PrometheusError, SeriesSet, SeriesShape};
+use crate::model::{QueryValue, Sample};
+
+#[derive(serde::Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+struct Envelope<'a, T> {
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+    #[serde(default = "Option::default")]
+    data: Option<T>,
+    #[serde(default, rename = "errorType")]
+    error_type: Option<String>,
+    #[serde(default)]
+    error: Option<String>,
+}
+
+/// Decodes the answer of `/api/v1/series`.
+pub(super) fn series(status: u16, body: &[u8]) -> Result<SeriesSet, PrometheusError> {
+    envelope(status, body)
+}
+
+/// Decodes the answer of `/api/v1/query`.
+pub(super) fn query(status: u16, body: &[u8]) -> Result<QueryValue, PrometheusError> {
+    let unexpected = |kind: &str| {
+        Err(PrometheusError::Decode(format!(
+            "the result is a {kind}, not a vector or a scalar"
+        )))
+    };
+    match envelope(status, body)? {
+        ResultData::Vector(items) => items
+            .into_iter()
+            .map(sample)
+            .collect::<Result<_, _>>()
+            .map(QueryValue::Vector),
+        ResultData::Scalar((at, value)) => Ok(QueryValue::Scalar {
+            value: number(&value)?,
+            timestamp: timestamp(at)?,
+        }),
+        ResultData::Matrix(_) => unexpected("matrix"),
+        ResultData::String(_) => unexpected("string"),
+    }
+}
+
+fn envelope<'a, T: Deserialize<'a>>(status: u16, body: &'a [u8]) -> Result<T, PrometheusError> {
+    let parsed: Result<Envelope<'a, T>, _> = serde_json::from_slice(body);
+    match parsed {
+        Ok(Envelope {
+            status: said,
+            data: Some(data),
+            ..
+        }) if said == "success" && (200..300).contains(&status) => Ok(data),
+        Ok(Envelope {
+            error_type, error, ..
+        }) if error.is_some() || error_type.is_some() => {
+            let message = format!(
+                "{}: {}",
+                error_type.unwrap_or_default(),
+                error.unwrap_or_default()
+            );
+            Err(PrometheusError::Api { status, message })
+        }
+        Ok(_) => Err(PrometheusError::Decode("the answer has no data".to_owned())),
+        Err(_) if !(200..300).contains(&status) => Err(PrometheusError::Api {
+            status,
+            message: beginning(body),
+        }),
+        Err(error) => Err(PrometheusError::Decode(format!(
+            "{error} in {:?}",
+            beginning(body)
+        ))),
+    }
+}
+
+/// Enough of a foreign body to recognise a proxy's error page in the log.
+fn beginning(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[derive(serde::Deserialize)]
+#[serde(tag = "resultType", content = "result", rename_all = "lowercase")]
+enum ResultData {
+    Vector(Vec<VectorItem>),
+    Scalar((f64, String)),
+    Matrix(IgnoredAny),
+    String(IgnoredAny),
+}
+
+#[derive(serde::Deserialize)]
+struct VectorItem {
+    metric: crate::model::sample::Labels,
+    value: (f64, String),
+}
+
+fn sample(item: VectorItem) -> Result<Sample, PrometheusError> {
+    let (at, value) = item.value;
+    Ok(Sample {
+        labels: item.metric,
+        value: number(&value)?,
+        timestamp: timestamp(at)?,
+    })
+}
+
+/// Prometheus writes `NaN`, `+Inf` and `-Inf`, which Rust reads.
+fn number(text: &str) -> Result<f64, PrometheusError> {
+    text.parse()
+        .map_err(|_| PrometheusError::Decode(format!("{text:?} is not a sample value")))
+}
+
+fn timestamp(seconds: f64) -> Result<Timestamp, PrometheusError> {
+    // Prometheus has milliseconds; the cast saturates and jiff refuses what is out of range.
+    #[allow(clippy::cast_possible_truncation)]
+    Timestamp::from_millisecond((seconds * 1000.0).round() as i64)
+        .map_err(|_| PrometheusError::Decode(format!("{seconds} is not a time")))
+}
+
+impl<'de> Deserialize<'de> for SeriesSet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Set;
+        impl<'de> Visitor<'de> for Set {
+            type Value = SeriesSet;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of series")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<SeriesSet, A::Error> {
+                let mut set = SeriesSet::default();
+                while let Some(Shape { name, mut labels }) = items.next_element()? {
+                    set.count += 1;
+                    labels.sort_unstable();
+                    labels.dedup();
+                    // Most series repeat a shape; look before anything is allocated for keeping.
+                    if !set.contains(&name, &labels) {
+                        set.shapes.insert(SeriesShape {
+                            name: name.as_ref().into(),
+                            labels: labels
+                                .iter()
+                                .map(|label| Arc::from(label.as_ref()))
+                                .collect(),
+                        });
+                    }
+                }
+                Ok(set)
+            }
+        }
+        deserializer.deserialize_seq(Set)
+    }
+}
+
+impl SeriesSet {
+    fn contains(&self, name: &str, labels: &[Cow<'_, str>]) -> bool {
+        let first = SeriesShape {
+            name: name.into(),
+            labels: BTreeSet::new(),
+        };
+        self.shapes
+            .range(first..)
+            .take_while(|shape| shape.name.as_ref() == name)
+            .any(|shape| {
+                shape
+                    .labels
+                    .iter()
+                    .map(AsRef::as_ref)
+                    .eq(labels.iter().map(AsRef::as_ref))
+            })
+    }
+}
+
+/// One series: its name and label names; the values are passed over.
+struct Shape<'a> {
+    name: Cow<'a, str>,
+    labels: Vec<Cow<'a, str>>,
+}
+
+/// A string that borrows from the body where JSON escapes nothing.
+#[derive(serde::Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Shape<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct One;
+        impl<'de> Visitor<'de> for One {
+            type Value = Shape<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the labels of a series")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Shape<'de>, A::Error> {
+                let mut shape = Shape {
+                    name: Cow::Borrowed(""),
+                    labels: Vec::new(),
+                };
+                while let Some(Text(key)) = map.next_key()? {
+                    if key == "__name__" {
+                        let Text(name) = map.next_value()?;
+                        shape.name = name;
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                        shape.labels.push(key);
+                    }
+                }
+                Ok(shape)
+            }
+        }
+        deserializer.deserialize_map(One)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_keep_shapes_and_count() {
+        let set = series(
+            200,
+            br#"{"status":"success","data":[
+                {"__name__":"up","pod":"a","ns":"x"},
+                {"ns":"y","__name__":"up","pod":"b"},
+                {"__name__":"up","node":"n"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(set.count, 3);
+        let shapes: Vec<String> = set
+            .shapes
+            .iter()
+            .map(|s| format!("{}{:?}", s.name, s.labels))
+            .collect();
+        assert_eq!(shapes, [r#"up{"node"}"#, r#"up{"ns", "pod"}"#]);
+    }
+
+    #[test]
+    fn vectors_and_scalars_keep_odd_values() {
+        let value = query(
+            200,
+            br#"{"status":"success","data":{"resultType":"vector","result":[
+                {"metric":{"pod":"a"},"value":[1700000000.5,"NaN"]},
+                {"metric":{},"value":[1700000000,"+Inf"]}]}}"#,
+        )
+        .unwrap();
+        let QueryValue::Vector(samples) = value else {
+            panic!("{value:?}")
+        };
+        assert!(samples[0].value.is_nan());
+        assert_eq!(samples[0].timestamp.as_millisecond(), 1_700_000_000_500);
+        assert_eq!(samples[1].value, f64::INFINITY);
+        let scalar = query(
+            200,
+            br#"{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}"#,
+        )
+        .unwrap();
+        assert!(matches!(scalar, QueryValue::Scalar { value, .. } if value == 2.0));
+    }
+
+    #[test]
+    fn what_is_not_an_answer_is_an_error() {
+        for (status, body, kind, text) in [
+            (200, &b"<html><body>login</body></html>"[..], "decode", "<html>"),
+            (502, b"<html>bad gateway</html>", "api", "502: <html>bad gateway"),
+            (400, br#"{"status":"error","errorType":"bad_data","error":"parse"}"#, "api", "bad_data: parse"),
+            (200, br#"{"status":"success","data":null}"#, "decode", "no data"),
+            (200, br#"{"status":"success"}"#, "decode", "no data"),
+            (200, br#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#, "decode", "matrix"),
+            (200, br#"{"status":"success","data":{"resultType":"string","result":[1,"x"]}}"#, "decode", "string"),
+            (200, br#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"x"]}]}}"#, "decode", "sample value"),
+            (200, b"", "decode", "EOF"),
+        ] {
+            let error = query(status, body).unwrap_err();
+            assert_eq!(error.kind(), kind, "{error}");
+            assert!(error.to_string().contains(text), "{error}");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! `resources`: which labels name which Kubernetes resources, in both directions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regex::Regex;
+
+use super::Resolve;
+use super::template::{Scope, Template};
+use crate::config::GroupResourceName;
+use crate::model::{GroupResource, ResourceType};
+
+/// Why labels and resources cannot be associated.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AssociationError {
+    /// An override names a resource that kube-apiserver does not serve (now).
+    #[error("resources.overrides[{label:?}]: the cluster has no resource {wanted:?}")]
+    UnknownResource {
+        /// The label.
+        label: String,
+        /// `group/resource` as the file has it.
+        wanted: String,
+    },
+    /// Nothing in the rule says which label carries a resource.
+    #[error("no label is associated with {0}")]
+    NoLabel(GroupResource),
+}
+
+/// `resources.template`, usable both ways.
+#[derive(Debug)]
+pub(super) struct LabelTemplate {
+    template: Template,
+    /// Finds group and resource in a label name; anchored.
+    extract: Regex,
+}
+
+impl LabelTemplate {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let template =
+            Template::parse(text, &["Group", "Resource"]).map_err(|error| error.to_string())?;
+        if !template.uses("Resource") {
+            return Err("must use at least `<<.Resource>>`".to_owned());
+        }
+        let pattern = render(&template, "(?P<group>.+?)", "(?P<resource>.+?)")?;
+        let extract = Regex::new(&format!("^{pattern}$"))
+            .map_err(|_| format!("{text:?} does not make a regular expression"))?;
+        Ok(Self { template, extract })
+    }
+
+    /// The label of a resource: the singular name, dots and dashes of the group as underscores.
+    fn label(&self, resource: &ResourceType) -> Option<String> {
+        let group = resource.id.group.replace(['.', '-'], "_");
+        render(&self.template, &group, &resource.singular).ok()
+    }
+
+    fn resource(&self, label: &str, resolve: Resolve<'_>) -> LabelMeaning {
+        let Some(captures) = self.extract.captures(label) else {
+            return LabelMeaning::Plain;
+        };
+        let part = |name| captures.name(name).map_or("", |m| m.as_str());
+        match resolve(part("group"), part("resource")) {
+            Some(found) => LabelMeaning::Resource(found),
+            None => LabelMeaning::Unresolved,
+        }
+    }
+}
+
+fn render(template: &Template, group: &str, resource: &str) -> Result<String, String> {
+    let mut scope = Scope::new();
+    scope.insert("Group", group.to_owned().into());
+    scope.insert("Resource", resource.to_owned().into());
+    template.render(&scope).map_err(|error| error.to_string())
+}
+
+enum LabelMeaning {
+    /// Names a resource.
+    Resource(ResourceType),
+    /// Has the template's form, but nobody serves such a resource.
+    Unresolved,
+    /// Any other label.
+    Plain,
+}
+
+/// A rule's label mapping, bound to the resources of a cluster.
+pub struct Association<'a> {
+    overrides: BTreeMap<&'a str, ResourceType>,
+    template: Option<&'a LabelTemplate>,
+    resolve: Resolve<'a>,
+}
+
+impl std::fmt::Debug for Association<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Association")
+            .field("overrides", &self.overrides)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Association<'a> {
+    pub(super) fn bind(
+        overrides: &'a [(String, GroupResourceName)],
+        template: Option<&'a LabelTemplate>,
+        resolve: Resolve<'a>,
+    ) -> Result<Self, AssociationError> {
+        let bind = |(label, name): &'a (String, GroupResourceName)| {
+            resolve(&name.group, &name.resource)
+                .map(|found| (label.as_str(), found))
+                .ok_or_else(|| AssociationError::UnknownResource {
+                    label: label.clone(),
+                    wanted: format!("{}/{}", name.group, name.resource),
+                })
+        };
+        let overrides = overrides.iter().map(bind).collect::<Result<_, _>>()?;
+        Ok(Self {
+            overrides,
+            template,
+            resolve,
+        })
+    }
+
+    /// The resources that a series with these labels describes, and whether its metrics are
+    /// namespaced, by prometheus-adapter's rule: they are as soon as the series carries a label
+    /// that is not one of namespace, node and persistent volume. Labels that have the template's
+    /// form but name no resource do not count.
+    pub fn resources<'l>(
+        &self,
+        labels: impl Iterator<Item = &'l str>,
+    ) -> (BTreeSet<ResourceType>, bool) {
+        let mut resources = BTreeSet::new();
+        let mut namespaced = false;
+        for label in labels {
+            let meaning = match (self.overrides.get(label), self.template) {
+                (Some(found), _) => LabelMeaning::Resource(found.clone()),
+                (None, Some(template)) => template.resource(label, self.resolve),
+                (None, None) => LabelMeaning::Plain,
+            };
+            match meaning {
+                LabelMeaning::Resource(found) => {
+                    namespaced |= !is_root(&found.id);
+                    resources.insert(found);
+                }
+                LabelMeaning::Unresolved => {}
+                LabelMeaning::Plain => namespaced = true,
+            }
+        }
+        (resources, namespaced)
+    }
+
+    /// The label that carries the names of a resource.
+    ///
+    /// # Errors
+    /// [`AssociationError::NoLabel`] when neither an override nor a template tells one.
+    pub fn label(&self, resource: &ResourceType) -> Result<String, AssociationError> {
+        self.overrides
+            .iter()
+            .find(|(_, found)| found.id == resource.id)
+            .map(|(label, _)| (*label).to_owned())
+            .or_else(|| self.template.and_then(|template| template.label(resource)))
+            .ok_or_else(|| AssociationError::NoLabel(resource.id.clone()))
+    }
+
+    /// The label that carries the namespace.
+    ///
+    /// # Errors
+    /// [`AssociationError::NoLabel`] likewise.
+    pub fn namespace_label(&self) -> Result<String, AssociationError> {
+        let namespaces = GroupResource::new("", "namespaces");
+        match (self.resolve)("", "namespaces") {
+            Some(resource) => self.label(&resource),
+            None => Err(AssociationError::NoLabel(namespaces)),
+        }
+    }
+}
+
+/// The three resources whose metrics prometheus-adapter never lists as namespaced.
+pub fn is_root(resource: &GroupResource) -> bool {
+    resource.group.is_empty()
+        && matches!(
+            resource.resource.as_str(),
+            "namespaces" | "nodes" | "persistentvolumes"
+        )
+}

@@ -1,0 +1,293 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::{GroupResourceName, NameMapping, SeriesFilter};
+use crate::model::{GroupResource, Selector};
+
+fn mk_resource(group: &str, plural: &str, singular: &str, namespaced: bool) -> ResourceType {
+    ResourceType {
+        id: GroupResource::new(group, plural),
+        version: "v1".to_owned(),
+        kind: singular.to_owned(),
+        singular: singular.to_owned(),
+        namespaced,
+    }
+}
+
+fn resolve(group: &str, resource: &str) -> Option<ResourceType> {
+    [
+        mk_resource("", "pods", "pod", true),
+        mk_resource("", "namespaces", "namespace", false),
+        mk_resource("", "nodes", "node", false),
+        mk_resource("apps", "deployments", "deployment", true),
+    ]
+    .into_iter()
+    .find(|r| {
+        (r.singular == resource || r.id.resource == resource)
+            && (group.is_empty() || r.id.group.starts_with(group))
+    })
+}
+
+fn mk_rule(overrides: &[(&str, &str)]) -> DiscoveryRule {
+    let mut rule = DiscoveryRule {
+        series_query: "up".to_owned(),
+        metrics_query: "sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)".to_owned(),
+        ..DiscoveryRule::default()
+    };
+    for (label, resource) in overrides {
+        let name = GroupResourceName {
+            group: String::new(),
+            resource: (*resource).to_owned(),
+        };
+        rule.resources.overrides.insert((*label).to_owned(), name);
+    }
+    rule
+}
+
+fn compiled(rule: &DiscoveryRule) -> Rule {
+    Rule::compile("rules[0]", rule).unwrap()
+}
+
+fn query(
+    rule: &Rule,
+    resource: &str,
+    namespace: Option<&str>,
+    selector: &str,
+    names: &[&str],
+) -> Result<String, QueryError> {
+    let names: Vec<Arc<str>> = names.iter().map(|name| (*name).into()).collect();
+    let scope = QueryScope {
+        series: "ops",
+        resource: &resolve("", resource).unwrap(),
+        namespace,
+        metric_selector: &Selector::parse(selector).unwrap(),
+        names: &names,
+    };
+    rule.query(&scope, &resolve)
+}
+
+#[test]
+fn writes_prometheus_adapters_queries() {
+    let rule = compiled(&mk_rule(&[("kubernetes_pod", "pod"), ("ns", "namespace")]));
+    assert_eq!(
+        query(
+            &rule,
+            "pods",
+            Some("shop"),
+            "zone=b,code in (2xx,3xx),!canary",
+            &["web-0"]
+        )
+        .unwrap(),
+        "sum(ops{canary=\"\",code=~\"2xx|3xx\",zone=\"b\",ns=\"shop\",kubernetes_pod=\"web-0\"}) \
+         by (kubernetes_pod)"
+    );
+    assert_eq!(
+        query(&rule, "pods", Some("shop"), "", &["a.b", "c"]).unwrap(),
+        "sum(ops{ns=\"shop\",kubernetes_pod=~\"a[.]b|c\"}) by (kubernetes_pod)"
+    );
+    assert_eq!(
+        query(&rule, "namespaces", None, "", &["shop"]).unwrap(),
+        "sum(ops{ns=\"shop\"}) by (ns)"
+    );
+}
+
+#[test]
+fn the_template_serves_both_directions() {
+    let mut source = mk_rule(&[]);
+    source.resources.template = "kube_<<.Resource>>".to_owned();
+    let rule = compiled(&source);
+    let association = rule.associate(&resolve).unwrap();
+    let (resources, namespaced) =
+        association.resources(["kube_pod", "kube_namespace", "kube_teapot"].into_iter());
+    let names: Vec<String> = resources.iter().map(|r| r.id.to_string()).collect();
+    assert_eq!(
+        (names, namespaced),
+        (vec!["namespaces".to_owned(), "pods".to_owned()], true)
+    );
+    assert_eq!(
+        query(&rule, "deployments", Some("shop"), "", &["web"]).unwrap(),
+        "sum(ops{kube_namespace=\"shop\",kube_deployment=\"web\"}) by (kube_deployment)"
+    );
+}
+
+#[test]
+fn groups_are_found_through_a_prefix() {
+    let mut source = mk_rule(&[]);
+    source.resources.template = "k_<<.Group>>_<<.Resource>>".to_owned();
+    let rule = compiled(&source);
+    let association = rule.associate(&resolve).unwrap();
+    let (resources, _) = association.resources(["k_apps_deployment", "k__pod"].into_iter());
+    // Core resources never resolve: `.+?` needs a character.
+    assert_eq!(resources.len(), 1);
+    assert_eq!(
+        association.label(resources.first().unwrap()).unwrap(),
+        "k_apps_deployment"
+    );
+}
+
+#[test]
+fn only_root_labels_make_a_metric_cluster_scoped() {
+    let rule = compiled(&mk_rule(&[("node", "nodes"), ("ns", "namespace")]));
+    let association = rule.associate(&resolve).unwrap();
+    assert!(!association.resources(["node", "ns"].into_iter()).1);
+    assert!(association.resources(["node", "job"].into_iter()).1);
+}
+
+#[test]
+fn an_unknown_override_is_named() {
+    let rule = compiled(&mk_rule(&[("x", "teapot")]));
+    assert_eq!(
+        rule.associate(&resolve).unwrap_err().to_string(),
+        "resources.overrides[\"x\"]: the cluster has no resource \"/teapot\""
+    );
+}
+
+#[test]
+fn a_resource_without_a_label_is_named() {
+    let rule = compiled(&mk_rule(&[("ns", "namespace")]));
+    assert_eq!(
+        query(&rule, "pods", Some("a"), "", &["x"])
+            .unwrap_err()
+            .to_string(),
+        "no label is associated with pods"
+    );
+}
+
+#[test]
+fn names_follow_go_expand() {
+    let cases = [
+        ("", "", "http_requests_total", Some("http_requests_total")),
+        (
+            "^http_(.*)_total$",
+            "",
+            "http_requests_total",
+            Some("requests"),
+        ),
+        (
+            "^(.*)_total$",
+            "${1}_per_second",
+            "http_requests_total",
+            Some("http_requests_per_second"),
+        ),
+        ("^(.*)_total$", "$1_per_second", "http_requests_total", None),
+        ("(?P<n>req)", "${n}s", "http_requests_total", Some("reqs")),
+        ("^(.*)_total$", "", "up", None),
+    ];
+    for (matches, r#as, series, expected) in cases {
+        let mut rule = mk_rule(&[]);
+        rule.name = NameMapping {
+            matches: matches.to_owned(),
+            r#as: r#as.to_owned(),
+        };
+        assert_eq!(
+            compiled(&rule).metric_name(series).as_deref(),
+            expected,
+            "{matches} {as}"
+        );
+    }
+}
+
+#[test]
+fn filters_are_unanchored_and_all_must_pass() {
+    let mut source = mk_rule(&[]);
+    source.series_filters = vec![
+        SeriesFilter {
+            is: "http".to_owned(),
+            is_not: String::new(),
+        },
+        SeriesFilter {
+            is: String::new(),
+            is_not: "_bucket$".to_owned(),
+        },
+    ];
+    let rule = compiled(&source);
+    assert!(rule.metric_name("my_http_total").is_some());
+    assert!(rule.metric_name("my_http_bucket").is_none());
+    assert!(rule.metric_name("grpc_total").is_none());
+}
+
+#[test]
+fn every_refusal_names_the_field() {
+    let change = |edit: &dyn Fn(&mut DiscoveryRule)| {
+        let mut rule = mk_rule(&[]);
+        edit(&mut rule);
+        Rule::compile("rules[3]", &rule).unwrap_err().to_string()
+    };
+    let cases = [
+        (
+            change(&|r| r.series_query.clear()),
+            "rules[3].seriesQuery must not be empty",
+        ),
+        (
+            change(&|r| r.metrics_query.clear()),
+            "rules[3].metricsQuery must not be empty",
+        ),
+        (
+            change(&|r| r.metrics_query = "<<.Foo>>".to_owned()),
+            "rules[3].metricsQuery: template, character 1: there is no field .Foo; there are \
+             .Series, .LabelMatchers, .LabelValuesByName, .GroupBy, .GroupBySlice",
+        ),
+        (
+            change(&|r| r.resources.template = "x<<.Group>>".to_owned()),
+            "rules[3].resources.template: must use at least `<<.Resource>>`",
+        ),
+        (
+            change(&|r| r.name.matches = "(".to_owned()),
+            "rules[3].name.matches: invalid regular expression \"(\": unclosed group",
+        ),
+        (
+            change(&|r| r.name.matches = "(a)(b)".to_owned()),
+            "rules[3].name.as: must be given when `matches` has more than one capture group",
+        ),
+        (
+            change(&|r| r.series_filters = vec![SeriesFilter::default()]),
+            "rules[3].seriesFilters: filter 0 must have either an `is` or an `isNot`",
+        ),
+        (
+            change(&|r| {
+                r.series_filters = vec![SeriesFilter {
+                    is: "a".to_owned(),
+                    is_not: "b".to_owned(),
+                }];
+            }),
+            "rules[3].seriesFilters: filter 0 cannot have both `is` and `isNot`",
+        ),
+    ];
+    for (found, expected) in cases {
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn what_promql_cannot_express_is_the_requests_fault() {
+    let rule = compiled(&mk_rule(&[("pod", "pod"), ("namespace", "namespace")]));
+    for selector in ["a>1", "a<1", "a.b=c", "x/y=z", "a-b"] {
+        let error = query(&rule, "pods", Some("d"), selector, &["p"]).unwrap_err();
+        assert!(
+            matches!(error, QueryError::Selector(_)),
+            "{selector}: {error}"
+        );
+    }
+}
+
+proptest! {
+    /// Whatever objects are called, the query parses, and it asks for exactly those names.
+    #[test]
+    fn hostile_names_stay_literal(
+        names in proptest::collection::vec("[ -~é☃\n\t]{1,12}", 1..4),
+    ) {
+        let rule = compiled(&mk_rule(&[("pod", "pod"), ("namespace", "namespace")]));
+        let borrowed: Vec<&str> = names.iter().map(String::as_str).collect();
+        let text = query(&rule, "pods", Some("d"), "", &borrowed).unwrap();
+        let parsed = promql_parser::parser::parse(&text);
+        prop_assert!(parsed.is_ok(), "{text}: {parsed:?}");
+        if names.len() > 1 {
+            let pattern: Vec<String> = names.iter().map(|n| promql::escape(n)).collect();
+            let regex = regex::Regex::new(&format!("^(?:{})$", pattern.join("|"))).unwrap();
+            for name in &names {
+                prop_assert!(regex.is_match(name), "{name:?} is not matched by {regex}");
+            }
+            prop_assert!(!regex.is_match("neither"));
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The HTTPS front: accepts connections, ends TLS, serves any [`tower::Service`], and drains.
+//!
+//! Owns the listening socket, the serving certificate and every limit on a connection. Nobody
+//! else writes its state; [`ServingCertificate::watch`] replaces the certificate when its files
+//! change.
+//!
+//! Law: it knows nothing of what it serves. A client certificate is asked for and its possession
+//! proven, but it is *not* trusted here: it travels as [`PeerCertificates`] to whoever judges it.
+
+mod activity;
+mod certificate;
+mod connection;
+mod guard;
+mod listener;
+mod metrics;
+mod self_signed;
+mod tls;
+
+pub use certificate::{CertificateError, CertificateSource, ServingCertificate};
+pub use connection::{PeerAddress, PeerCertificates};
+pub use guard::GuardedBody;
+pub use listener::{Bound, Error, Options};
+pub use metrics::Metrics;
+pub use tls::server_config;
+
+#[cfg(test)]
+pub(crate) mod tests;

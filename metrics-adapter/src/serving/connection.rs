@@ -1,0 +1,238 @@
+//! One connection, from the accepted socket to its last answer.
+
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::Body;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use rustls_pki_types::CertificateDer;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::{Service, ServiceExt as _};
+
+use super::activity::Activity;
+use super::guard::{GuardedBody, guard};
+use super::metrics::{HandshakeFailure, HandshakeLabels};
+use super::{Metrics, Options, tls};
+
+/// Request extension: the certificates that the peer sent, its own first. The peer has the
+/// private key; whether the issuer is to be trusted is not known. Absent when none were sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerCertificates(pub Arc<[CertificateDer<'static>]>);
+
+/// Request extension: the peer's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddress(pub SocketAddr);
+
+/// What all connections of one listener share.
+#[derive(Clone)]
+pub(super) struct Front<S> {
+    pub(super) service: S,
+    pub(super) acceptor: TlsAcceptor,
+    pub(super) http1: Builder<StreamExecutor>,
+    pub(super) http2: Builder<StreamExecutor>,
+    pub(super) options: Arc<Options>,
+    pub(super) metrics: Metrics,
+    /// Cancelled when connections are to finish what they have and go.
+    pub(super) drain: CancellationToken,
+}
+
+/// Runs HTTP/2 streams on a tracker, so that draining can wait for them.
+#[derive(Clone, Debug)]
+pub(super) struct StreamExecutor(pub(super) TaskTracker);
+
+impl<F> hyper::rt::Executor<F> for StreamExecutor
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, future: F) {
+        drop(self.0.spawn(future));
+    }
+}
+
+/// Connection settings for HTTP/1.1 and HTTP/2. They are two builders, chosen by ALPN, because
+/// the automatic choice waits for the first bytes without any timeout.
+pub(super) fn builders(
+    options: &Options,
+    streams: TaskTracker,
+) -> (Builder<StreamExecutor>, Builder<StreamExecutor>) {
+    let mut builder = Builder::new(StreamExecutor(streams));
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(options.header_read_timeout)
+        .max_buf_size(options.max_header_bytes);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(options.max_concurrent_streams)
+        .max_header_list_size(u32::try_from(options.max_header_bytes).unwrap_or(u32::MAX))
+        // Streams that a client opens and resets at once (CVE-2023-44487) end the connection
+        // with GOAWAY beyond these numbers; they are h2's own, pinned here.
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(256)
+        // Requests carry no body worth buffering.
+        .initial_stream_window_size(64 * 1024)
+        .initial_connection_window_size(256 * 1024)
+        .max_send_buf_size(256 * 1024)
+        .keep_alive_interval(options.keep_alive_interval)
+        .keep_alive_timeout(options.keep_alive_timeout);
+    (builder.clone().http1_only(), builder.http2_only())
+}
+
+impl<S, B> Front<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    /// Serves `socket` to its end. Errors of one peer are no errors of ours: they are counted
+    /// and logged at debug level.
+    pub(super) async fn serve(self, socket: TcpStream, peer: SocketAddr) {
+        // Answers are small and wait for nothing: do not let Nagle's algorithm hold them back.
+        let _ = socket.set_nodelay(true);
+        let handshake = self.acceptor.accept(socket);
+        let stream = tokio::select! {
+            result = tokio::time::timeout(self.options.handshake_timeout, handshake) => match result {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(error)) => {
+                    self.count(HandshakeFailure::Protocol);
+                    tracing::debug!(%peer, %error, "TLS handshake failed");
+                    return;
+                }
+                Err(_elapsed) => {
+                    self.count(HandshakeFailure::Timeout);
+                    tracing::debug!(%peer, "TLS handshake took too long");
+                    return;
+                }
+            },
+            // Nothing was asked yet, so nothing is lost.
+            () = self.drain.cancelled() => return,
+        };
+        self.serve_http(stream, peer).await;
+    }
+
+    fn count(&self, reason: HandshakeFailure) {
+        self.metrics
+            .handshake_failures
+            .get_or_create(&HandshakeLabels { reason })
+            .inc();
+    }
+
+    async fn serve_http(self, stream: TlsStream<TcpStream>, peer: SocketAddr) {
+        let session = stream.get_ref().1;
+        let builder = match session.alpn_protocol() {
+            Some(tls::ALPN_H2) => &self.http2,
+            _ => &self.http1,
+        };
+        let certificates = session
+            .peer_certificates()
+            .filter(|chain| !chain.is_empty())
+            .map(|chain| PeerCertificates(chain.to_vec().into()));
+        let activity = Activity::new();
+        let handler = Handler {
+            service: self.service.clone(),
+            request_timeout: self.options.request_timeout,
+            metrics: self.metrics.clone(),
+            activity: activity.clone(),
+            peer: PeerAddress(peer),
+            certificates,
+        };
+        let service = hyper::service::service_fn(move |request| handler.answer(request));
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let mut draining = false;
+        loop {
+            let deadline =
+                activity.deadline(self.options.header_read_timeout, self.options.idle_timeout);
+            // Requests come and go without this loop's help: look again after the shorter time.
+            let again = tokio::time::Instant::now()
+                + self
+                    .options
+                    .header_read_timeout
+                    .min(self.options.idle_timeout);
+            let wake = deadline.map_or(again, |deadline| deadline.min(again));
+            tokio::select! {
+                result = connection.as_mut() => {
+                    if let Err(error) = result {
+                        tracing::debug!(%peer, %error, "connection ended");
+                    }
+                    return;
+                }
+                () = self.drain.cancelled(), if !draining => {
+                    draining = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = tokio::time::sleep_until(wake), if !draining => {
+                    let now = tokio::time::Instant::now();
+                    let idle = activity
+                        .deadline(self.options.header_read_timeout, self.options.idle_timeout)
+                        .is_some_and(|deadline| deadline <= now);
+                    if idle {
+                        tracing::debug!(%peer, "closing an idle connection");
+                        // A peer that does not even finish a goodbye is cut off.
+                        connection.as_mut().graceful_shutdown();
+                        let limit = self.options.header_read_timeout;
+                        let _ = tokio::time::timeout(limit, connection).await;
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What the requests of one connection need.
+struct Handler<S> {
+    service: S,
+    request_timeout: Duration,
+    metrics: Metrics,
+    activity: Activity,
+    peer: PeerAddress,
+    certificates: Option<PeerCertificates>,
+}
+
+impl<S, B> Handler<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+{
+    /// One request; the returned future owns all it needs, for HTTP/2 runs it as a task.
+    fn answer(
+        &self,
+        mut request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<GuardedBody<B>>, Infallible>> + Send + use<S, B> {
+        request.extensions_mut().insert(self.peer);
+        if let Some(certificates) = self.certificates.clone() {
+            request.extensions_mut().insert(certificates);
+        }
+        let service = self.service.clone();
+        let metrics = self.metrics.clone();
+        let limit = self.request_timeout;
+        let in_flight = self.activity.start();
+        async move {
+            let _in_flight = in_flight;
+            // The call itself happens inside the guard: it may panic as well.
+            let handler = async move { service.oneshot(request).await };
+            Ok(guard(handler, limit, &metrics).await)
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What stands around every handler: a deadline, and a net for panics.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::{Either, Full};
+
+use super::Metrics;
+
+/// A handler's body, or the short text that replaces it.
+pub type GuardedBody<B> = Either<B, Full<Bytes>>;
+
+/// Answers with 504 when `handler` takes longer than `limit` to begin its answer, and with 500
+/// when it panics. The bodies are Kubernetes `Status` objects.
+pub(super) async fn guard<B>(
+    handler: impl Future<Output = Result<Response<B>, Infallible>>,
+    limit: Duration,
+    metrics: &Metrics,
+) -> Response<GuardedBody<B>> {
+    match tokio::time::timeout(limit, AssertUnwindSafe(handler).catch_unwind()).await {
+        Ok(Ok(Ok(response))) => response.map(Either::Left),
+        Ok(Err(panic)) => {
+            metrics.panics.inc();
+            tracing::error!(panic = panic_text(&*panic), "a request handler panicked");
+            status(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"Internal error occurred","reason":"InternalError","code":500}"#,
+            )
+        }
+        Err(_elapsed) => {
+            metrics.timeouts.inc();
+            status(
+                StatusCode::GATEWAY_TIMEOUT,
+                r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"Timeout: request did not complete within the allotted timeout","reason":"Timeout","code":504}"#,
+            )
+        }
+    }
+}
+
+fn status<B>(code: StatusCode, body: &'static str) -> Response<GuardedBody<B>> {
+    let mut response = Response::new(Either::Right(Full::new(Bytes::from_static(
+        body.as_bytes(),
+    ))));
+    *response.status_mut() = code;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    response
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no text)")
+}

@@ -1,0 +1,215 @@
+//! The listening socket: bind, accept, drain.
+
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::Body;
+use hyper::body::Incoming;
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service;
+
+use super::Metrics;
+use super::connection::{Front, builders};
+
+/// Pause after a failed accept (out of file descriptors, for instance), so that the loop does
+/// not spin while the cause lasts.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Limits of the HTTPS front.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Connections at once; more wait in the kernel's backlog. A connection costs some 50 KiB.
+    pub max_connections: usize,
+    /// Time for the TLS handshake.
+    pub handshake_timeout: Duration,
+    /// Time for the first request of a connection to come, and over HTTP/1.1 for every next
+    /// one, idle time included. Close to k8s.io/apiserver's 32 s.
+    pub header_read_timeout: Duration,
+    /// Time that an HTTP/2 connection may have no request in flight.
+    pub idle_timeout: Duration,
+    /// Time for a handler to begin its answer; then 504.
+    pub request_timeout: Duration,
+    /// HTTP/2 streams at once per connection; `--http2-max-streams-per-connection`.
+    pub max_concurrent_streams: u32,
+    /// Bytes of a request's head. A front proxy repeats a header for each of the user's groups,
+    /// and people are in hundreds of them, so hyper's 16 KiB would lock some out.
+    pub max_header_bytes: usize,
+    /// HTTP/2: a ping is sent after so much silence.
+    pub keep_alive_interval: Duration,
+    /// HTTP/2: and the connection is closed when the ping is not answered in this time.
+    pub keep_alive_timeout: Duration,
+    /// Time that requests in flight get to finish once serving is to end.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_connections: 1000,
+            handshake_timeout: Duration::from_secs(10),
+            header_read_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(300),
+            request_timeout: Duration::from_secs(10),
+            max_concurrent_streams: 250,
+            max_header_bytes: 64 * 1024,
+            keep_alive_interval: Duration::from_secs(30),
+            keep_alive_timeout: Duration::from_secs(15),
+            drain_timeout: Duration::from_secs(15),
+        }
+    }
+}
+
+/// Why serving cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address cannot be listened on.
+    #[error("--secure-port: cannot listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// A listening socket that accepts nothing yet.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// Binds `address` (`--bind-address` and `--secure-port`) and logs it. Port 0 takes any
+    /// free port; see [`Self::address`].
+    ///
+    /// # Errors
+    /// [`Error::Bind`].
+    pub async fn bind(address: SocketAddr) -> Result<Self, Error> {
+        let bind = async {
+            let listener = TcpListener::bind(address).await?;
+            let address = listener.local_addr()?;
+            Ok(Self { listener, address })
+        };
+        let bound = bind
+            .await
+            .map_err(|source| Error::Bind { address, source })?;
+        tracing::info!(address = %bound.address, "listening for HTTPS");
+        Ok(bound)
+    }
+
+    /// The address, with the port that was really taken.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves `service` until `token` is cancelled, then drains: accepts nothing more, tells
+    /// every client to go elsewhere (GOAWAY, `connection: close`), and returns when the last
+    /// request in flight has its answer or [`Options::drain_timeout`] is over.
+    pub async fn serve<S, B>(
+        self,
+        tls: ServerConfig,
+        service: S,
+        options: Options,
+        metrics: Metrics,
+        token: CancellationToken,
+    ) where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let tasks = TaskTracker::new();
+        let slots = Arc::new(Semaphore::new(options.max_connections));
+        let (http1, http2) = builders(&options, tasks.clone());
+        let drain_timeout = options.drain_timeout;
+        let front = Front {
+            service,
+            acceptor: TlsAcceptor::from(Arc::new(tls)),
+            http1,
+            http2,
+            options: Arc::new(options),
+            metrics,
+            drain: token.clone(),
+        };
+        // Cancelled when draining took too long: what is left is dropped.
+        let abort = CancellationToken::new();
+        let _abort_at_the_end = abort.clone().drop_guard();
+        let mut failing = false;
+        loop {
+            let accepted = async {
+                // Closed never: the semaphore lives as long as this loop.
+                let slot = Arc::clone(&slots).acquire_owned().await.ok();
+                (slot, self.listener.accept().await)
+            };
+            let Some((slot, accepted)) = token.run_until_cancelled(accepted).await else {
+                break;
+            };
+            let (socket, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    if !failing {
+                        tracing::warn!(%error, "cannot accept connections at the moment");
+                        failing = true;
+                    }
+                    token
+                        .run_until_cancelled(tokio::time::sleep(ACCEPT_PAUSE))
+                        .await;
+                    continue;
+                }
+            };
+            failing = false;
+            front.metrics.accepted.inc();
+            front.metrics.connections.inc();
+            let open = OpenConnection {
+                metrics: front.metrics.clone(),
+                _slot: slot,
+            };
+            let connection = abort
+                .clone()
+                .run_until_cancelled_owned(front.clone().serve(socket, peer));
+            tasks.spawn(async move {
+                let _open = open;
+                connection.await;
+            });
+        }
+        drop(self.listener);
+        tasks.close();
+        tracing::info!(connections = tasks.len(), "draining connections");
+        if tokio::time::timeout(drain_timeout, tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                left = tasks.len(),
+                "draining took too long, cutting connections"
+            );
+        }
+    }
+}
+
+/// One accepted connection, for the gauge and the limit. Also right when a task panics.
+struct OpenConnection {
+    metrics: Metrics,
+    _slot: Option<tokio::sync::OwnedSemaphorePermit>,
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.metrics.connections.dec();
+    }
+}

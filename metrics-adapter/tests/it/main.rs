@@ -1,0 +1,9 @@
+//! Black-box tests: the adapter's rooms together, against a real Prometheus.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+mod cluster;
+mod metrics;
+mod own_metrics;
+mod prometheus;
+mod usage;

@@ -1,0 +1,118 @@
+//! A real Prometheus on loopback, whose series come from recording rules over constants.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// Where Debian's package puts it.
+const BINARY: &str = "/usr/bin/prometheus";
+
+/// A running Prometheus; ends with the value.
+pub(crate) struct Prometheus {
+    child: Child,
+    port: u16,
+    directory: TempDir,
+}
+
+impl Prometheus {
+    /// Starts a Prometheus that records the given samples: series with labels, and a value.
+    pub(crate) async fn start(samples: &[(&str, &str)]) -> Self {
+        assert!(
+            Path::new(BINARY).exists(),
+            "{BINARY} is missing: install Debian's package `prometheus`"
+        );
+        // Another test of this process may have been first.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let directory = TempDir::new().unwrap();
+        let rules: String = samples
+            .iter()
+            .map(|(series, value)| {
+                let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+                let labels = labels.trim_end_matches('}').replace('=', ": ");
+                format!("  - {{record: '{name}', expr: 'vector({value})', labels: {{{labels}}}}}\n")
+            })
+            .collect();
+        let group = format!("groups:\n- name: constants\n  interval: 200ms\n  rules:\n{rules}");
+        fs::write(directory.path().join("rules.yml"), group).unwrap();
+        fs::write(
+            directory.path().join("prometheus.yml"),
+            "global: {evaluation_interval: 200ms}\nrule_files: [rules.yml]\n",
+        )
+        .unwrap();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let child = spawn(&directory, port);
+        let prometheus = Self {
+            child,
+            port,
+            directory,
+        };
+        prometheus
+            .wait_for(samples.last().map_or("vector(1)", |(series, _)| series))
+            .await;
+        prometheus
+    }
+
+    /// Its base URL.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends the process; the data stays.
+    pub(crate) fn stop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again on the same port with the same data.
+    pub(crate) async fn start_again(&mut self, series: &str) {
+        self.child = spawn(&self.directory, self.port);
+        self.wait_for(series).await;
+    }
+
+    /// Waits until a query has a result.
+    async fn wait_for(&self, query: &str) {
+        let client = reqwest::Client::new();
+        let url = format!("{}/api/v1/query", self.url());
+        for _ in 0..300 {
+            let answer = client.get(&url).query(&[("query", query)]).send().await;
+            if let Ok(answer) = answer
+                && answer
+                    .text()
+                    .await
+                    .is_ok_and(|text| text.contains("\"value\""))
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("Prometheus has no {query} after 30 s");
+    }
+}
+
+fn spawn(directory: &TempDir, port: u16) -> Child {
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    Command::new(BINARY)
+        .arg(format!("--config.file={}", path("prometheus.yml")))
+        .arg(format!("--storage.tsdb.path={}", path("data")))
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        // It may have been stopped by the test already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
