@@ -1,0 +1,196 @@
+{{/* The chart's name within labels. */}}
+{{- define "metrics-adapter.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* The objects' name: the release's, with the chart's unless it is in there already. */}}
+{{- define "metrics-adapter.fullname" -}}
+{{- $name := include "metrics-adapter.name" . }}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
+{{- else if contains $name .Release.Name }}
+{{- .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{/* Name of cluster-wide objects, and of those in other namespaces. */}}
+{{- define "metrics-adapter.clusterName" -}}
+{{- $name := include "metrics-adapter.fullname" . }}
+{{- if eq $name .Release.Namespace }}{{ $name }}{{ else }}{{ printf "%s-%s" .Release.Namespace $name }}{{ end }}
+{{- end }}
+
+{{/* Labels that pods are selected by. Immutable: they depend on no value but nameOverride. */}}
+{{- define "metrics-adapter.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "metrics-adapter.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end }}
+
+{{/* Labels of the objects. customLabels cannot replace one of ours. */}}
+{{- define "metrics-adapter.labels" -}}
+{{- $ours := include "metrics-adapter.selectorLabels" . | fromYaml }}
+{{- $_ := set $ours "app.kubernetes.io/component" "metrics-api" }}
+{{- $_ := set $ours "app.kubernetes.io/version" .Chart.AppVersion }}
+{{- $_ := set $ours "app.kubernetes.io/managed-by" .Release.Service }}
+{{- $_ := set $ours "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_") }}
+{{- toYaml (merge $ours (.Values.customLabels | default dict)) }}
+{{- end }}
+
+{{/* Labels of the pods. Alerts and dashboards select app="metrics-adapter". */}}
+{{- define "metrics-adapter.podLabels" -}}
+{{- $ours := include "metrics-adapter.selectorLabels" . | fromYaml }}
+{{- $_ := set $ours "app" "metrics-adapter" }}
+{{- $_ := set $ours "app.kubernetes.io/component" "metrics-api" }}
+{{- toYaml (merge $ours (.Values.podLabels | default dict)) }}
+{{- end }}
+
+{{/* Annotations of the pods. */}}
+{{- define "metrics-adapter.podAnnotations" -}}
+{{- $annotations := dict }}
+{{- if .Values.scrape }}
+{{- $annotations = dict "prometheus.io/scrape" "true" "prometheus.io/port" "8081" }}
+{{- end }}
+{{- if not .Values.rules.existing }}
+{{- $_ := set $annotations "checksum/config" (include "metrics-adapter.config" . | sha256sum) }}
+{{- end }}
+{{- with merge $annotations (.Values.podAnnotations | default dict) }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Annotations of the Service. */}}
+{{- define "metrics-adapter.serviceAnnotations" -}}
+{{- range $key, $_ := .Values.service.annotations }}
+{{- if hasPrefix "prometheus.io/" $key }}
+{{- fail (printf "service.annotations: %s belongs on pods only, or every pod is scraped twice" $key) }}
+{{- end }}
+{{- end }}
+{{- with .Values.service.annotations }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The image's full name. */}}
+{{- define "metrics-adapter.image" -}}
+{{- $image := .Values.image }}
+{{- $name := $image.repository }}
+{{- with $image.registry }}{{ $name = printf "%s/%s" . $name }}{{ end }}
+{{- if $image.digest }}
+{{- printf "%s@%s" $name $image.digest }}
+{{- else }}
+{{- printf "%s:%s" $name ($image.tag | default .Chart.AppVersion) }}
+{{- end }}
+{{- end }}
+
+{{/* Name of the ServiceAccount. */}}
+{{- define "metrics-adapter.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- .Values.serviceAccount.name | default (include "metrics-adapter.fullname" .) }}
+{{- else }}
+{{- .Values.serviceAccount.name | default "default" }}
+{{- end }}
+{{- end }}
+
+{{/* URL of Prometheus. */}}
+{{- define "metrics-adapter.prometheusUrl" -}}
+{{- $prometheus := .Values.prometheus }}
+{{- $prometheus.url | trimSuffix "/" }}{{ with int $prometheus.port }}:{{ . }}{{ end }}{{ with $prometheus.path }}/{{ trimPrefix "/" . }}{{ end }}
+{{- end }}
+
+{{/* The adapter's configuration file. */}}
+{{- define "metrics-adapter.config" -}}
+{{- if not (or .Values.rules.default .Values.rules.custom) }}
+{{- fail "rules: without default there must be custom rules, or the name of an existing ConfigMap" }}
+{{- end -}}
+rules:
+{{- if .Values.rules.default }}
+{{ .Files.Get "files/default-rules.yaml" | trim }}
+{{- end }}
+{{- with .Values.rules.custom }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Name of the ConfigMap with the configuration file. */}}
+{{- define "metrics-adapter.configMapName" -}}
+{{- .Values.rules.existing | default (include "metrics-adapter.fullname" .) }}
+{{- end }}
+
+{{/* Name of the Secret with the serving certificate. */}}
+{{- define "metrics-adapter.tlsSecretName" -}}
+{{- if eq .Values.tls.type "existingSecret" }}
+{{- required "tls.existingSecret.name is missing" .Values.tls.existingSecret.name }}
+{{- else }}
+{{- include "metrics-adapter.fullname" . }}-tls
+{{- end }}
+{{- end }}
+
+{{/* Names that the serving certificate is valid for. kube-apiserver asks for `<service>.<namespace>.svc`. */}}
+{{- define "metrics-adapter.serverNames" -}}
+{{- $service := include "metrics-adapter.fullname" . }}
+{{- $namespace := .Release.Namespace }}
+{{- list $service (printf "%s.%s" $service $namespace) (printf "%s.%s.svc" $service $namespace) (printf "%s.%s.svc.cluster.local" $service $namespace) | toJson }}
+{{- end }}
+
+{{/*
+Serving certificate of `tls.type: helm` as JSON with ca.crt, tls.crt and tls.key in base64: the one of
+the Secret in the cluster if it is complete, else a new one. Several templates ask, and must get the
+same, so the first answer is kept in .Values for the rest of the rendering. The CA's key is not kept.
+*/}}
+{{- define "metrics-adapter.certificate" -}}
+{{- if not (hasKey .Values "renderedCertificate") }}
+{{- $name := include "metrics-adapter.tlsSecretName" . }}
+{{- $kept := ((lookup "v1" "Secret" .Release.Namespace $name) | default dict).data | default dict }}
+{{- if and (index $kept "ca.crt") (index $kept "tls.crt") (index $kept "tls.key") }}
+{{- $_ := set .Values "renderedCertificate" (pick $kept "ca.crt" "tls.crt" "tls.key") }}
+{{- else }}
+{{- $days := int .Values.tls.helm.validityDays }}
+{{- $names := include "metrics-adapter.serverNames" . | fromJsonArray }}
+{{- $ca := genCAWithKey (printf "%s-ca" (include "metrics-adapter.fullname" .)) $days (genPrivateKey "ecdsa") }}
+{{- $certificate := genSignedCertWithKey (index $names 2) nil $names $days $ca (genPrivateKey "ecdsa") }}
+{{- $_ := set .Values "renderedCertificate" (dict "ca.crt" (b64enc $ca.Cert) "tls.crt" (b64enc $certificate.Cert) "tls.key" (b64enc $certificate.Key)) }}
+{{- end }}
+{{- end }}
+{{- .Values.renderedCertificate | toJson }}
+{{- end }}
+
+{{/* CA bundle of the APIServices in base64; empty with cert-manager, whose injector writes it. */}}
+{{- define "metrics-adapter.caBundle" -}}
+{{- if eq .Values.tls.type "helm" }}
+{{- index (include "metrics-adapter.certificate" . | fromJson) "ca.crt" }}
+{{- else if eq .Values.tls.type "existingSecret" }}
+{{- required "tls.ca is missing: kube-apiserver needs the CA of the existing Secret's certificate" .Values.tls.ca | b64enc }}
+{{- end }}
+{{- end }}
+
+{{/* An APIService. Takes (dict "root" $ "version" … "versionPriority" …). */}}
+{{- define "metrics-adapter.apiService" -}}
+{{- $root := .root -}}
+{{- $annotations := $root.Values.apiService.annotations | default dict }}
+{{- if eq $root.Values.tls.type "certManager" }}
+{{- $annotations = merge (dict "cert-manager.io/inject-ca-from" (printf "%s/%s" $root.Release.Namespace (include "metrics-adapter.fullname" $root))) $annotations }}
+{{- end -}}
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata:
+  name: {{ .version }}.custom.metrics.k8s.io
+  labels:
+    {{- include "metrics-adapter.labels" $root | nindent 4 }}
+  {{- with $annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  group: custom.metrics.k8s.io
+  version: {{ .version }}
+  groupPriorityMinimum: 100
+  versionPriority: {{ .versionPriority }}
+  service:
+    name: {{ include "metrics-adapter.fullname" $root }}
+    namespace: {{ $root.Release.Namespace }}
+    port: {{ int $root.Values.service.port }}
+  {{- with include "metrics-adapter.caBundle" $root }}
+  caBundle: {{ . }}
+  {{- end }}
+{{- end }}

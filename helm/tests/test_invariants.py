@@ -1,0 +1,162 @@
+"""What must hold for every object of every branch of every chart."""
+
+import re
+import unittest
+
+from charts import ChartTest, one, some
+
+
+def nulls(value, path=""):
+    """Paths of all nulls in a document."""
+    if value is None:
+        yield path
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from nulls(inner, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from nulls(inner, f"{path}[{index}]")
+
+
+def pod_specs(objects):
+    for deployment in some(objects, "Deployment"):
+        yield deployment["spec"]["template"]["spec"]
+
+
+def containers(objects):
+    for spec in pod_specs(objects):
+        yield from spec.get("initContainers", [])
+        yield from spec["containers"]
+
+
+CLUSTER_WIDE = {"APIService", "ClusterRole", "ClusterRoleBinding"}
+
+
+class Invariants(ChartTest):
+    def test_nothing_is_null(self):
+        for _, objects in self.each_branch():
+            self.assertTrue(objects)
+            for document in objects:
+                name = f"{document['kind']} {document['metadata']['name']}"
+                self.assertEqual(list(nulls(document, name)), [])
+
+    def test_no_object_twice(self):
+        for _, objects in self.each_branch():
+            keys = [(o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in objects]
+            self.assertEqual(len(keys), len(set(keys)))
+
+    def test_namespaced_objects_name_their_namespace_and_others_none(self):
+        for _, objects in self.each_branch():
+            for document in objects:
+                self.assertEqual(
+                    "namespace" in document["metadata"],
+                    document["kind"] not in CLUSTER_WIDE,
+                    document["metadata"]["name"],
+                )
+
+    def test_no_insecure_skip_tls_verify(self):
+        for _, objects in self.each_branch():
+            self.assertNotIn("insecureSkipTLSVerify", str(objects))
+
+    def test_pods_meet_the_restricted_pod_security_standard(self):
+        for _, objects in self.each_branch():
+            for spec in pod_specs(objects):
+                self.assertIs(spec["securityContext"]["runAsNonRoot"], True)
+                self.assertGreater(spec["securityContext"]["runAsUser"], 0)
+                self.assertEqual(spec["securityContext"]["seccompProfile"]["type"], "RuntimeDefault")
+                for forbidden in ("hostNetwork", "hostPID", "hostIPC"):
+                    self.assertNotIn(forbidden, spec)
+                for volume in spec.get("volumes", []):
+                    self.assertNotIn("hostPath", volume)
+            for container in containers(objects):
+                context = container["securityContext"]
+                self.assertIs(context["allowPrivilegeEscalation"], False)
+                self.assertIs(context["readOnlyRootFilesystem"], True)
+                self.assertEqual(context["capabilities"], {"drop": ["ALL"]})
+
+    def test_containers_have_requests_a_memory_limit_and_probes(self):
+        for _, objects in self.each_branch():
+            for container in containers(objects):
+                self.assertEqual(set(container["resources"]["requests"]), {"cpu", "memory"})
+                self.assertIn("memory", container["resources"]["limits"])
+                self.assertNotIn("cpu", container["resources"]["limits"])
+                self.assertIn("httpGet", container["livenessProbe"])
+                self.assertIn("httpGet", container["readinessProbe"])
+
+    def test_images_are_pinned(self):
+        for _, objects in self.each_branch():
+            for container in containers(objects):
+                self.assertRegex(
+                    container["image"], r"^[a-z0-9.:/-]+(:(?!latest$)[\w.-]+|@sha256:[0-9a-f]{64})$"
+                )
+
+    def test_only_pods_that_talk_to_the_cluster_get_a_token(self):
+        for chart, objects in self.each_branch():
+            for spec in pod_specs(objects):
+                self.assertIs(
+                    spec["automountServiceAccountToken"], chart in ("metrics-adapter", "monitoring")
+                )
+
+    def test_selectors_are_minimal_and_select_the_pods(self):
+        for _, objects in self.each_branch():
+            deployment = one(objects, "Deployment")
+            labels = deployment["spec"]["template"]["metadata"]["labels"]
+            expected = {"app.kubernetes.io/name", "app.kubernetes.io/instance"}
+            selectors = [deployment["spec"]["selector"]["matchLabels"]]
+            selectors += [o["spec"]["selector"] for o in some(objects, "Service")]
+            selectors += [
+                o["spec"]["selector"]["matchLabels"] for o in some(objects, "PodDisruptionBudget")
+            ]
+            selectors += [
+                c["labelSelector"]["matchLabels"]
+                for c in deployment["spec"]["template"]["spec"].get("topologySpreadConstraints", [])
+            ]
+            for selector in selectors:
+                self.assertEqual(set(selector), expected)
+                self.assertLessEqual(selector.items(), labels.items())
+
+    def test_labels(self):
+        for _, objects in self.each_branch():
+            for document in objects:
+                labels = document["metadata"]["labels"]
+                for key in ("name", "instance", "version", "managed-by"):
+                    self.assertIn(f"app.kubernetes.io/{key}", labels)
+                self.assertIn("helm.sh/chart", labels)
+                for key, value in labels.items():
+                    self.assertIsInstance(value, str)
+                    self.assertRegex(value, r"^([A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?)?$", key)
+
+    def test_budgets_never_block_a_drain(self):
+        for _, objects in self.each_branch():
+            for budget in some(objects, "PodDisruptionBudget"):
+                self.assertNotIn("minAvailable", budget["spec"])
+                self.assertNotIn(budget["spec"]["maxUnavailable"], (0, "0%"))
+                self.assertEqual(budget["spec"]["unhealthyPodEvictionPolicy"], "AlwaysAllow")
+
+    def test_ports_that_are_named_exist(self):
+        for _, objects in self.each_branch():
+            for container in containers(objects):
+                names = {port["name"] for port in container["ports"]}
+                for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
+                    if probe in container:
+                        self.assertIn(container[probe]["httpGet"]["port"], names)
+                for service in some(objects, "Service"):
+                    for port in service["spec"]["ports"]:
+                        self.assertIn(port["targetPort"], names)
+
+    def test_config_changes_roll_the_pods(self):
+        for chart, objects in self.each_branch("metrics-adapter", "monitoring"):
+            annotations = one(objects, "Deployment")["spec"]["template"]["metadata"].get("annotations", {})
+            if some(objects, "ConfigMap"):
+                self.assertRegex(annotations["checksum/config"], r"^[0-9a-f]{64}$")
+
+    def test_only_stable_apis(self):
+        for _, objects in self.each_branch():
+            for document in objects:
+                self.assertFalse(
+                    re.search(r"v\d+(alpha|beta)\d+$", document["apiVersion"]), document["apiVersion"]
+                )
+
+
+if __name__ == "__main__":
+    unittest.main()

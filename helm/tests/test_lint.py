@@ -1,0 +1,106 @@
+"""The charts as packages: lint, schema, documentation, packaging."""
+
+import json
+import pathlib
+import re
+import tempfile
+import unittest
+
+import yaml
+from charts import CHARTS, HELM_DIR, KUBERNETES, ChartTest, branches, load_all, run, template
+
+
+class Lint(ChartTest):
+    def test_every_branch_passes_lint_strict(self):
+        for chart, values in branches():
+            with self.subTest(chart=chart, values=values.name):
+                run(
+                    "helm", "lint", "--strict", "--kube-version", KUBERNETES,
+                    HELM_DIR / chart, "--values", values,
+                )
+
+    def test_charts_are_v2_and_name_their_kubernetes(self):
+        for chart in CHARTS:
+            with self.subTest(chart=chart):
+                meta = yaml.safe_load((HELM_DIR / chart / "Chart.yaml").read_text())
+                self.assertEqual(meta["apiVersion"], "v2")
+                self.assertEqual(meta["name"], chart)
+                self.assertEqual(meta["kubeVersion"], ">=1.29.0-0")
+                self.assertTrue(meta["appVersion"])
+
+    def test_one_object_per_template_file(self):
+        for chart in CHARTS:
+            for file in (HELM_DIR / chart / "templates").glob("*.yaml"):
+                with self.subTest(file=f"{chart}/{file.name}"):
+                    text = file.read_text()
+                    self.assertNotIn("\n---", text)
+                    self.assertLessEqual(len(re.findall(r"^kind:", text, re.MULTILINE)), 1)
+
+    def test_every_top_level_value_is_in_the_schema_and_documented(self):
+        for chart in CHARTS:
+            text = (HELM_DIR / chart / "values.yaml").read_text()
+            schema = json.loads((HELM_DIR / chart / "values.schema.json").read_text())
+            self.assertIs(schema["additionalProperties"], False)
+            self.assertEqual(set(yaml.safe_load(text)), set(schema["properties"]), chart)
+            lines = text.splitlines()
+            for number, line in enumerate(lines):
+                key = re.match(r"^([A-Za-z]+):( |$)", line)
+                if not key:
+                    continue
+                with self.subTest(chart=chart, key=key[1]):
+                    block = []
+                    for above in reversed(lines[:number]):
+                        if not above.startswith("#"):
+                            break
+                        block.append(above)
+                    # A group of values is documented key by key instead.
+                    below = []
+                    for later in lines[number + 1 :]:
+                        if later and not later.startswith(" "):
+                            break
+                        below.append(later)
+                    documented = any(b.startswith("# --") for b in block) or any(
+                        b.strip().startswith("# --") for b in below
+                    )
+                    self.assertTrue(documented or key[1] == "resources", "no `# --` comment")
+
+    def test_typos_are_refused(self):
+        for chart, typo in (
+            ("client", "replicaCounts=2"),
+            ("client", "image.tags=v1"),
+            ("client", "envvar.dns.vlaue=true"),
+            ("server", "autoscalling.minReplicas=2"),
+            ("server", "autoscaling.behaviour.x=1"),
+            ("server", "autoscaling.behavior.scaleDown.stabilisationWindowSeconds=1"),
+            ("metrics-adapter", "tls.insecureSkipTLSVerify=true"),
+            ("metrics-adapter", "prometheusUrl=http://prometheus"),
+            ("monitoring", "scrape_interval=5s"),
+        ):
+            with self.subTest(chart=chart, typo=typo):
+                self.assert_refused(chart, "not allowed", "--set", typo)
+
+    def test_a_package_renders_the_same(self):
+        for chart in CHARTS:
+            with self.subTest(chart=chart), tempfile.TemporaryDirectory() as directory:
+                run("helm", "package", HELM_DIR / chart, "--destination", directory)
+                (package,) = pathlib.Path(directory).glob(f"{chart}-*.tgz")
+                # A certificate is new with every rendering; the rest must not differ.
+                arguments = (
+                    ["--values", HELM_DIR / chart / "ci/cert-manager-values.yaml"]
+                    if chart == "metrics-adapter"
+                    else []
+                )
+                self.assertEqual(
+                    load_all(template(chart, *arguments, path=package).stdout),
+                    load_all(template(chart, *arguments).stdout),
+                )
+
+    def test_notes_name_the_commands_to_verify(self):
+        for chart in CHARTS:
+            with self.subTest(chart=chart):
+                notes = (HELM_DIR / chart / "templates/NOTES.txt").read_text()
+                self.assertIn("kubectl -n {{ .Release.Namespace }}", notes)
+
+
+if __name__ == "__main__":
+    unittest.main()

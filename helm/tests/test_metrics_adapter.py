@@ -1,0 +1,241 @@
+"""The adapter's chart."""
+
+import base64
+import tempfile
+import unittest
+
+import yaml
+from charts import HELM_DIR, ChartTest, container, one, render, run, some
+
+CI = HELM_DIR / "metrics-adapter/ci"
+
+
+class Adapter(ChartTest):
+    def test_api_services_point_to_the_service(self):
+        for _, objects in self.each_branch("metrics-adapter"):
+            service = one(objects, "Service")
+            for api in some(objects, "APIService"):
+                spec = api["spec"]
+                self.assertEqual(api["metadata"]["name"], f"{spec['version']}.{spec['group']}")
+                self.assertEqual(spec["group"], "custom.metrics.k8s.io")
+                self.assertEqual(spec["groupPriorityMinimum"], 100)
+                self.assertEqual(
+                    spec["service"],
+                    {
+                        "name": service["metadata"]["name"],
+                        "namespace": service["metadata"]["namespace"],
+                        "port": service["spec"]["ports"][0]["port"],
+                    },
+                )
+        priorities = {
+            a["spec"]["version"]: a["spec"]["versionPriority"]
+            for a in some(render("metrics-adapter"), "APIService")
+        }
+        self.assertEqual(priorities, {"v1beta1": 100, "v1beta2": 200})
+
+    def test_every_api_service_has_a_ca(self):
+        for _, objects in self.each_branch("metrics-adapter"):
+            for api in some(objects, "APIService"):
+                injected = "cert-manager.io/inject-ca-from" in api["metadata"].get("annotations", {})
+                self.assertNotEqual(injected, "caBundle" in api["spec"])
+                if not injected:
+                    bundle = base64.b64decode(api["spec"]["caBundle"]).decode()
+                    self.assertTrue(bundle.startswith("-----BEGIN CERTIFICATE-----"))
+
+    def test_generated_certificate_is_signed_by_the_ca_and_names_the_service(self):
+        objects = render("metrics-adapter")
+        data = one(objects, "Secret")["data"]
+        self.assertEqual(set(data), {"ca.crt", "tls.crt", "tls.key"})
+        for api in some(objects, "APIService"):
+            self.assertEqual(api["spec"]["caBundle"], data["ca.crt"])
+        with tempfile.TemporaryDirectory() as directory:
+            for name, value in data.items():
+                with open(f"{directory}/{name}", "wb") as file:
+                    file.write(base64.b64decode(value))
+            # As kube-apiserver checks it.
+            run(
+                "openssl", "verify", "-CAfile", f"{directory}/ca.crt", "-purpose", "sslserver",
+                "-verify_hostname", "metrics-adapter.metrics-adapter.svc", f"{directory}/tls.crt",
+            )
+            public = [
+                run("openssl", "x509", "-in", f"{directory}/tls.crt", "-noout", "-pubkey").stdout,
+                run("openssl", "pkey", "-in", f"{directory}/tls.key", "-pubout").stdout,
+            ]
+            self.assertEqual(public[0], public[1])
+
+    def test_each_tls_type_mounts_its_secret(self):
+        for values, secret in (
+            ("default-values.yaml", "metrics-adapter-tls"),
+            ("existing-secret-values.yaml", "my-serving-certificate"),
+            ("cert-manager-values.yaml", "metrics-adapter-tls"),
+        ):
+            with self.subTest(values=values):
+                objects = render("metrics-adapter", CI / values)
+                volumes = one(objects, "Deployment")["spec"]["template"]["spec"]["volumes"]
+                self.assertIn(secret, [v["secret"]["secretName"] for v in volumes if "secret" in v])
+                self.assertEqual(bool(some(objects, "Secret")), values == "default-values.yaml")
+                self.assertEqual(bool(some(objects, "Certificate")), "cert-manager" in values)
+
+    def test_cert_manager_issues_for_the_service_name(self):
+        objects = render("metrics-adapter", CI / "cert-manager-values.yaml")
+        certificate = one(objects, "Certificate", "metrics-adapter")
+        self.assertIn("metrics-adapter.metrics-adapter.svc", certificate["spec"]["dnsNames"])
+        one(objects, "Issuer", certificate["spec"]["issuerRef"]["name"])
+        for api in some(objects, "APIService"):
+            self.assertEqual(
+                api["metadata"]["annotations"]["cert-manager.io/inject-ca-from"],
+                "metrics-adapter/metrics-adapter",
+            )
+        external = render("metrics-adapter", CI / "cert-manager-issuer-values.yaml")
+        self.assertEqual(some(external, "Issuer"), [])
+        self.assertEqual(one(external, "Certificate")["spec"]["issuerRef"]["name"], "internal-ca")
+
+    def test_an_existing_secret_needs_its_ca(self):
+        self.assert_refused(
+            "metrics-adapter", "tls.ca", "--set", "tls.type=existingSecret,tls.existingSecret.name=x"
+        )
+        self.assert_refused("metrics-adapter", "tls.existingSecret.name", "--set", "tls.type=existingSecret")
+        self.assert_refused("metrics-adapter", "/tls/type", "--set", "tls.type=none")
+
+    def test_rbac_is_complete(self):
+        objects = render("metrics-adapter")
+        account = one(objects, "ServiceAccount")["metadata"]["name"]
+        adapter = {"kind": "ServiceAccount", "name": account, "namespace": "metrics-adapter"}
+        bindings = {
+            o["roleRef"]["name"]: o
+            for o in some(objects, "ClusterRoleBinding") + some(objects, "RoleBinding")
+        }
+        self.assertEqual(bindings["system:auth-delegator"]["subjects"], [adapter])
+        reader = bindings["extension-apiserver-authentication-reader"]
+        self.assertEqual((reader["kind"], reader["metadata"]["namespace"]), ("RoleBinding", "kube-system"))
+        self.assertEqual(reader["roleRef"]["kind"], "Role")
+        self.assertEqual(reader["subjects"], [adapter])
+        self.assertEqual(bindings["metrics-adapter:resource-reader"]["subjects"], [adapter])
+        self.assertEqual(
+            bindings["metrics-adapter:metrics-reader"]["subjects"],
+            [{"kind": "ServiceAccount", "name": "horizontal-pod-autoscaler", "namespace": "kube-system"}],
+        )
+        self.assertEqual(
+            one(objects, "ClusterRole", "metrics-adapter:resource-reader")["rules"],
+            [
+                {
+                    "apiGroups": [""],
+                    "resources": ["pods", "nodes", "namespaces", "services"],
+                    "verbs": ["get", "list", "watch"],
+                }
+            ],
+        )
+        self.assertEqual(
+            one(objects, "ClusterRole", "metrics-adapter:metrics-reader")["rules"],
+            [{"apiGroups": ["custom.metrics.k8s.io"], "resources": ["*"], "verbs": ["get"]}],
+        )
+
+    def test_every_role_that_is_bound_exists(self):
+        known = {"system:auth-delegator", "extension-apiserver-authentication-reader"}
+        for _, objects in self.each_branch("metrics-adapter", "monitoring"):
+            roles = {o["metadata"]["name"] for o in some(objects, "ClusterRole")} | known
+            for binding in some(objects, "ClusterRoleBinding") + some(objects, "RoleBinding"):
+                self.assertIn(binding["roleRef"]["name"], roles)
+
+    def test_more_kinds_and_single_metrics(self):
+        objects = render("metrics-adapter", CI / "custom-rules-values.yaml")
+        rules = one(objects, "ClusterRole", "metrics-adapter:resource-reader")["rules"]
+        self.assertEqual(
+            rules[1],
+            {
+                "apiGroups": ["apps"],
+                "resources": ["deployments", "statefulsets"],
+                "verbs": ["get", "list", "watch"],
+            },
+        )
+        reader = one(objects, "ClusterRole", "metrics-adapter:metrics-reader")["rules"][0]
+        self.assertEqual(reader["resources"], ["pods/http_requests_per_second", "metrics"])
+
+    def test_rules(self):
+        config = yaml.safe_load(one(render("metrics-adapter"), "ConfigMap")["data"]["config.yaml"])
+        self.assertEqual(list(config), ["rules"])
+        self.assertEqual(
+            [(r["name"]["as"], r["metricsQuery"]) for r in config["rules"]],
+            [
+                (
+                    "travelaudience_gserver_operations_ops_per_second",
+                    "sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)",
+                ),
+                (
+                    "travelaudience_gserver_operations_ops_duration_mean_seconds",
+                    "avg(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)",
+                ),
+            ],
+        )
+        # The series that they ask for are recorded under these very names.
+        recorded = (HELM_DIR.parent / "prometheus-rules/server.yaml").read_text()
+        for rule in config["rules"]:
+            series = rule["seriesQuery"].split('"')[1].strip("^$")
+            self.assertIn(f"record: {series}\n", recorded)
+        for values, count in (("custom-rules-values.yaml", 3), ("only-custom-rules-values.yaml", 1)):
+            config = yaml.safe_load(
+                one(render("metrics-adapter", CI / values), "ConfigMap")["data"]["config.yaml"]
+            )
+            self.assertEqual(len(config["rules"]), count)
+        self.assert_refused("metrics-adapter", "rules", "--set", "rules.default=false")
+
+    def test_existing_rules(self):
+        objects = render("metrics-adapter", CI / "existing-rules-values.yaml")
+        self.assertEqual(some(objects, "ConfigMap"), [])
+        volumes = one(objects, "Deployment")["spec"]["template"]["spec"]["volumes"]
+        self.assertIn({"name": "config", "configMap": {"name": "my-adapter-config"}}, volumes)
+
+    def test_other_rules_roll_the_pods(self):
+        def checksum(values):
+            template = one(render("metrics-adapter", CI / values), "Deployment")["spec"]["template"]
+            return template["metadata"]["annotations"]["checksum/config"]
+
+        self.assertNotEqual(checksum("default-values.yaml"), checksum("custom-rules-values.yaml"))
+
+    def test_arguments(self):
+        objects = render("metrics-adapter")
+        self.assertEqual(
+            container(objects)["args"],
+            [
+                "--config=/etc/metrics-adapter/config/config.yaml",
+                "--prometheus-url=http://prometheus.monitoring.svc:9090",
+                "--secure-port=6443",
+                "--tls-cert-file=/etc/metrics-adapter/tls/tls.crt",
+                "--tls-private-key-file=/etc/metrics-adapter/tls/tls.key",
+                "--admin-address=0.0.0.0:8081",
+                "--metrics-relist-interval=1m",
+                "--shutdown-delay-duration=5s",
+                "-v=4",
+            ],
+        )
+        for argument in container(objects)["args"]:
+            path = argument.partition("=")[2]
+            if path.startswith("/etc/"):
+                mounts = [m["mountPath"] for m in container(objects)["volumeMounts"]]
+                self.assertTrue(any(path.startswith(f"{m}/") for m in mounts), path)
+        everything = container(render("metrics-adapter", CI / "everything-values.yaml"))["args"]
+        self.assertIn("--prometheus-url=https://thanos.example.com/prefix", everything)
+        self.assertEqual(everything[-1], "--metrics-max-age=10m")
+
+    def test_updates_never_leave_the_api_without_a_pod(self):
+        spec = one(render("metrics-adapter"), "Deployment")["spec"]
+        self.assertEqual(spec["replicas"], 2)
+        self.assertEqual(spec["strategy"]["rollingUpdate"], {"maxSurge": 1, "maxUnavailable": 0})
+        self.assertEqual(spec["template"]["spec"]["terminationGracePeriodSeconds"], 30)
+        for constraint in spec["template"]["spec"]["topologySpreadConstraints"]:
+            self.assertEqual(constraint["whenUnsatisfiable"], "ScheduleAnyway")
+
+    def test_probes_ask_the_https_port(self):
+        for probe, path in (("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
+            get = container(render("metrics-adapter"))[probe]["httpGet"]
+            self.assertEqual(get, {"path": path, "port": "https", "scheme": "HTTPS"})
+
+    def test_private_gke_clusters_reach_the_port(self):
+        objects = render("metrics-adapter", HELM_DIR / "metrics-adapter/values-gke-private.yaml")
+        self.assertIn("--secure-port=10250", container(objects)["args"])
+        ports = {p["name"]: p["containerPort"] for p in container(objects)["ports"]}
+        self.assertEqual(ports["https"], 10250)
+
+
+if __name__ == "__main__":
+    unittest.main()
