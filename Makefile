@@ -1,0 +1,72 @@
+# The commands people and CI use; nobody keeps a second list.
+#
+#   make demo    a stock HPA scales the show-case server on a real Kubernetes; a report at the end
+#   make test    everything to know before pushing, the end-to-end tests included
+#   make down    removes the cluster and whatever belonged to it
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+TESTBED := target/debug/testbed
+# Debian's Python sees Debian's packages; another one in PATH does not.
+PYTHON ?= /usr/bin/python3
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
+
+.PHONY: demo
+demo: testbed ## show the stock HPA scaling the server up and down; writes target/demo/report.html
+	$(TESTBED) demo
+
+.PHONY: shell
+shell: testbed ## a shell in the cluster's network with kubectl and helm
+	$(TESTBED) shell
+
+.PHONY: up
+up: testbed ## bring the one-node Kubernetes up
+	$(TESTBED) setup
+	$(TESTBED) build
+	$(TESTBED) up
+
+.PHONY: down
+down: testbed ## take the cluster down and leave nothing behind
+	$(TESTBED) down
+
+.PHONY: test
+test: lint setup unit rules charts e2e ## everything to know before pushing
+
+.PHONY: lint
+lint: ## formatting, clippy, documentation
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
+
+.PHONY: setup
+setup: testbed ## install the Debian packages that the tests need; build Kubernetes and Helm
+	$(TESTBED) setup
+	@$(PYTHON) -c 'import yaml' 2>/dev/null || apt-get install --yes --quiet --no-install-recommends python3-yaml openssl
+	$(TESTBED) build
+
+.PHONY: unit
+unit: ## unit and integration tests, with a real Prometheus
+	cargo test --workspace --quiet
+
+.PHONY: rules
+rules: ## the Prometheus rules, with promtool
+	promtool check rules prometheus-rules/*.yaml
+	promtool test rules prometheus-rules/tests/*.yaml
+	$(PYTHON) -m unittest discover --quiet prometheus-rules/tests
+
+.PHONY: charts
+charts: ## the charts, with Helm
+	PATH="$(CURDIR)/target/testbed/bin:$$PATH" $(PYTHON) -m unittest discover --quiet helm/tests
+
+.PHONY: e2e
+e2e: testbed ## the end-to-end tests on a real cluster, which is taken down afterwards
+	trap '$(TESTBED) down' EXIT; $(TESTBED) e2e
+
+.PHONY: testbed
+testbed:
+	cargo build --quiet --package testbed

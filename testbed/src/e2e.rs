@@ -1,0 +1,360 @@
+//! The end-to-end tests: named scenarios on the real cluster, with the whole stack installed.
+//!
+//! Law: a scenario asserts on what the cluster does, waits for conditions under a deadline and
+//! never for a time, and leaves the stack as it found it; `World::settle` makes sure of that
+//! before the next one. Scenarios that only read, or only touch objects of their own, run beside
+//! one that mostly waits.
+
+mod access;
+mod charts;
+mod container;
+mod evidence;
+mod front_proxy;
+mod hpa;
+mod installed;
+mod outage;
+mod poller;
+mod quantity;
+mod restart;
+mod rollout;
+mod scaling;
+mod wire;
+mod world;
+
+use std::{thread, time::Duration};
+
+use world::World;
+
+use crate::{
+    binaries,
+    cluster::Cluster,
+    component::Options,
+    images,
+    progress::{now, say, step},
+    setup,
+    stack::{HPA, NAMESPACE, Release, Settings, Stack},
+    up,
+};
+
+/// What a scenario has measured, one remark each; or why it failed.
+type Outcome = Result<Vec<String>, Failure>;
+
+/// Why a scenario failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Failure(String);
+
+impl Failure {
+    fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<crate::Error> for Failure {
+    fn from(error: crate::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Fails the scenario unless something holds.
+macro_rules! ensure {
+    ($condition:expr, $($message:tt)+) => {
+        let holds: bool = $condition;
+        if !holds {
+            return Err($crate::e2e::Failure::new(format!($($message)+)));
+        }
+    };
+}
+use ensure;
+
+/// One scenario.
+#[derive(Clone, Copy)]
+struct Scenario {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&World) -> Outcome,
+    /// Whether it may run while another one waits.
+    beside: bool,
+}
+
+/// All scenarios. Those that run beside another one follow it.
+const SCENARIOS: [Scenario; 11] = [
+    Scenario {
+        name: "installed",
+        about: "pods, APIServices, discovery, values, refusals, confinement",
+        run: installed::run,
+        beside: false,
+    },
+    Scenario {
+        name: "hpa",
+        about: "the HPA shows real values of both metrics",
+        run: hpa::run,
+        beside: false,
+    },
+    Scenario {
+        name: "scale-up-and-down",
+        about: "load up: several pods; load off: one again; no failed call",
+        run: scaling::run,
+        beside: false,
+    },
+    Scenario {
+        name: "charts-dry-run",
+        about: "kube-apiserver accepts every branch of every chart",
+        run: charts::run,
+        beside: true,
+    },
+    Scenario {
+        name: "rbac-denial",
+        about: "no right, no value; a right to one metric is to that one",
+        run: access::run,
+        beside: true,
+    },
+    Scenario {
+        name: "forged-front-proxy",
+        about: "X-Remote-User counts with the front proxy's certificate only",
+        run: front_proxy::run,
+        beside: true,
+    },
+    Scenario {
+        name: "prometheus-gone",
+        about: "the HPA holds and then goes on; discovery, readiness and namespaces work",
+        run: outage::run,
+        beside: false,
+    },
+    Scenario {
+        name: "apiserver-restart",
+        about: "the adapter survives a restart of kube-apiserver",
+        run: restart::apiserver,
+        beside: false,
+    },
+    Scenario {
+        name: "adapter-killed",
+        about: "SIGKILL for every adapter, then their pods deleted by force",
+        run: restart::adapter_killed,
+        beside: false,
+    },
+    Scenario {
+        name: "bad-rules",
+        about: "a rule that Prometheus refuses harms no other one",
+        run: rollout::bad_rules,
+        beside: false,
+    },
+    Scenario {
+        name: "rolling-update",
+        about: "a rolling update of the adapter under polling: no failed read",
+        run: rollout::rolling_update,
+        beside: false,
+    },
+];
+
+/// How many clients make load between scenarios: 10 requests/s.
+const CLIENTS: u32 = 1;
+
+/// Brings the cluster up, installs the stack, and runs the scenarios whose names contain one of
+/// the filters; all without filters. Says whether all passed.
+///
+/// # Errors
+/// When the cluster or the stack does not come up.
+pub fn run(filters: &[String]) -> crate::Result<bool> {
+    let begun = now();
+    // Fails when it was done before, which is as good.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    setup::setup()?;
+    binaries::build()?;
+    let cluster = up::up(&Options::default())?;
+    images::images(&[])?;
+    step("removing the HPA, for a new one to be made", || {
+        forget_hpa(&cluster)
+    })?;
+    let stack = Stack::install(&cluster, &settings())?;
+    let selected: Vec<Scenario> = SCENARIOS
+        .into_iter()
+        .filter(|scenario| chosen(scenario.name, filters))
+        .collect();
+    say(&format!(
+        "ready for the end-to-end tests after {:.1} s",
+        begun.elapsed().as_secs_f64()
+    ));
+    let (mut passed, mut failed) = (0, Vec::new());
+    if let Err(error) = settle(&cluster) {
+        say(&format!("    {error}"));
+    }
+    for group in groups(&selected) {
+        for report in run_group(&stack, &group) {
+            if report.passed {
+                passed += 1;
+            } else {
+                failed.push(report.name);
+            }
+        }
+    }
+    say(&format!(
+        "end-to-end tests took {:.1} s in all",
+        begun.elapsed().as_secs_f64()
+    ));
+    if !failed.is_empty() {
+        say(&format!("failed: {}", failed.join(", ")));
+    }
+    say(&format!("{passed} passed, {} failed", failed.len()));
+    Ok(failed.is_empty())
+}
+
+/// The controller announces no more than some 25 events of an object and then one in 5 minutes, so
+/// that after some runs on one cluster it would announce no rescale any more. To a new HPA it does.
+fn forget_hpa(cluster: &Cluster) -> crate::Result<()> {
+    let args = ["delete", "hpa", HPA, "-n", NAMESPACE, "--ignore-not-found"];
+    cluster.kubectl(args)?.checked().map(drop)
+}
+
+/// Says which scenarios there are.
+pub fn list() {
+    for scenario in SCENARIOS {
+        say(&format!("  {:<20} {}", scenario.name, scenario.about));
+    }
+}
+
+/// Whether a filter chooses any scenario.
+pub(crate) fn matches_any(filter: &str) -> bool {
+    SCENARIOS
+        .iter()
+        .any(|scenario| scenario.name.contains(filter))
+}
+
+fn chosen(name: &str, filters: &[String]) -> bool {
+    filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
+}
+
+/// The charts' own values, but for what would only make the tests longer or heavier.
+fn settings() -> Settings {
+    Settings {
+        clients: CLIENTS,
+        // One client is 10 requests/s: three clients need three pods.
+        requests_per_second: Some(12),
+        // A busy machine must not make pods look slow: the rate alone decides here.
+        mean_latency: Some(Duration::from_millis(200)),
+        max_replicas: Some(4),
+        scale_down_stabilisation: Some(Duration::from_secs(5)),
+        set: vec![(
+            Release::MetricsAdapter,
+            "metricsRelistInterval=10s".to_owned(),
+        )],
+        ..Settings::default()
+    }
+}
+
+/// One scenario with those that run beside it. Without one to wait for, they run by themselves.
+fn groups(scenarios: &[Scenario]) -> Vec<Vec<Scenario>> {
+    let mut groups: Vec<Vec<Scenario>> = Vec::new();
+    for scenario in scenarios {
+        match groups.last_mut() {
+            Some(group) if scenario.beside => group.push(*scenario),
+            _ => groups.push(vec![*scenario]),
+        }
+    }
+    groups
+}
+
+/// How one scenario ended.
+struct Report {
+    name: &'static str,
+    passed: bool,
+}
+
+fn run_group(stack: &Stack, group: &[Scenario]) -> Vec<Report> {
+    let Some((first, others)) = group.split_first() else {
+        return Vec::new();
+    };
+    let cluster = stack.cluster();
+    thread::scope(|scope| {
+        // A thread of its own, because it moves into the cluster's network.
+        let beside = scope.spawn(|| {
+            let timed = |scenario: &Scenario| {
+                let started = now();
+                (*scenario, attempt(cluster, scenario), started.elapsed())
+            };
+            others.iter().map(timed).collect::<Vec<_>>()
+        });
+        let outcome = step(first.name, || {
+            scope
+                .spawn(|| attempt(cluster, first))
+                .join()
+                .unwrap_or_else(|_| Err(Failure::new("the scenario panicked")))
+        });
+        let mut reports = vec![report(first, outcome)];
+        for (scenario, outcome, elapsed) in beside.join().unwrap_or_default() {
+            let mark = if outcome.is_ok() { "" } else { "  FAILED" };
+            let seconds = elapsed.as_secs_f64();
+            say(&format!(
+                "  {:<44} {seconds:>6.1} s beside {}{mark}",
+                scenario.name, first.name
+            ));
+            reports.push(report(&scenario, outcome));
+        }
+        if let Err(error) = settle(cluster) {
+            say(&format!("    {error}"));
+            reports[0].passed = false;
+        }
+        reports
+    })
+}
+
+/// See [`World::settle`].
+fn settle(cluster: &Cluster) -> Result<(), Failure> {
+    let settle = || World::enter(cluster)?.settle();
+    step("  at rest", || {
+        thread::scope(|scope| {
+            let settled = scope.spawn(settle).join();
+            settled.unwrap_or_else(|_| Err(Failure::new("settling panicked")))
+        })
+    })
+}
+
+/// Runs a scenario; of a failure, collects the evidence at once.
+fn attempt(cluster: &Cluster, scenario: &Scenario) -> Outcome {
+    let outcome = World::enter(cluster).and_then(|world| (scenario.run)(&world));
+    outcome.map_err(|failure| {
+        let evidence = evidence::collect(cluster, scenario.name, &failure);
+        Failure::new(format!("{failure}\n{evidence}"))
+    })
+}
+
+fn report(scenario: &Scenario, outcome: Outcome) -> Report {
+    let passed = outcome.is_ok();
+    let lines =
+        outcome.unwrap_or_else(|failure| failure.to_string().lines().map(str::to_owned).collect());
+    for line in lines {
+        say(&format!("    {line}"));
+    }
+    Report {
+        name: scenario.name,
+        passed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_filters_choose_by_part_of_a_name() {
+        let names: std::collections::BTreeSet<&str> =
+            SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        assert_eq!(names.len(), SCENARIOS.len());
+        assert!(chosen("rolling-update", &["rolling".to_owned()]));
+        assert!(chosen("rolling-update", &[]));
+        assert!(!chosen("rolling-update", &["hpa".to_owned()]));
+        assert!(matches_any("front"));
+        assert!(!matches_any("nonsense"));
+    }
+
+    #[test]
+    fn companions_join_the_scenario_before_them() {
+        let all = groups(&SCENARIOS);
+        assert_eq!(all.iter().map(Vec::len).sum::<usize>(), SCENARIOS.len());
+        assert!(all.iter().all(|group| !group[0].beside));
+        let alone: Vec<Scenario> = SCENARIOS.into_iter().filter(|it| it.beside).collect();
+        let all = groups(&alone);
+        assert_eq!(all.len(), 1, "they run even when nothing waits");
+        assert_eq!(all[0].len(), alone.len());
+    }
+}

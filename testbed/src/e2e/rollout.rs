@@ -1,0 +1,179 @@
+//! Changes of the adapter while it is in use: a rolling update without a failed read, and a rule
+//! that Prometheus refuses.
+
+use super::{
+    Failure, Outcome, ensure,
+    poller::{Tally, under_polling},
+    settings,
+    world::{AUTOSCALER, PODS, World, items},
+};
+use crate::{
+    progress::now,
+    stack::{Release, Stack},
+};
+
+/// Reads to wait for after the last change.
+const AFTERWARDS: usize = 30;
+
+/// `kubectl rollout restart`, while the HPA and two more readers poll.
+pub(super) fn rolling_update(world: &World) -> Outcome {
+    let watch = Watch::begin(world)?;
+    let (seconds, counts) = under_polling(world, |tally| {
+        some_reads(world, tally)?;
+        let old = uids(world)?;
+        let begun = now();
+        let deployment = format!("deployment/{}", Release::MetricsAdapter.deployment());
+        let namespace = Release::MetricsAdapter.namespace();
+        world.kubectl(&["rollout", "restart", &deployment, "-n", namespace])?;
+        replaced(world, &old)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        world.wait_poll()?;
+        some_reads(world, tally)?;
+        Ok(seconds)
+    })?;
+    watch.end(world)?;
+    Ok(vec![format!(
+        "{} reads in and after {seconds:.0} s of rolling, none failed, slowest {:.0} ms",
+        counts.good,
+        counts.slowest.as_secs_f64() * 1e3
+    )])
+}
+
+/// One more rule, whose regular expression only Prometheus finds fault with.
+pub(super) fn bad_rules(world: &World) -> Outcome {
+    let stack = Stack::on(&world.cluster);
+    let mut with_bad = settings();
+    for pair in [
+        "seriesQuery=e2e_broken{pod=~\"(\"}",
+        "resources.template=<<.Resource>>",
+        "metricsQuery=sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)",
+    ] {
+        let pair = format!("rules.custom[0].{pair}");
+        with_bad.set.push((Release::MetricsAdapter, pair));
+    }
+    let watch = Watch::begin(world)?;
+    let (said, counts) = under_polling(world, |tally| {
+        let old = uids(world)?;
+        stack.upgrade(Release::MetricsAdapter, &with_bad)?;
+        replaced(world, &old)?;
+        let said = complaint(world)?;
+        some_reads(world, tally)?;
+        let old = uids(world)?;
+        stack.upgrade(Release::MetricsAdapter, &settings())?;
+        replaced(world, &old)?;
+        some_reads(world, tally)?;
+        Ok(said)
+    })?;
+    watch.end(world)?;
+    Ok(vec![
+        format!("{} reads of the good rules, none failed", counts.good),
+        format!("the log says once: {said}"),
+    ])
+}
+
+/// Waits until each adapter has asked in vain several times, and checks that its log says so once,
+/// with the rule's place. Gives that line.
+fn complaint(world: &World) -> Result<String, Failure> {
+    const RULE: &str = "rules[2]";
+    let mut said = String::new();
+    for pod in world.adapters()? {
+        world.wait("several refused series queries", PODS, || {
+            let metrics = world.metrics_of(&pod, 8081)?;
+            let refused = metrics.lines().find(|line| {
+                line.starts_with("metrics_adapter_rule_relists_total{")
+                    && line.contains(RULE)
+                    && !line.contains("\"ok\"")
+            });
+            let count = refused
+                .and_then(|line| line.rsplit(' ').next())
+                .and_then(|count| count.parse().ok())
+                .unwrap_or(0.0);
+            ensure!(count >= 3.0, "{refused:?}");
+            Ok(())
+        })?;
+        let log = world
+            .cluster
+            .logs(Release::MetricsAdapter.namespace(), &pod.name)?;
+        let lines: Vec<&str> = log
+            .lines()
+            .filter(|line| line.contains("WARN") || line.contains("ERROR"))
+            .filter(|line| line.contains(RULE))
+            .collect();
+        let [line] = lines.as_slice() else {
+            return Err(Failure::new(format!("{} lines:\n{log}", lines.len())));
+        };
+        let text = line.split_once("WARN").map_or(*line, |(_, text)| text);
+        // The fields behind the words repeat them.
+        let text = text.split_once(" rules=").map_or(text, |(text, _)| text);
+        text.trim().clone_into(&mut said);
+        ensure!(said.contains("400"), "no status of Prometheus: {said}");
+    }
+    Ok(said)
+}
+
+fn uids(world: &World) -> Result<Vec<String>, Failure> {
+    Ok(world.adapters()?.into_iter().map(|pod| pod.uid).collect())
+}
+
+/// Waits until all pods are new ones and the old ones are gone.
+fn replaced(world: &World, old: &[String]) -> Result<(), Failure> {
+    world.wait("the adapter's new pods", AUTOSCALER, || {
+        let pods = world.adapters()?;
+        ensure!(
+            pods.len() == old.len() && pods.iter().all(|pod| pod.ready && !old.contains(&pod.uid)),
+            "{pods:?}"
+        );
+        Ok(())
+    })?;
+    world.wait_rolled_out(Release::MetricsAdapter)
+}
+
+fn some_reads(world: &World, tally: &Tally) -> Result<(), Failure> {
+    let before = tally.counts().good;
+    world.wait("some reads", PODS, || {
+        let counts = tally.counts();
+        ensure!(
+            counts.good >= before + AFTERWARDS || !counts.failures.is_empty(),
+            "{counts:?}"
+        );
+        Ok(())
+    })?;
+    let list = world.values()?.expect(200)?;
+    ensure!(!items(&list).is_empty(), "{list}");
+    Ok(())
+}
+
+/// What the stock HPA and the aggregator must not notice.
+struct Watch {
+    active_since: String,
+    available_since: Vec<String>,
+    bad_polls: u64,
+}
+
+impl Watch {
+    fn begin(world: &World) -> Result<Self, Failure> {
+        Ok(Self {
+            active_since: world.hpa()?.active()?,
+            available_since: world.all_available()?,
+            bad_polls: world.polls()?.bad,
+        })
+    }
+
+    fn end(&self, world: &World) -> Result<(), Failure> {
+        let now = Self::begin(world)?;
+        ensure!(
+            now.bad_polls == self.bad_polls,
+            "the HPA read in vain {} times",
+            now.bad_polls - self.bad_polls
+        );
+        ensure!(
+            now.active_since == self.active_since,
+            "the HPA was inactive meanwhile"
+        );
+        ensure!(
+            now.available_since == self.available_since,
+            "an APIService was unavailable meanwhile"
+        );
+        Ok(())
+    }
+}
