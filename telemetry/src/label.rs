@@ -21,7 +21,7 @@ macro_rules! snake_case_labels {
     )+};
 }
 
-/// Writes the variant's name in snake case; for [`snake_case_labels`](crate::snake_case_labels).
+/// Writes the variant's name in snake case; for [`snake_case_labels`].
 ///
 /// # Errors
 ///

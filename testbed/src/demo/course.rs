@@ -2,8 +2,8 @@
 //! end a step; a deadline ends the wait for them.
 
 use super::plan::{
-    GOAL, HOLD, HOLD_DEADLINE, JUDGE_AGAIN, OFFER_TOLERANCE, STEADY, STEP_DEADLINE, STOP_DEADLINE,
-    TARGET, TOLERANCE, offered,
+    GOAL, HOLD, HOLD_DEADLINE, JUDGE_AGAIN, OFFER_TOLERANCE, STEADY, STEP_DEADLINE, STEP_LEAST,
+    STOP_DEADLINE, TARGET, TOLERANCE, offered,
 };
 use crate::report::Sample;
 
@@ -104,7 +104,7 @@ impl Course {
         let steady = self.good.is_some_and(|since| now - since >= STEADY);
         let late = |deadline: f64| now - self.since >= deadline;
         match self.stage {
-            Stage::Load(step) if steady || late(STEP_DEADLINE) => {
+            Stage::Load(step) if (steady && late(STEP_LEAST)) || late(STEP_DEADLINE) => {
                 self.settled.push(self.good.filter(|_| steady));
                 let next = step + 1;
                 if let Some(clients) = self.clients.get(next).copied() {
@@ -204,13 +204,21 @@ mod tests {
         let dip = mk_sample(3.0, 1, 9.0, 1);
         assert_eq!(course.observe(&dip), Action::Wait, "begins anew");
         assert_eq!(course.observe(&mk_sample(4.0, 1, 9.8, 1)), Action::Wait);
-        assert_eq!(course.observe(&mk_sample(8.0, 1, 9.8, 1)), Action::Wait);
+        assert_eq!(course.observe(&mk_sample(9.0, 1, 9.8, 1)), Action::Wait);
         assert_eq!(
-            course.observe(&mk_sample(9.0, 1, 9.8, 1)),
+            course.observe(&mk_sample(STEP_LEAST, 1, 9.8, 1)),
             Action::Clients(6)
         );
         assert_eq!(course.settled(), [Some(4.0)]);
-        assert_eq!((course.stage(), course.since()), (Stage::Load(1), 9.0));
+        assert_eq!(
+            (course.stage(), course.since()),
+            (Stage::Load(1), STEP_LEAST)
+        );
+        let steady = |t| mk_sample(t, 6, 60.0, 2);
+        assert_eq!(course.observe(&steady(40.0)), Action::Wait);
+        assert_eq!(course.observe(&steady(44.0)), Action::Wait);
+        assert_eq!(course.observe(&steady(45.0)), Action::Wait, "the last step");
+        assert_eq!(course.stage(), Stage::Hold);
     }
 
     #[test]
@@ -292,10 +300,10 @@ mod tests {
         assert_eq!(course.settled(), [None]);
     }
 
-    /// Brings a course with one step to the wait for the goal, at 5 s.
+    /// Brings a course with one step to the wait for the goal, at 15 s.
     fn mk_holding() -> Course {
         let mut course = Course::new(vec![17]);
-        for t in [0.0, 5.0] {
+        for t in [0.0, STEP_LEAST] {
             assert_eq!(course.observe(&mk_sample(t, 17, 170.0, 5)), Action::Wait);
         }
         assert_eq!(course.stage(), Stage::Hold);
@@ -332,7 +340,7 @@ mod tests {
     #[test]
     fn a_goal_that_is_never_held_ends_with_a_negative_verdict() {
         let mut course = mk_holding();
-        let late = 5.0 + HOLD_DEADLINE;
+        let late = STEP_LEAST + HOLD_DEADLINE;
         assert_eq!(
             course.observe(&mk_sample(late, 17, 100.0, 5)),
             Action::Judge

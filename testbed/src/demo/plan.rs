@@ -35,6 +35,9 @@ pub(super) const OFFER_TOLERANCE: f64 = 0.05;
 /// A step has settled when everything was as it should be for so many seconds: one scrape.
 pub(super) const STEADY: f64 = 5.0;
 
+/// A step lasts at least so many seconds, or nobody would see it.
+pub(super) const STEP_LEAST: f64 = 15.0;
+
 /// Promised: the whole demo when nothing has to be built.
 pub(super) const TOTAL_LIMIT: f64 = 360.0;
 /// Promised: from a step to the pods it adds being Ready. Two looks of the HPA, 15 s each, and the
