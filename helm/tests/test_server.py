@@ -58,7 +58,7 @@ class Server(ChartTest):
                 (
                     "Pods",
                     "travelaudience_gserver_operations_ops_duration_mean_seconds",
-                    {"type": "AverageValue", "averageValue": "80m"},
+                    {"type": "AverageValue", "averageValue": "90m"},
                 ),
             ],
         )

@@ -175,10 +175,14 @@ fn run(options: &Options) -> Result<bool, Error> {
             seen = watch(&api, &stack, &options.clients) => seen,
         }
     });
-    let environment = runtime.block_on(environment::facts(&api));
+    // First of all, whatever the result is.
+    drop(load);
+    let environment = match &result {
+        Ok(_) => runtime.block_on(environment::facts(&api)),
+        Err(_) => Vec::new(),
+    };
     // A wait in the background must not keep an interrupted demo.
     runtime.shutdown_background();
-    drop(load);
     let seen = result?;
     let first = seen.samples.last().map_or(0.0, |last| last.t);
     phases.push(Phase {

@@ -311,6 +311,7 @@ fn settle(cluster: &Cluster) -> Result<(), Failure> {
 
 /// Runs a scenario; of a failure, collects the evidence at once.
 fn attempt(cluster: &Cluster, scenario: &Scenario) -> Outcome {
+    evidence::forget(cluster, scenario.name);
     let outcome = World::enter(cluster).and_then(|world| (scenario.run)(&world));
     outcome.map_err(|failure| {
         let evidence = evidence::collect(cluster, scenario.name, &failure);

@@ -25,6 +25,9 @@ use crate::{
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How often stopping the load is tried.
+const ATTEMPTS: u32 = 3;
+
 /// What was seen.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
@@ -43,7 +46,14 @@ pub(super) struct Load<'a>(pub(super) &'a Stack);
 
 impl Drop for Load<'_> {
     fn drop(&mut self) {
-        if let Err(error) = self.0.stop_load() {
+        // A second Ctrl-C ends kubectl, which is in the terminal's foreground too.
+        let mut result = self.0.stop_load();
+        for _ in 1..ATTEMPTS {
+            if result.is_err() {
+                result = self.0.stop_load();
+            }
+        }
+        if let Err(error) = result {
             crate::progress::say(&format!("the load may still run: {error}"));
         }
     }

@@ -21,7 +21,7 @@ pub(super) const WINDOW: Duration = Duration::from_secs(30);
 /// below the goal's; 5 pods for the goal, and as many to spare.
 pub(super) const TARGET: Target = Target {
     rps_per_pod: 35.0,
-    mean_ms: 80.0,
+    mean_ms: 90.0,
     max_replicas: 10,
 };
 
@@ -69,7 +69,7 @@ pub(super) fn settings() -> Settings {
     Settings {
         clients: 0,
         requests_per_second: Some(35),
-        mean_latency: Some(Duration::from_millis(80)),
+        mean_latency: Some(Duration::from_millis(90)),
         max_replicas: Some(TARGET.max_replicas),
         scale_down_stabilisation: Some(SCALE_DOWN_STABILISATION),
         set: vec![

@@ -121,7 +121,11 @@ fn pods(value: Option<u32>) -> String {
 }
 
 fn event_line(event: &Event) -> String {
-    format!("{:>5}  {}: {}", clock(event.t), event.reason, event.message)
+    // The metrics' common prefix would push what matters off the line.
+    let message = event
+        .message
+        .replace("travelaudience_gserver_operations_", "…");
+    format!("{:>5}  {}: {message}", clock(event.t), event.reason)
 }
 
 /// One moment in one line.

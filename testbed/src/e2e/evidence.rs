@@ -1,6 +1,9 @@
 //! What one wants to see when a scenario has failed: the whole in a file, the best of it at once.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::Failure;
 use crate::cluster::{Cluster, Component};
@@ -70,17 +73,24 @@ pub(super) fn collect(cluster: &Cluster, scenario: &str, failure: &Failure) -> S
     for component in [Component::Apiserver, Component::ControllerManager] {
         add(component.name(), &cluster.component_log(component, 60), 0);
     }
-    let file = cluster
-        .layout()
-        .state()
-        .join("e2e")
-        .join(format!("{scenario}.failed.txt"));
+    let file = file(cluster, scenario);
     let written = fs::create_dir_all(file.parent().unwrap_or(Path::new("/")))
         .and_then(|()| fs::write(&file, whole));
     match written {
         Ok(()) => excerpt + &format!("more in {}", file.display()),
         Err(error) => excerpt + &format!("cannot write {}: {error}", file.display()),
     }
+}
+
+/// Removes a scenario's evidence of an earlier run.
+pub(super) fn forget(cluster: &Cluster, scenario: &str) {
+    // What cannot be removed was not there, or will be written over.
+    let _ = fs::remove_file(file(cluster, scenario));
+}
+
+fn file(cluster: &Cluster, scenario: &str) -> PathBuf {
+    let directory = cluster.layout().state().join("e2e");
+    directory.join(format!("{scenario}.failed.txt"))
 }
 
 fn tail(text: &str, lines: usize) -> String {
