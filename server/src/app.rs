@@ -120,8 +120,9 @@ impl Bound {
             drain_limit,
             metrics,
         };
-        calls.spawn(self.grpc.serve(serving, drain.clone()));
+        // Before the first connection is accepted: nobody who gets through hears NOT_SERVING.
         health.set_serving(true).await;
+        calls.spawn(self.grpc.serve(serving, drain.clone()));
         accepting.set(true);
 
         tokio::select! {
