@@ -1,59 +1,51 @@
 //! The HTTP face of the metrics APIs: paths, options, documents and wire types.
 //!
 //! Every answer comes from a [`Provider`] or from memory. Errors become `Status` objects in one
-//! place ([`status`]). Who may ask was decided before a request gets here.
+//! place ([`status`]), and wire types become bytes in one place (`respond`). Who may ask was
+//! decided before a request gets here.
 
 mod accept;
 mod discovery;
+mod group;
 mod metrics;
 mod options;
 mod path;
+mod respond;
 pub mod status;
+mod usage;
 mod wire;
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use http::Method;
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode, header};
-use serde::Serialize;
 use tokio::time::Instant;
-use tracing::warn;
 
 pub use metrics::Metrics;
 
-use crate::model::{MetricQuery, Provider, ProviderError, Target};
-use accept::{Accepted, AggregatedVersion};
+use crate::model::{ExternalQuery, MetricQuery, Provider, Target};
+use accept::{AggregatedVersion, Form, Offer, negotiate};
 use discovery::Documents;
-use options::QueryOptions;
-use path::{Route, Version};
+use group::GroupVersion;
+use options::{CustomOptions, ListOptions, Parameters};
+use path::Route;
+use respond::{cacheable, document};
 use status::ApiError;
-
-/// Which API groups exist: those that have rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Served {
-    /// `custom.metrics.k8s.io`.
-    pub custom: bool,
-}
+use usage::UsageRequest;
+use wire::{custom, external};
 
 struct Api<P> {
     provider: Arc<P>,
-    served: Served,
     metrics: Metrics,
 }
 
 /// The routes below `/apis`, `/version`, and `Status` objects for everything unknown.
-pub fn router<P: Provider>(provider: Arc<P>, served: Served, metrics: Metrics) -> Router {
-    let api = Arc::new(Api {
-        provider,
-        served,
-        metrics,
-    });
+pub fn router<P: Provider>(provider: Arc<P>, metrics: Metrics) -> Router {
+    let api = Arc::new(Api { provider, metrics });
     Router::new()
         .route("/version", get(version))
         .fallback(handle::<P>)
@@ -63,15 +55,12 @@ pub fn router<P: Provider>(provider: Arc<P>, served: Served, metrics: Metrics) -
 async fn version() -> Response {
     let version = env!("CARGO_PKG_VERSION");
     let mut parts = version.split('.');
-    json(
-        StatusCode::OK,
-        &serde_json::json!({
-            "major": parts.next(),
-            "minor": parts.next(),
-            "gitVersion": format!("v{version}"),
-            "platform": format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
-        }),
-    )
+    document(&serde_json::json!({
+        "major": parts.next(),
+        "minor": parts.next(),
+        "gitVersion": format!("v{version}"),
+        "platform": format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+    }))
 }
 
 async fn handle<P: Provider>(State(api): State<Arc<Api<P>>>, request: Request) -> Response {
@@ -80,7 +69,9 @@ async fn handle<P: Provider>(State(api): State<Arc<Api<P>>>, request: Request) -
     let route = path::parse(request.uri.path());
     let kind = match &route {
         Ok(Route::Custom { .. }) => "custom",
-        Ok(Route::Groups | Route::Group | Route::Version(_)) => "discovery",
+        Ok(Route::External { .. }) => "external",
+        Ok(Route::Nodes { .. } | Route::Pods { .. }) => "resource",
+        Ok(Route::Groups | Route::Group(_) | Route::Version(_)) => "discovery",
         Err(_) => "other",
     };
     let answer = match route {
@@ -97,50 +88,45 @@ async fn handle<P: Provider>(State(api): State<Arc<Api<P>>>, request: Request) -
 
 impl<P: Provider> Api<P> {
     async fn answer(&self, route: Route, request: &Parts) -> Result<Response, ApiError> {
-        if matches!(
-            route,
-            Route::Group | Route::Version(_) | Route::Custom { .. }
-        ) && !self.served.custom
-        {
+        if route.api().is_some_and(|api| !self.provider.serves(api)) {
             return Err(ApiError::UnknownPath);
         }
         if request.method != Method::GET {
             return Err(ApiError::MethodNotAllowed);
         }
-        let accepted = accept::negotiate(&request.headers)?;
         let documents = Documents {
             provider: self.provider.as_ref(),
-            served: self.served,
         };
         let headers = &request.headers;
-        match (route, accepted) {
-            (Route::Groups, Accepted::Aggregated(version)) => Ok(cacheable(
-                headers,
-                version.content_type(),
-                &documents.aggregated(version),
-            )),
-            (Route::Groups, Accepted::Json) => {
-                Ok(cacheable(headers, "application/json", &documents.groups()))
+        let parameters = || Parameters::read(request.uri.query().unwrap_or_default());
+        match route {
+            Route::Groups => Ok(match negotiate(headers, Offer::Groups)? {
+                Form::Aggregated(version) => cacheable(
+                    headers,
+                    version.content_type(),
+                    &documents.aggregated(version),
+                ),
+                _ => cacheable(headers, "application/json", &documents.groups()),
+            }),
+            Route::Group(api) => {
+                negotiate(headers, Offer::Plain)?;
+                Ok(document(&documents.group(api)))
             }
-            (_, Accepted::Aggregated(_)) => Err(ApiError::NotAcceptable),
-            (Route::Group, Accepted::Json) => Ok(json(StatusCode::OK, &documents.group())),
-            (Route::Version(version), Accepted::Json) => {
-                Ok(json(StatusCode::OK, &documents.resources(version)))
+            Route::Version(version) => {
+                negotiate(headers, Offer::Plain)?;
+                Ok(document(&documents.resources(version)))
             }
-            (
-                Route::Custom {
-                    version,
-                    namespace,
-                    resource,
-                    name,
-                    metric,
-                },
-                Accepted::Json,
-            ) => {
-                let options = QueryOptions::parse(request.uri.query().unwrap_or_default())?;
-                options.check_field_selector(&name)?;
+            Route::Custom {
+                version,
+                namespace,
+                resource,
+                name,
+                metric,
+            } => {
+                negotiate(headers, Offer::Plain)?;
+                let options = CustomOptions::read(parameters()?, &name)?;
                 let target = if name == "*" {
-                    Target::Selected(options.label_selector)
+                    Target::Selected(options.labels)
                 } else {
                     Target::Name(name.into())
                 };
@@ -149,64 +135,46 @@ impl<P: Provider> Api<P> {
                     metric: metric.into(),
                     namespace: namespace.map(Into::into),
                     target,
-                    metric_selector: options.metric_selector,
+                    metric_selector: options.metric,
                 };
                 self.custom(version, query).await
+            }
+            Route::External { namespace, metric } => {
+                negotiate(headers, Offer::Plain)?;
+                let query = ExternalQuery {
+                    namespace: namespace.into(),
+                    metric: metric.into(),
+                    selector: ListOptions::read(parameters()?)?.labels,
+                };
+                let metric = Arc::clone(&query.metric);
+                let values = self.provider.external(query).await?;
+                Ok(document(&external::values(&metric, &values)))
+            }
+            Route::Nodes { name } => {
+                let UsageRequest { query, form } =
+                    UsageRequest::read(request, parameters()?, None, name)?;
+                Ok(form.respond(&self.provider.nodes(query).await?))
+            }
+            Route::Pods { namespace, name } => {
+                let UsageRequest { query, form } =
+                    UsageRequest::read(request, parameters()?, namespace, name)?;
+                Ok(form.respond(&self.provider.pods(query).await?))
             }
         }
     }
 
-    async fn custom(&self, version: Version, query: MetricQuery) -> Result<Response, ApiError> {
+    async fn custom(
+        &self,
+        version: GroupVersion,
+        query: MetricQuery,
+    ) -> Result<Response, ApiError> {
         let (metric, selector) = (Arc::clone(&query.metric), query.metric_selector.clone());
         let values = self.provider.custom(query).await?;
         Ok(match version {
-            Version::V1Beta1 => json(StatusCode::OK, &wire::v1beta1(&metric, &selector, &values)),
-            Version::V1Beta2 => json(StatusCode::OK, &wire::v1beta2(&metric, &selector, &values)),
+            GroupVersion::CustomV1Beta2 => document(&custom::v1beta2(&metric, &selector, &values)),
+            _ => document(&custom::v1beta1(&metric, &selector, &values)),
         })
     }
-}
-
-impl From<ProviderError> for ApiError {
-    fn from(error: ProviderError) -> Self {
-        Self::Provider(error)
-    }
-}
-
-fn json(status: StatusCode, value: &impl Serialize) -> Response {
-    match serde_json::to_vec(value) {
-        Ok(body) => (status, [(header::CONTENT_TYPE, "application/json")], body).into_response(),
-        // Our wire types hold strings, numbers and maps with string keys: this cannot fail.
-        Err(error) => {
-            warn!("an answer cannot be written: {error}");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
-}
-
-/// An answer with an ETag, or 304 where the caller has it already.
-fn cacheable(request: &HeaderMap, content_type: &'static str, value: &impl Serialize) -> Response {
-    let mut response = json(StatusCode::OK, value);
-    let body = serde_json::to_vec(value).unwrap_or_default();
-    let mut hasher = DefaultHasher::new();
-    (content_type, &body).hash(&mut hasher);
-    let etag = format!("\"{:016x}\"", hasher.finish());
-    let known = request
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .any(|value| value == etag.as_str());
-    if known {
-        response = (StatusCode::NOT_MODIFIED, Body::empty()).into_response();
-    }
-    let headers = response.headers_mut();
-    if let Ok(etag) = etag.parse() {
-        headers.insert(header::ETAG, etag);
-    }
-    headers.insert(
-        header::CONTENT_TYPE,
-        http::HeaderValue::from_static(content_type),
-    );
-    headers.insert(header::VARY, http::HeaderValue::from_static("Accept"));
-    response
 }
 
 impl AggregatedVersion {

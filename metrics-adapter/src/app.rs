@@ -16,18 +16,18 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::Layer;
-use tracing::info;
+use tracing::{info, warn};
 
-use crate::api::{self, Served};
+use crate::api;
 use crate::auth::{self, AuthLayer};
 use crate::cli::Config;
 use crate::cluster::{self, Cluster};
 use crate::config::RuleFile;
 use crate::discovery::{self, Relister, State};
-use crate::evaluation::Evaluator;
+use crate::evaluation::{self, Evaluator};
 use crate::model::{GroupResource, ObjectSource};
 use crate::prometheus::{self, Client};
-use crate::rules;
+use crate::rules::{self, ResourceRules};
 use crate::serving::{self, Bound, ServingCertificate};
 
 /// How often the serving certificate's files are looked at.
@@ -43,9 +43,7 @@ pub async fn run(config: Config) -> Result<()> {
     let file = RuleFile::load(&config.rules)?;
     let rules =
         rules::compile(&file).with_context(|| format!("--config {}", config.rules.display()))?;
-    let served = Served {
-        custom: !rules.is_empty(),
-    };
+    let rules = Arc::new(rules);
 
     let mut root = Registry::default();
     let registry = root.sub_registry_with_prefix("metrics_adapter");
@@ -75,15 +73,23 @@ pub async fn run(config: Config) -> Result<()> {
         cluster::connect(clients, &options, &cluster::Metrics::register(registry));
     let objects = Arc::new(cluster.clone());
     watch_pods(&cluster);
-    let rule_count = rules.len();
+    if let Some(rules) = &rules.resource {
+        watch_consumers(&cluster, rules);
+    }
     let relister = Relister::new(
         Arc::clone(&client),
         Arc::clone(&objects),
-        rules,
+        Arc::clone(&rules),
         config.relist,
         discovery::Metrics::register(registry),
     );
-    let evaluator = Evaluator::new(client, objects, relister.state());
+    let evaluator = Evaluator::new(
+        client,
+        objects,
+        Arc::clone(&rules),
+        relister.state(),
+        evaluation::Metrics::register(registry),
+    );
     let api_metrics = api::Metrics::register(registry);
     let gate = AuthLayer::new(
         cluster.trust(),
@@ -95,7 +101,9 @@ pub async fn run(config: Config) -> Result<()> {
     let admin_listener = admin::Listener::bind("--admin-address", config.admin_address).await?;
     let bound = Bound::bind(config.secure_address).await?;
     info!(
-        rules = rule_count,
+        rules = rules.custom.len(),
+        external_rules = rules.external.len(),
+        resource_rules = rules.resource.is_some(),
         admin = %admin_listener.address(),
         "metrics-adapter {} started",
         env!("CARGO_PKG_VERSION")
@@ -105,7 +113,7 @@ pub async fn run(config: Config) -> Result<()> {
     let accepting = readiness.condition("accepting");
     ready_when(&readiness, cluster, relister.state(), config.startup_grace);
     let health = admin::router(Arc::new(root), liveness.clone(), readiness.clone());
-    let routes = api::router(Arc::new(evaluator), served, api_metrics)
+    let routes = api::router(Arc::new(evaluator), api_metrics)
         .merge(health.clone())
         .merge(healthz(liveness));
     let service = gate.layer(routes);
@@ -173,6 +181,15 @@ async fn connect(flag: &'static str, file: Option<&std::path::Path>) -> Result<k
 fn watch_pods(cluster: &Cluster) {
     let pods: Vec<_> = cluster.resolve("", "pods").into_iter().collect();
     cluster.watch(&pods);
+}
+
+/// Nodes and running pods, for `kubectl top` and Resource metrics. Readiness does not wait for
+/// them: custom and external metrics do without.
+fn watch_consumers(cluster: &Cluster, rules: &ResourceRules) {
+    for field in rules.missing_queries() {
+        warn!(field, "{field} is empty: some usage will not be served");
+    }
+    cluster.watch_consumers();
 }
 
 /// Readiness: callers can be told apart, pods can be selected, and there was a chance to learn

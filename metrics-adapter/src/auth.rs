@@ -24,7 +24,7 @@ mod cache;
 mod fingerprint;
 mod layer;
 mod metrics;
-mod query;
+pub(crate) mod query;
 mod request_header;
 mod status;
 mod trust;

@@ -19,7 +19,8 @@ use crate::{auth, discovery, prometheus, serving};
 /// Largest answer of Prometheus that is read, in bytes: some 200,000 series with a dozen labels.
 const MAX_BODY: usize = 128 << 20;
 
-/// Serves Prometheus metrics to the stock HorizontalPodAutoscaler, as custom.metrics.k8s.io.
+/// Serves Prometheus metrics to the stock HorizontalPodAutoscaler and to kubectl top, as
+/// custom.metrics.k8s.io, external.metrics.k8s.io and metrics.k8s.io.
 #[derive(Debug, Parser)]
 #[command(name = "metrics-adapter", version, max_term_width = 100)]
 pub struct Args {

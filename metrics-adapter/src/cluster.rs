@@ -23,12 +23,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use index::WatchStatus;
+pub use index::{Coverage, WatchStatus};
 pub use metrics::Metrics;
 pub use review::ClusterReviewer;
 
 use crate::auth::TrustReceiver;
-use crate::model::{GroupResource, ObjectSource, ObjectSourceError, ResourceType, Selector};
+use crate::model::{
+    Consumer, GroupResource, IndexedObject, ObjectSource, ObjectSourceError, ResourceType, Selector,
+};
 
 /// Settings of the connection to the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,6 +172,16 @@ impl Cluster {
         self.resources.is_discovered()
     }
 
+    /// Watches what usage is told of. Without resource rules nobody asks for it.
+    pub fn watch_consumers(&self) {
+        for consumer in [Consumer::Node, Consumer::Pod] {
+            let resource = consumer.resource();
+            if let Some(kind) = self.resolve(&resource.group, &resource.resource) {
+                self.index.watch(&[kind], fields(consumer));
+            }
+        }
+    }
+
     /// Whether objects of a kind can be selected.
     pub fn is_synced(&self, kind: &GroupResource) -> bool {
         self.index.is_synced(kind)
@@ -187,7 +199,7 @@ impl ObjectSource for Cluster {
     }
 
     fn watch(&self, kinds: &[ResourceType]) {
-        self.index.watch(kinds);
+        self.index.watch(kinds, None);
     }
 
     fn select(
@@ -197,6 +209,28 @@ impl ObjectSource for Cluster {
         selector: &Selector,
     ) -> Result<Vec<Arc<str>>, ObjectSourceError> {
         self.index.select(kind, namespace, selector)
+    }
+
+    fn consumers(
+        &self,
+        consumer: Consumer,
+        namespace: Option<&str>,
+        selector: &Selector,
+    ) -> Result<Vec<IndexedObject>, ObjectSourceError> {
+        let coverage = Coverage {
+            resource: consumer.resource(),
+            fields: fields(consumer),
+        };
+        self.index.list(&coverage, namespace, selector)
+    }
+}
+
+/// The field selector of a consumer's watch. The phase is no part of an object's metadata, so
+/// running pods have a watch of their own: kube-apiserver sends a removal when a pod ends.
+const fn fields(consumer: Consumer) -> Option<&'static str> {
+    match consumer {
+        Consumer::Node => None,
+        Consumer::Pod => Some("status.phase=Running"),
     }
 }
 

@@ -2,16 +2,20 @@
 //!
 //! This module owns the shape of the file and nothing of its meaning: whether a regular
 //! expression or a template is valid is decided where it is compiled ([`crate::rules`]).
-//! Unknown and duplicate keys are errors with their position.
+//! Unknown and duplicate keys are errors with their position. What Go's YAML would read
+//! differently than YAML 1.2 is read as Go reads it, or refused.
 
+mod document;
 pub mod duration;
 mod file;
+mod merge;
 
 use std::path::{Path, PathBuf};
 
-pub use duration::{DurationError, parse_duration};
+pub use duration::{DurationError, PrometheusDuration, parse_duration};
 pub use file::{
-    DiscoveryRule, GroupResourceName, NameMapping, ResourceMapping, RuleFile, SeriesFilter,
+    DiscoveryRule, GroupResourceName, NameMapping, ResourceMapping, ResourceRule, ResourceRules,
+    RuleFile, SeriesFilter,
 };
 
 /// Why a rules file cannot be used.
@@ -42,26 +46,35 @@ impl RuleFile {
     /// # Errors
     /// [`ConfigError`], naming the file, and the line and column of what is wrong.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        let bytes = std::fs::read(path).map_err(|source| ConfigError::Read {
             path: path.to_owned(),
             source,
         })?;
-        Self::parse(&text).map_err(|message| ConfigError::Parse {
+        Self::parse_bytes(&bytes).map_err(|message| ConfigError::Parse {
             path: path.to_owned(),
             message,
         })
     }
 
-    /// Parses the text of a rules file. An empty text is an empty file.
+    /// Parses the bytes of a rules file: UTF-8, or UTF-16 with a byte order mark.
     ///
     /// # Errors
-    /// `line L, column C: cause`, followed by lines that show the place.
+    /// As [`RuleFile::parse`], and when the bytes are not text.
+    pub fn parse_bytes(bytes: &[u8]) -> Result<Self, String> {
+        Self::parse(&document::decode(bytes)?)
+    }
+
+    /// Parses the text of a rules file: its first document. An empty text is an empty file.
+    ///
+    /// # Errors
+    /// `line L, column C: cause`, followed by lines that show the place, or the field and what
+    /// is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
+        let text = document::first(text)?;
         let parsed: Result<Option<Self>, _> = serde_saphyr::from_str(text);
-        match parsed {
-            Ok(file) => Ok(file.unwrap_or_default()),
-            Err(error) => Err(describe(&error)),
-        }
+        let file = parsed.map_err(|error| describe(&error))?;
+        merge::check(text)?;
+        Ok(file.unwrap_or_default())
     }
 }
 

@@ -8,6 +8,6 @@ mod catalog;
 mod metrics;
 mod relist;
 
-pub use catalog::{Catalog, Collision, Entry};
+pub use catalog::{Catalog, Collision, Entry, ExternalEntry};
 pub use metrics::Metrics;
 pub use relist::{Options, Relister, RuleHealth, State};

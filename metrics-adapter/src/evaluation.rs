@@ -1,41 +1,59 @@
-//! From a request to values: lookup, objects, query, and the result cut into objects.
+//! From a request to values: lookup, objects, query, and the result cut into values.
 //!
 //! Callers that ask the same at the same time share one query (`flight`). The objects come
 //! from memory, so the only wait is for Prometheus, under its client's deadline.
 
+mod custom;
+mod external;
 mod flight;
+mod journal;
+mod metrics;
+mod usage;
 mod value;
 
 use std::sync::Arc;
 
-use tracing::{info, warn};
+pub use metrics::Metrics;
 
-use crate::discovery::{Entry, State};
-use crate::model::provider::{MetricQuery, Provider, ProviderError, Target};
-use crate::model::{MetricInfo, MetricValue, ObjectSource, QueryValue, ResourceType};
+use crate::discovery::State;
+use crate::model::{
+    ExternalQuery, ExternalValue, MetricInfo, MetricQuery, MetricValue, MetricsApi, NodeUsage,
+    ObjectSource, PodUsage, Provider, ProviderError, QueryValue, UsageQuery,
+};
 use crate::prometheus::QueryClient;
-use crate::rules::{QueryError, QueryScope};
+use crate::rules::{QueryError, RuleSet};
 use flight::Flights;
+use journal::Journal;
+use value::Unusable;
 
 /// Answers requests from a catalog, an object index and Prometheus.
 pub struct Evaluator<C, O> {
     client: Arc<C>,
     objects: Arc<O>,
+    rules: Arc<RuleSet>,
     discovery: Arc<State>,
     flights: Flights,
-    /// Rules that failed last time, so that a failure is told once and not at every poll.
-    failing: std::sync::Mutex<std::collections::BTreeSet<Arc<str>>>,
+    journal: Journal,
+    metrics: Metrics,
 }
 
 impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     /// Puts an evaluator together.
-    pub fn new(client: Arc<C>, objects: Arc<O>, discovery: Arc<State>) -> Self {
+    pub fn new(
+        client: Arc<C>,
+        objects: Arc<O>,
+        rules: Arc<RuleSet>,
+        discovery: Arc<State>,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             client,
             objects,
+            rules,
             discovery,
             flights: Flights::default(),
-            failing: Default::default(),
+            journal: Journal::default(),
+            metrics,
         }
     }
 
@@ -59,7 +77,8 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
                     })
             })
             .await;
-        self.note(rule, result.as_ref().err());
+        let failure = result.as_ref().err().map(|failure| failure.reason.as_str());
+        self.journal.query(rule, failure);
         result.map_err(|failure| {
             if failure.timeout {
                 ProviderError::Timeout
@@ -71,106 +90,62 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         })
     }
 
-    fn note(&self, rule: &Arc<str>, failure: Option<&flight::Failure>) {
-        let mut failing = self
-            .failing
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        match failure {
-            Some(failure) if failing.insert(Arc::clone(rule)) => {
-                let error = &failure.reason;
-                warn!(%rule, error, "queries of {rule} fail: {error}");
-            }
-            None if failing.remove(rule) => info!(%rule, "queries of {rule} work again"),
-            _ => {}
-        }
+    /// Counts and tells a sample that is no value.
+    fn left_out(&self, api: MetricsApi, rule: &Arc<str>, unusable: Unusable) {
+        self.metrics.left_out(api, unusable);
+        self.journal.left_out(rule, unusable);
     }
+}
 
-    fn selected(
-        &self,
-        query: &MetricQuery,
-        resource: &ResourceType,
-    ) -> Result<Vec<Arc<str>>, ProviderError> {
-        match &query.target {
-            Target::Name(name) => Ok(vec![Arc::clone(name)]),
-            Target::Selected(selector) => self
-                .objects
-                .select(resource, query.namespace.as_deref(), selector)
-                .map_err(ProviderError::Objects),
-        }
+/// Whose fault it is that there is no query: the request's, or the rule's.
+fn query_failed(metric: &Arc<str>, rule: &Arc<str>, error: &QueryError) -> ProviderError {
+    match error {
+        QueryError::Selector(_) => ProviderError::BadRequest(error.to_string()),
+        QueryError::Association(_) | QueryError::Template(_) => ProviderError::Query {
+            metric: Arc::clone(metric),
+            reason: format!("{rule}: {error}"),
+        },
+    }
+}
+
+/// A scalar where there must be something per object.
+fn no_vector(rule: &Arc<str>) -> ProviderError {
+    ProviderError::Upstream {
+        reason: format!("{rule}: the query answers a scalar, not a vector"),
     }
 }
 
 impl<C: QueryClient, O: ObjectSource> Provider for Evaluator<C, O> {
+    fn serves(&self, api: MetricsApi) -> bool {
+        match api {
+            MetricsApi::Custom => !self.rules.custom.is_empty(),
+            MetricsApi::External => !self.rules.external.is_empty(),
+            MetricsApi::Resource => self.rules.resource.is_some(),
+        }
+    }
+
     fn list(&self) -> Arc<[MetricInfo]> {
         Arc::clone(self.discovery.catalog().list())
     }
 
+    fn list_external(&self) -> Arc<[Arc<str>]> {
+        Arc::clone(self.discovery.catalog().external_list())
+    }
+
     async fn custom(&self, query: MetricQuery) -> Result<Vec<MetricValue>, ProviderError> {
-        let not_found = |described: String| ProviderError::MetricNotFound {
-            metric: Arc::clone(&query.metric),
-            described,
-        };
-        let asked = query.resource.to_string();
-        let resource = self
-            .objects
-            .resolve(&query.resource.group, &query.resource.resource)
-            .ok_or_else(|| not_found(asked.clone()))?;
-        let info = MetricInfo {
-            resource: resource.id.clone(),
-            namespaced: query.namespace.is_some(),
-            metric: Arc::clone(&query.metric),
-        };
-        let described = match &query.target {
-            Target::Name(name) => format!("{} {name}", resource.id),
-            Target::Selected(_) => resource.id.to_string(),
-        };
-        let catalog = self.discovery.catalog();
-        let Entry { rule, series, .. } = catalog
-            .get(&info)
-            .ok_or_else(|| not_found(described.clone()))?;
-        let names = self.selected(&query, &resource)?;
-        if names.is_empty() {
-            // As prometheus-adapter: no objects, no metric.
-            return Err(not_found(described));
-        }
-        let scope = QueryScope {
-            series,
-            resource: &resource,
-            namespace: query.namespace.as_deref(),
-            metric_selector: &query.metric_selector,
-            names: &names,
-        };
-        let resolve = |group: &str, name: &str| self.objects.resolve(group, name);
-        let failed = |error: QueryError| match error {
-            QueryError::Selector(_) => ProviderError::BadRequest(error.to_string()),
-            QueryError::Association(_) | QueryError::Template(_) => ProviderError::Query {
-                metric: Arc::clone(&query.metric),
-                reason: format!("{}: {error}", rule.id()),
-            },
-        };
-        let promql = rule.query(&scope, &resolve).map_err(failed)?;
-        let label = rule
-            .associate(&resolve)
-            .and_then(|association| association.label(&resource))
-            .map_err(|error| failed(error.into()))?;
-        let result = self.query(rule.id(), promql).await?;
-        let QueryValue::Vector(samples) = result.as_ref() else {
-            let reason = format!("{}: the query answers a scalar, not a vector", rule.id());
-            return Err(ProviderError::Upstream { reason });
-        };
-        let objects = value::Objects {
-            resource: &resource,
-            namespace: query.namespace.as_ref(),
-            label: &label,
-        };
-        let values = objects
-            .values(samples, &names)
-            .map_err(|()| not_found(described.clone()))?;
-        match query.target {
-            Target::Name(_) if values.is_empty() => Err(not_found(described)),
-            _ => Ok(values),
-        }
+        self.custom_values(query).await
+    }
+
+    async fn external(&self, query: ExternalQuery) -> Result<Vec<ExternalValue>, ProviderError> {
+        self.external_values(query).await
+    }
+
+    async fn nodes(&self, query: UsageQuery) -> Result<Vec<NodeUsage>, ProviderError> {
+        self.node_usage(query).await
+    }
+
+    async fn pods(&self, query: UsageQuery) -> Result<Vec<PodUsage>, ProviderError> {
+        self.pod_usage(query).await
     }
 }
 

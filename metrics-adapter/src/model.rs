@@ -3,6 +3,8 @@
 //! Nothing here does I/O, knows a wire format or a runtime. Every other module speaks in these
 //! types, so that two modules which must not know each other still agree.
 
+pub mod external;
+pub mod field;
 pub mod group_resource;
 pub mod metric;
 pub mod object;
@@ -11,11 +13,17 @@ pub mod quantity;
 pub mod review;
 pub mod sample;
 pub mod selector;
+pub mod usage;
 
+pub use external::{ExternalQuery, ExternalValue};
+pub use field::{FieldSelector, FieldSelectorError};
 pub use group_resource::{GroupResource, ResourceType};
 pub use metric::{MetricInfo, MetricValue};
-pub use object::{ObjectRef, ObjectSource, ObjectSourceError};
-pub use provider::{MetricQuery, Provider, ProviderError, Target};
-pub use quantity::Quantity;
+pub use object::{
+    Consumer, IndexedObject, ObjectLabels, ObjectRef, ObjectSource, ObjectSourceError,
+};
+pub use provider::{MetricQuery, MetricsApi, Provider, ProviderError, Target};
+pub use quantity::{Format, Quantity};
 pub use sample::{QueryValue, Sample};
 pub use selector::{Operator, Requirement, Selector};
+pub use usage::{Amount, NodeUsage, PodUsage, Usage, UsageQuery};

@@ -7,18 +7,21 @@
 mod association;
 mod filter;
 mod naming;
+pub mod pattern;
 mod promql;
-mod template;
+mod resource;
+pub mod template;
 
 use std::sync::Arc;
 
 pub use association::{Association, AssociationError, is_root};
-pub use promql::{QueryError, QueryScope};
+pub use promql::{ExternalScope, QueryError, QueryScope};
+pub use resource::{ResourceRule, ResourceRules, UsageScope};
 pub use template::TemplateError;
 
 use crate::config::{DiscoveryRule, RuleFile};
 use crate::model::ResourceType;
-use association::LabelTemplate;
+use association::ResourceLabels;
 use filter::SeriesFilters;
 use naming::Naming;
 use template::Template;
@@ -44,7 +47,7 @@ pub enum RuleError {
         rule: String,
         /// The field.
         field: String,
-        /// The last line of the regex crate's report, which names the cause.
+        /// The expression, and what is wrong with it.
         message: String,
     },
     /// Anything else that is wrong with one field.
@@ -66,8 +69,9 @@ pub struct Rule {
     series_query: Arc<str>,
     filters: SeriesFilters,
     naming: Naming,
-    overrides: Vec<(String, crate::config::GroupResourceName)>,
-    label_template: Option<LabelTemplate>,
+    labels: ResourceLabels,
+    /// Whether queries for external metrics look at the namespace.
+    namespaced: bool,
     metrics_query: Template,
 }
 
@@ -77,11 +81,6 @@ impl Rule {
     /// # Errors
     /// [`RuleError`], naming the place and the field.
     pub fn compile(id: &str, rule: &DiscoveryRule) -> Result<Self, RuleError> {
-        let field = |field: &'static str, message: String| RuleError::Field {
-            rule: id.to_owned(),
-            field,
-            message,
-        };
         for (name, value) in [
             ("seriesQuery", &rule.series_query),
             ("metricsQuery", &rule.metrics_query),
@@ -95,22 +94,15 @@ impl Rule {
         }
         let naming = Naming::compile(id, &rule.name)?;
         let filters = SeriesFilters::compile(id, &rule.series_filters)?;
-        let label_template = match rule.resources.template.as_str() {
-            "" => None,
-            text => Some(
-                LabelTemplate::parse(text)
-                    .map_err(|message| field("resources.template", message))?,
-            ),
-        };
-        let metrics_query = Template::parse(&rule.metrics_query, promql::FIELDS)
-            .map_err(|error| field("metricsQuery", error.to_string()))?;
+        let labels = ResourceLabels::compile(id, &rule.resources)?;
+        let metrics_query = metrics_query(id, "metricsQuery", &rule.metrics_query)?;
         Ok(Self {
             id: id.into(),
             series_query: rule.series_query.as_str().into(),
             filters,
             naming,
-            overrides: rule.resources.overrides.clone().into_iter().collect(),
-            label_template,
+            labels,
+            namespaced: rule.resources.namespaced.unwrap_or(true),
             metrics_query,
         })
     }
@@ -141,10 +133,10 @@ impl Rule {
         &'a self,
         resolve: Resolve<'a>,
     ) -> Result<Association<'a>, AssociationError> {
-        Association::bind(&self.overrides, self.label_template.as_ref(), resolve)
+        self.labels.associate(resolve)
     }
 
-    /// The PromQL that answers a request.
+    /// The PromQL that answers a request for a metric of objects.
     ///
     /// # Errors
     /// [`QueryError`], saying whose fault it is: the request's or the rule's.
@@ -155,18 +147,73 @@ impl Rule {
     ) -> Result<String, QueryError> {
         promql::build(&self.metrics_query, &self.associate(resolve)?, scope)
     }
+
+    /// The PromQL that answers a request for an external metric. The namespace only counts where
+    /// the rule is namespaced.
+    ///
+    /// # Errors
+    /// [`QueryError`], saying whose fault it is: the request's or the rule's.
+    pub fn external_query(
+        &self,
+        scope: &ExternalScope<'_>,
+        resolve: Resolve<'_>,
+    ) -> Result<String, QueryError> {
+        let scope = ExternalScope {
+            namespace: scope.namespace.filter(|_| self.namespaced),
+            ..*scope
+        };
+        promql::build_external(&self.metrics_query, &self.associate(resolve)?, &scope)
+    }
 }
 
-/// Compiles all `rules` of a file.
+/// All rules of a file, compiled. An API without rules does not exist.
+#[derive(Debug)]
+pub struct RuleSet {
+    /// Rules of the custom metrics API.
+    pub custom: Vec<Arc<Rule>>,
+    /// Rules of the external metrics API.
+    pub external: Vec<Arc<Rule>>,
+    /// Rules of the resource metrics API.
+    pub resource: Option<ResourceRules>,
+}
+
+impl RuleSet {
+    /// The rules whose metrics are found by their series, in the order of the file.
+    pub fn discovered(&self) -> impl Iterator<Item = &Arc<Rule>> {
+        self.custom.iter().chain(&self.external)
+    }
+}
+
+/// Compiles a file.
 ///
 /// # Errors
 /// The first [`RuleError`].
-pub fn compile(file: &RuleFile) -> Result<Vec<Arc<Rule>>, RuleError> {
-    file.rules
-        .iter()
-        .enumerate()
-        .map(|(index, rule)| Rule::compile(&format!("rules[{index}]"), rule).map(Arc::new))
-        .collect()
+pub fn compile(file: &RuleFile) -> Result<RuleSet, RuleError> {
+    let compile = |field: &str, rules: &[DiscoveryRule]| {
+        rules
+            .iter()
+            .enumerate()
+            .map(|(index, rule)| Rule::compile(&format!("{field}[{index}]"), rule).map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()
+    };
+    Ok(RuleSet {
+        custom: compile("rules", &file.rules)?,
+        external: compile("externalRules", &file.external_rules)?,
+        resource: file
+            .resource_rules
+            .as_ref()
+            .map(ResourceRules::compile)
+            .transpose()?,
+    })
+}
+
+/// Parses the template of a query.
+fn metrics_query(rule: &str, field: &'static str, text: &str) -> Result<Template, RuleError> {
+    Template::parse(text, promql::FIELDS).map_err(|error| RuleError::Field {
+        rule: rule.to_owned(),
+        field,
+        message: error.to_string(),
+    })
 }
 
 #[cfg(test)]

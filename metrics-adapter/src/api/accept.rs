@@ -20,21 +20,69 @@ impl AggregatedVersion {
     }
 }
 
-/// What the caller wants of what there is.
+/// Version of the group meta.k8s.io.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Accepted {
-    /// Plain JSON.
-    Json,
-    /// `APIGroupDiscoveryList`.
-    Aggregated(AggregatedVersion),
+pub(super) enum MetaVersion {
+    V1,
+    V1Beta1,
 }
 
-/// Picks the best of the `Accept` header; the first one among equals, as k8s.io/apiserver does.
-/// No header means JSON. Media types are compared as they are written (upper case and
-/// `application/*` are not acceptable upstream either).
-pub(super) fn negotiate(headers: &HeaderMap) -> Result<Accepted, ApiError> {
-    let mut clauses: Vec<(f32, Accepted)> = Vec::new();
+impl MetaVersion {
+    /// The `apiVersion` of its objects.
+    pub(super) const fn api_version(self) -> &'static str {
+        match self {
+            Self::V1 => "meta.k8s.io/v1",
+            Self::V1Beta1 => "meta.k8s.io/v1beta1",
+        }
+    }
+}
+
+/// A form that the caller wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The document itself, in JSON.
+    Plain,
+    /// `APIGroupDiscoveryList`.
+    Aggregated(AggregatedVersion),
+    /// `Table`.
+    Table(MetaVersion),
+    /// `PartialObjectMetadata`.
+    Metadata(MetaVersion),
+    /// `PartialObjectMetadataList`.
+    MetadataList(MetaVersion),
+}
+
+/// The forms that there are of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// Nothing but itself.
+    Plain,
+    /// The list of groups.
+    Groups,
+    /// One object.
+    Object,
+    /// A list of objects.
+    List,
+}
+
+impl Offer {
+    const fn includes(self, form: Form) -> bool {
+        match form {
+            Form::Plain => true,
+            Form::Aggregated(_) => matches!(self, Self::Groups),
+            Form::Table(_) => matches!(self, Self::Object | Self::List),
+            Form::Metadata(_) => matches!(self, Self::Object),
+            Form::MetadataList(_) => matches!(self, Self::List),
+        }
+    }
+}
+
+/// Picks the best of the `Accept` header among what is offered; the first one among equals, as
+/// k8s.io/apiserver does. No header means JSON. Media types are compared as they are written
+/// (upper case and `application/*` are not acceptable upstream either).
+pub(super) fn negotiate(headers: &HeaderMap, offer: Offer) -> Result<Form, ApiError> {
     let mut asked = false;
+    let mut best: Option<(f32, Form)> = None;
     for value in headers.get_all(header::ACCEPT) {
         let Ok(value) = value.to_str() else { continue };
         for clause in value
@@ -43,23 +91,22 @@ pub(super) fn negotiate(headers: &HeaderMap) -> Result<Accepted, ApiError> {
             .filter(|clause| !clause.is_empty())
         {
             asked = true;
-            clauses.extend(parse(clause));
+            let Some((quality, form)) = parse(clause) else {
+                continue;
+            };
+            if offer.includes(form) && quality > best.map_or(0.0, |(quality, _)| quality) {
+                best = Some((quality, form));
+            }
         }
     }
-    if !asked {
-        return Ok(Accepted::Json);
+    match best {
+        Some((_, form)) => Ok(form),
+        None if asked => Err(ApiError::NotAcceptable),
+        None => Ok(Form::Plain),
     }
-    let mut best: Option<(f32, Accepted)> = None;
-    for (quality, accepted) in clauses {
-        if quality > best.map_or(0.0, |(quality, _)| quality) {
-            best = Some((quality, accepted));
-        }
-    }
-    best.map(|(_, accepted)| accepted)
-        .ok_or(ApiError::NotAcceptable)
 }
 
-fn parse(clause: &str) -> Option<(f32, Accepted)> {
+fn parse(clause: &str) -> Option<(f32, Form)> {
     let mut parts = clause.split(';').map(str::trim);
     let media_type = parts.next()?;
     let (mut quality, mut group, mut version, mut target) = (1.0, None, None, None);
@@ -73,45 +120,54 @@ fn parse(clause: &str) -> Option<(f32, Accepted)> {
             _ => {}
         }
     }
-    let accepted = match (media_type, target) {
-        ("application/json" | "*/*", None) => Accepted::Json,
-        ("application/json", Some("APIGroupDiscoveryList"))
-            if group == Some("apidiscovery.k8s.io") =>
-        {
-            Accepted::Aggregated(match version? {
+    let meta = || match version? {
+        "v1" => Some(MetaVersion::V1),
+        "v1beta1" => Some(MetaVersion::V1Beta1),
+        _ => None,
+    };
+    let form = match (media_type, target, group) {
+        ("application/json" | "*/*", None, _) => Form::Plain,
+        ("application/json", Some("APIGroupDiscoveryList"), Some("apidiscovery.k8s.io")) => {
+            Form::Aggregated(match version? {
                 "v2" => AggregatedVersion::V2,
                 "v2beta1" => AggregatedVersion::V2Beta1,
                 _ => return None,
             })
         }
+        ("application/json", Some(target), Some("meta.k8s.io")) => match target {
+            "Table" => Form::Table(meta()?),
+            "PartialObjectMetadata" => Form::Metadata(meta()?),
+            "PartialObjectMetadataList" => Form::MetadataList(meta()?),
+            _ => return None,
+        },
         _ => return None,
     };
-    Some((quality, accepted))
+    Some((quality, form))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn negotiated(accept: &str) -> Option<Accepted> {
+    fn negotiated(accept: &str, offer: Offer) -> Option<Form> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, accept.parse().unwrap());
-        negotiate(&headers).ok()
+        negotiate(&headers, offer).ok()
     }
 
     #[test]
     fn picks_as_kubernetes_does() {
-        let v2 = Some(Accepted::Aggregated(AggregatedVersion::V2));
+        let v2 = Some(Form::Aggregated(AggregatedVersion::V2));
         for (accept, expected) in [
-            ("application/json", Some(Accepted::Json)),
-            ("*/*", Some(Accepted::Json)),
+            ("application/json", Some(Form::Plain)),
+            ("*/*", Some(Form::Plain)),
             (
                 "application/vnd.kubernetes.protobuf, */*",
-                Some(Accepted::Json),
+                Some(Form::Plain),
             ),
             (
                 "application/vnd.kubernetes.protobuf,application/json",
-                Some(Accepted::Json),
+                Some(Form::Plain),
             ),
             ("application/vnd.kubernetes.protobuf", None),
             ("application/*", None),
@@ -120,7 +176,7 @@ mod tests {
             ("application/json;as=Table;v=v1;g=meta.k8s.io", None),
             (
                 "application/json;as=Table;v=v1;g=meta.k8s.io,application/json",
-                Some(Accepted::Json),
+                Some(Form::Plain),
             ),
             (
                 "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
@@ -134,17 +190,54 @@ mod tests {
             ),
             (
                 "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList",
-                Some(Accepted::Aggregated(AggregatedVersion::V2Beta1)),
+                Some(Form::Aggregated(AggregatedVersion::V2Beta1)),
             ),
             (
                 "application/json;g=apidiscovery.k8s.io;v=v9;as=APIGroupDiscoveryList",
                 None,
             ),
-            ("application/json;q=0.1, */*;q=0", Some(Accepted::Json)),
+            ("application/json;q=0.1, */*;q=0", Some(Form::Plain)),
             ("application/json;q=0", None),
         ] {
-            assert_eq!(negotiated(accept), expected, "{accept}");
+            assert_eq!(negotiated(accept, Offer::Groups), expected, "{accept}");
         }
-        assert_eq!(negotiate(&HeaderMap::new()).ok(), Some(Accepted::Json));
+        let none = negotiate(&HeaderMap::new(), Offer::Groups);
+        assert_eq!(none.ok(), Some(Form::Plain));
+    }
+
+    #[test]
+    fn each_document_has_its_forms() {
+        let table = "application/json;as=Table;v=v1;g=meta.k8s.io";
+        let old_table = "application/json;as=Table;v=v1beta1;g=meta.k8s.io";
+        let one = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
+        let list = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
+        let groups = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+        for (accept, offer, expected) in [
+            (table, Offer::Object, Some(Form::Table(MetaVersion::V1))),
+            (table, Offer::List, Some(Form::Table(MetaVersion::V1))),
+            (
+                old_table,
+                Offer::List,
+                Some(Form::Table(MetaVersion::V1Beta1)),
+            ),
+            (table, Offer::Plain, None),
+            (one, Offer::Object, Some(Form::Metadata(MetaVersion::V1))),
+            (one, Offer::List, None),
+            (list, Offer::List, Some(Form::MetadataList(MetaVersion::V1))),
+            (list, Offer::Object, None),
+            (groups, Offer::Plain, None),
+            (groups, Offer::List, None),
+            ("application/json;as=Table;v=v1", Offer::List, None),
+            (
+                "application/json;as=Table;v=v2;g=meta.k8s.io",
+                Offer::List,
+                None,
+            ),
+        ] {
+            assert_eq!(negotiated(accept, offer), expected, "{accept} {offer:?}");
+            // What is not there leaves the choice to the next one.
+            let next = negotiated(&format!("{accept},application/json"), offer);
+            assert_eq!(next, expected.or(Some(Form::Plain)), "{accept} {offer:?}");
+        }
     }
 }

@@ -1,26 +1,18 @@
 //! Discovery documents, legacy and aggregated, from one catalogue.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::Served;
 use super::accept::AggregatedVersion;
-use super::path::{CUSTOM_GROUP, Version};
-use crate::model::{MetricInfo, Provider};
-
-/// The kind of every custom metrics answer.
-const KIND: &str = "MetricValueList";
-
-/// What is listed while there is no metric: clients report an empty list as an error on every
-/// command of theirs (kubectl: "Got empty response").
-const PLACEHOLDER: &str = "custommetrics";
+use super::group::{self, GROUPS, GroupVersion};
+use crate::model::{MetricInfo, MetricsApi, Provider};
 
 /// Writes the documents of one moment.
 pub(super) struct Documents<'a, P> {
     pub(super) provider: &'a P,
-    pub(super) served: Served,
 }
 
 #[derive(Serialize)]
@@ -28,7 +20,7 @@ pub(super) struct Documents<'a, P> {
 pub(super) struct ApiResourceList {
     kind: &'static str,
     api_version: &'static str,
-    group_version: String,
+    group_version: &'static str,
     resources: Vec<ApiResource>,
 }
 
@@ -39,77 +31,52 @@ struct ApiResource {
     singular_name: &'static str,
     namespaced: bool,
     kind: &'static str,
-    verbs: [&'static str; 1],
+    verbs: &'static [&'static str],
 }
 
 impl<P: Provider> Documents<'_, P> {
     /// `/apis`.
     pub(super) fn groups(&self) -> Value {
-        let groups: Vec<Value> = if self.served.custom {
-            vec![group_entry()]
-        } else {
-            Vec::new()
-        };
+        let groups: Vec<Value> = self.served().map(group_entry).collect();
         json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
     }
 
-    /// `/apis/custom.metrics.k8s.io`.
-    pub(super) fn group(&self) -> Value {
-        let mut group = group_entry();
+    /// `/apis/<group>`.
+    pub(super) fn group(&self, api: MetricsApi) -> Value {
+        let mut group = group_entry(api);
         group["kind"] = "APIGroup".into();
         group["apiVersion"] = "v1".into();
         group
     }
 
-    /// `/apis/custom.metrics.k8s.io/<version>`.
-    pub(super) fn resources(&self, version: Version) -> ApiResourceList {
-        let entry = |info: &MetricInfo| ApiResource {
-            name: format!("{}/{}", info.resource, info.metric),
-            singular_name: "",
-            namespaced: info.namespaced,
-            kind: KIND,
-            verbs: ["get"],
-        };
-        let mut resources: Vec<ApiResource> = self.provider.list().iter().map(entry).collect();
-        if resources.is_empty() {
-            resources.push(ApiResource {
-                name: PLACEHOLDER.to_owned(),
-                singular_name: "",
-                namespaced: true,
-                kind: KIND,
-                verbs: ["get"],
-            });
-        }
+    /// `/apis/<group>/<version>`.
+    pub(super) fn resources(&self, version: GroupVersion) -> ApiResourceList {
         ApiResourceList {
             kind: "APIResourceList",
             api_version: "v1",
-            group_version: format!("{CUSTOM_GROUP}/{}", version.name()),
-            resources,
+            group_version: version.api_version(),
+            resources: self.of(version.api()),
         }
     }
 
     /// `/apis` in the aggregated form. The aggregator caches it per Service and takes a group
     /// that is missing here for one without resources, so every group version is in it.
     pub(super) fn aggregated(&self, version: AggregatedVersion) -> Value {
-        let group = || {
-            let resources = self.aggregated_resources();
-            let versions: Vec<Value> = Version::ALL
-                .into_iter()
+        let group = |api: MetricsApi| {
+            let resources = aggregated(&self.of(api));
+            let versions: Vec<Value> = group::versions(api)
+                .iter()
                 .map(|version| {
                     json!({
-                        "version": version.name(),
+                        "version": version.version(),
                         "resources": resources,
                         "freshness": "Current",
                     })
                 })
                 .collect();
-            json!({"metadata": {"name": CUSTOM_GROUP}, "versions": versions})
+            json!({"metadata": {"name": group::name(api)}, "versions": versions})
         };
-        let items: Vec<Value> = if self.served.custom {
-            vec![group()]
-        } else {
-            Vec::new()
-        };
+        let items: Vec<Value> = self.served().map(group).collect();
         json!({
             "kind": "APIGroupDiscoveryList",
             "apiVersion": format!("apidiscovery.k8s.io/{}", version.name()),
@@ -118,58 +85,132 @@ impl<P: Provider> Documents<'_, P> {
         })
     }
 
-    /// `pods/m` is a subresource here; its parent is a stub with an empty kind, as
-    /// k8s.io/apiserver writes parents that are not served themselves.
-    fn aggregated_resources(&self) -> Vec<Value> {
-        let kind = json!({"group": "", "version": "", "kind": KIND});
-        let scope = |namespaced| if namespaced { "Namespaced" } else { "Cluster" };
-        let mut parents: BTreeMap<String, (bool, Vec<Value>)> = BTreeMap::new();
-        for info in self.provider.list().iter() {
-            let parent = parents
-                .entry(info.resource.to_string())
-                .or_insert_with(|| (info.namespaced, Vec::new()));
-            parent.1.push(json!({
-                "subresource": info.metric.as_ref(),
-                "responseKind": kind,
-                "verbs": ["get"],
-            }));
+    /// The groups that have rules.
+    fn served(&self) -> impl Iterator<Item = MetricsApi> {
+        GROUPS.into_iter().filter(|api| self.provider.serves(*api))
+    }
+
+    /// The resources of a group; all its versions have the same.
+    fn of(&self, api: MetricsApi) -> Vec<ApiResource> {
+        match api {
+            MetricsApi::Custom => {
+                let metrics = self.provider.list().iter().map(custom).collect();
+                or_placeholder(metrics, "custommetrics", CUSTOM_KIND)
+            }
+            MetricsApi::External => {
+                let metrics = self.provider.list_external().iter().map(external).collect();
+                or_placeholder(metrics, "externalmetrics", EXTERNAL_KIND)
+            }
+            MetricsApi::Resource => vec![
+                resource("nodes", false, "NodeMetrics"),
+                resource("pods", true, "PodMetrics"),
+            ],
         }
-        let mut resources: Vec<Value> = parents
-            .into_iter()
-            .map(|(name, (namespaced, subresources))| {
-                json!({
-                    "resource": name,
-                    "responseKind": {"group": "", "version": "", "kind": ""},
-                    "scope": scope(namespaced),
-                    "singularResource": "",
-                    "verbs": [],
-                    "subresources": subresources,
-                })
-            })
-            .collect();
-        if resources.is_empty() {
-            resources.push(json!({
-                "resource": PLACEHOLDER,
-                "responseKind": kind,
-                "scope": "Namespaced",
-                "singularResource": "",
-                "verbs": ["get"],
-            }));
-        }
-        resources
     }
 }
 
-fn group_entry() -> Value {
-    let version = |version: Version| {
+/// The kind of every answer about custom metrics.
+const CUSTOM_KIND: &str = "MetricValueList";
+/// The kind of every answer about external metrics.
+const EXTERNAL_KIND: &str = "ExternalMetricValueList";
+
+fn custom(info: &MetricInfo) -> ApiResource {
+    ApiResource {
+        name: format!("{}/{}", info.resource, info.metric),
+        singular_name: "",
+        namespaced: info.namespaced,
+        kind: CUSTOM_KIND,
+        verbs: &["get"],
+    }
+}
+
+fn external(metric: &Arc<str>) -> ApiResource {
+    ApiResource {
+        name: metric.to_string(),
+        singular_name: "",
+        namespaced: true,
+        kind: EXTERNAL_KIND,
+        verbs: &["get"],
+    }
+}
+
+fn resource(name: &str, namespaced: bool, kind: &'static str) -> ApiResource {
+    ApiResource {
+        name: name.to_owned(),
+        singular_name: "",
+        namespaced,
+        kind,
+        verbs: &["get", "list"],
+    }
+}
+
+/// Something is listed while there is no metric: clients report an empty list as an error on
+/// every command of theirs (kubectl: "Got empty response").
+fn or_placeholder(
+    mut metrics: Vec<ApiResource>,
+    name: &str,
+    kind: &'static str,
+) -> Vec<ApiResource> {
+    if metrics.is_empty() {
+        metrics.push(ApiResource {
+            name: name.to_owned(),
+            singular_name: "",
+            namespaced: true,
+            kind,
+            verbs: &["get"],
+        });
+    }
+    metrics
+}
+
+/// `pods/m` is a subresource here; its parent is a stub with an empty kind, as k8s.io/apiserver
+/// writes parents that are not served themselves.
+fn aggregated(resources: &[ApiResource]) -> Vec<Value> {
+    let kind = |kind: &str| json!({"group": "", "version": "", "kind": kind});
+    let entry = |name: &str, resource: &ApiResource, of: &str, verbs: &[&str]| {
         json!({
-            "groupVersion": format!("{CUSTOM_GROUP}/{}", version.name()),
-            "version": version.name(),
+            "resource": name,
+            "responseKind": kind(of),
+            "scope": if resource.namespaced { "Namespaced" } else { "Cluster" },
+            "singularResource": "",
+            "verbs": verbs,
         })
     };
+    let mut entries: BTreeMap<String, Value> = BTreeMap::new();
+    for resource in resources {
+        let Some((parent, subresource)) = resource.name.split_once('/') else {
+            // In front of its subresources, since the list is sorted.
+            let whole = entry(&resource.name, resource, resource.kind, resource.verbs);
+            entries.insert(resource.name.clone(), whole);
+            continue;
+        };
+        let parent = entries
+            .entry(parent.to_owned())
+            .or_insert_with(|| entry(parent, resource, "", &[]));
+        let subresource = json!({
+            "subresource": subresource,
+            "responseKind": kind(resource.kind),
+            "verbs": resource.verbs,
+        });
+        match parent["subresources"].as_array_mut() {
+            Some(known) => known.push(subresource),
+            None => parent["subresources"] = json!([subresource]),
+        }
+    }
+    entries.into_values().collect()
+}
+
+fn group_entry(api: MetricsApi) -> Value {
+    let version = |version: &GroupVersion| {
+        json!({
+            "groupVersion": version.api_version(),
+            "version": version.version(),
+        })
+    };
+    let versions: Vec<Value> = group::versions(api).iter().map(version).collect();
     json!({
-        "name": CUSTOM_GROUP,
-        "versions": Version::ALL.map(version),
-        "preferredVersion": version(Version::V1Beta1),
+        "name": group::name(api),
+        "preferredVersion": versions.first(),
+        "versions": versions,
     })
 }

@@ -1,105 +1,159 @@
 //! Query parameters.
 
-use percent_encoding::percent_decode_str;
-
 use super::status::ApiError;
+use crate::auth::query;
 use crate::config::parse_duration;
-use crate::model::Selector;
+use crate::model::{FieldSelector, Selector};
 
-/// The parameters of a request for values. Unknown ones are ignored.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct QueryOptions {
-    /// `labelSelector`: which objects.
-    pub(super) label_selector: Selector,
-    /// `metricLabelSelector`: which series.
-    pub(super) metric_selector: Selector,
-    /// `fieldSelector`, not parsed yet.
-    field_selector: Option<String>,
+/// The parameters of a request for values, as they were sent. Unknown ones are ignored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parameters<'a> {
+    query: &'a str,
 }
 
-impl QueryOptions {
-    /// Parses a query string as Go does: names are case-sensitive, of repeated parameters the
-    /// first counts, and pairs with `;` or broken escapes are passed over.
-    pub(super) fn parse(query: &str) -> Result<Self, ApiError> {
-        let get = |wanted: &str| {
-            query.split('&').find_map(|pair| {
-                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                (decode(name)? == wanted && !pair.contains(';'))
-                    .then(|| decode(value))
-                    .flatten()
-            })
-        };
-        let selector = |name: &'static str| {
-            let text = get(name).unwrap_or_default();
-            Selector::parse(&text).map_err(|error| ApiError::BadRequest(format!("{name}: {error}")))
-        };
-        if let Some(timeout) = get("timeout").filter(|timeout| !timeout.is_empty()) {
+impl<'a> Parameters<'a> {
+    /// Checks what every request may carry.
+    pub(super) fn read(query: &'a str) -> Result<Self, ApiError> {
+        let parameters = Self { query };
+        if let Some(timeout) = parameters.text("timeout") {
             parse_duration(&timeout)
                 .map_err(|error| ApiError::BadRequest(format!("timeout: {error}")))?;
         }
-        Ok(Self {
-            label_selector: selector("labelSelector")?,
-            metric_selector: selector("metricLabelSelector")?,
-            field_selector: get("fieldSelector").filter(|text| !text.is_empty()),
-        })
+        Ok(parameters)
     }
 
-    /// A field selector may only repeat the name of the object that is asked for.
-    pub(super) fn check_field_selector(&self, name: &str) -> Result<(), ApiError> {
-        let Some(text) = &self.field_selector else {
-            return Ok(());
-        };
-        for term in text.split(',') {
-            let (field, value) = term
-                .split_once("==")
-                .or_else(|| term.split_once('='))
-                .filter(|(field, _)| !field.ends_with('!'))
-                .ok_or_else(|| {
-                    ApiError::BadRequest(format!("fieldSelector: invalid selector {term:?}"))
-                })?;
-            match field {
-                "metadata.namespace" => {}
-                "metadata.name" if value == name => {}
-                "metadata.name" => {
-                    return Err(ApiError::BadRequest(
-                        "fieldSelector metadata.name doesn't match requested name".to_owned(),
-                    ));
-                }
-                _ => {
-                    return Err(ApiError::BadRequest(format!(
-                        "fieldSelector: field label not supported: {field}"
-                    )));
-                }
-            }
-        }
-        Ok(())
+    /// Read as authorization reads it: what was allowed is what is served.
+    fn get(self, name: &str) -> Option<String> {
+        query::parameter(self.query, name)
+    }
+
+    /// A parameter that means nothing when it is empty.
+    fn text(self, name: &str) -> Option<String> {
+        self.get(name).filter(|text| !text.is_empty())
+    }
+
+    fn selector(self, name: &'static str) -> Result<Selector, ApiError> {
+        let text = self.get(name).unwrap_or_default();
+        Selector::parse(&text).map_err(|error| ApiError::BadRequest(format!("{name}: {error}")))
+    }
+
+    fn fields(self) -> Result<FieldSelector, ApiError> {
+        let text = self.get("fieldSelector").unwrap_or_default();
+        FieldSelector::parse(&text)
+            .map_err(|error| ApiError::BadRequest(format!("fieldSelector: {error}")))
     }
 }
 
-/// `None` for escapes that are not escapes.
-fn decode(text: &str) -> Option<String> {
-    let text = text.replace('+', " ");
-    let mut rest = text.as_str();
-    while let Some(at) = rest.find('%') {
-        let digits = rest.get(at + 1..at + 3)?;
-        u8::from_str_radix(digits, 16).ok()?;
-        rest = &rest[at + 3..];
+/// The parameters of a request for custom metrics.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct CustomOptions {
+    /// `labelSelector`: which objects.
+    pub(super) labels: Selector,
+    /// `metricLabelSelector`: which series.
+    pub(super) metric: Selector,
+}
+
+impl CustomOptions {
+    /// `name` is the path's. A field selector may only repeat it.
+    pub(super) fn read(parameters: Parameters<'_>, name: &str) -> Result<Self, ApiError> {
+        let options = Self {
+            labels: parameters.selector("labelSelector")?,
+            metric: parameters.selector("metricLabelSelector")?,
+        };
+        if parameters.fields()?.admits_name(name) {
+            Ok(options)
+        } else {
+            Err(ApiError::BadRequest(
+                "fieldSelector metadata.name doesn't match requested name".to_owned(),
+            ))
+        }
     }
-    percent_decode_str(&text)
-        .decode_utf8()
-        .ok()
-        .map(std::borrow::Cow::into_owned)
+}
+
+/// The parameters of a request for a list.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ListOptions {
+    /// `labelSelector`.
+    pub(super) labels: Selector,
+    /// `fieldSelector`.
+    pub(super) fields: FieldSelector,
+}
+
+impl ListOptions {
+    /// Nothing can be watched, and there are no versions to choose from; what is wrong about
+    /// them is refused in apimachinery's words.
+    pub(super) fn read(parameters: Parameters<'_>) -> Result<Self, ApiError> {
+        if query::is_watch(parameters.query) {
+            return Err(ApiError::WatchNotSupported);
+        }
+        let problem = parameters
+            .text("resourceVersionMatch")
+            .and_then(|matching| {
+                let version = parameters.text("resourceVersion");
+                match (matching.as_str(), version.as_deref()) {
+                    (_, None) => Some(
+                        "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is \
+                         provided"
+                            .to_owned(),
+                    ),
+                    ("Exact", Some("0")) => Some(
+                        "Forbidden: resourceVersionMatch \"exact\" is forbidden for \
+                         resourceVersion \"0\""
+                            .to_owned(),
+                    ),
+                    ("Exact" | "NotOlderThan", _) => None,
+                    _ => Some(format!(
+                        "Unsupported value: {matching:?}: supported values: \"Exact\", \
+                         \"NotOlderThan\""
+                    )),
+                }
+            });
+        if let Some(problem) = problem {
+            return Err(ApiError::Invalid(format!(
+                "resourceVersionMatch: {problem}"
+            )));
+        }
+        Ok(Self {
+            labels: parameters.selector("labelSelector")?,
+            fields: parameters.fields()?,
+        })
+    }
+}
+
+/// `includeObject`: what goes along with each row of a Table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IncludeObject {
+    None,
+    Metadata,
+    Object,
+}
+
+impl IncludeObject {
+    pub(super) fn read(parameters: Parameters<'_>) -> Result<Self, ApiError> {
+        match parameters.get("includeObject").as_deref() {
+            None | Some("" | "Metadata") => Ok(Self::Metadata),
+            Some("None") => Ok(Self::None),
+            Some("Object") => Ok(Self::Object),
+            Some(other) => Err(ApiError::BadRequest(format!(
+                "Unable to convert to Table as requested: includeObject: {other:?} is \
+                 not one of \"None\", \"Metadata\", \"Object\""
+            ))),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn label_selector(query: &str) -> String {
-        QueryOptions::parse(query)
-            .unwrap()
-            .label_selector
-            .to_string()
+    fn custom(query: &str, name: &str) -> Result<CustomOptions, String> {
+        Parameters::read(query)
+            .and_then(|parameters| CustomOptions::read(parameters, name))
+            .map_err(|error| error.to_string())
+    }
+
+    fn list(query: &str) -> Result<ListOptions, ApiError> {
+        ListOptions::read(Parameters::read(query)?)
     }
 
     #[test]
@@ -117,10 +171,11 @@ mod tests {
             ("labelSelector=%é&x", ""),
             ("limit=5&watch=true&labelSelector=c", "c"),
         ] {
-            assert_eq!(label_selector(query), expected, "{query}");
+            let options = custom(query, "*").unwrap();
+            assert_eq!(options.labels.to_string(), expected, "{query}");
         }
-        let options = QueryOptions::parse("metricLabelSelector=code%3D2xx").unwrap();
-        assert_eq!(options.metric_selector.to_string(), "code=2xx");
+        let options = custom("metricLabelSelector=code%3D2xx", "*").unwrap();
+        assert_eq!(options.metric.to_string(), "code=2xx");
     }
 
     #[test]
@@ -130,33 +185,68 @@ mod tests {
             "metricLabelSelector=%3D",
             "timeout=1",
             "timeout=abc",
+            "fieldSelector=status.phase%3DRunning",
+            "fieldSelector=nonsense",
         ] {
-            let error = QueryOptions::parse(query).unwrap_err();
+            let error = custom(query, "*").unwrap_err();
             let field = query.split('=').next().unwrap();
-            assert!(error.to_string().starts_with(field), "{query}: {error}");
+            assert!(error.starts_with(field), "{query}: {error}");
         }
-        assert!(QueryOptions::parse("timeout=30s").is_ok());
+        assert!(custom("timeout=30s", "*").is_ok());
     }
 
     #[test]
     fn a_field_selector_may_only_name_the_object() {
         let check = |selector: &str, name: &str| {
-            QueryOptions::parse(&format!("fieldSelector={selector}"))
-                .unwrap()
-                .check_field_selector(name)
-                .map_err(|error| error.to_string())
+            custom(&format!("fieldSelector={selector}"), name).map(|_| ())
         };
         assert_eq!(check("metadata.name%3Dweb", "web"), Ok(()));
         assert_eq!(
             check("metadata.name%3D%3Dweb,metadata.namespace%3Dx", "web"),
             Ok(())
         );
-        assert_eq!(
-            check("metadata.name%3Dweb", "*"),
-            Err("fieldSelector metadata.name doesn't match requested name".to_owned())
-        );
-        assert!(check("status.phase%3DRunning", "web").is_err());
-        assert!(check("metadata.name!%3Dweb", "web").is_err());
-        assert!(check("nonsense", "web").is_err());
+        for (selector, name) in [
+            ("metadata.name%3Dweb", "*"),
+            ("metadata.name!%3Dweb", "web"),
+        ] {
+            assert_eq!(
+                check(selector, name),
+                Err("fieldSelector metadata.name doesn't match requested name".to_owned())
+            );
+        }
+    }
+
+    #[test]
+    fn lists_cannot_be_watched() {
+        assert!(list("watch=0&limit=1&resourceVersion=5").is_ok());
+        assert!(list("resourceVersionMatch=NotOlderThan&resourceVersion=0").is_ok());
+        for query in ["watch=true", "watch"] {
+            let error = list(query).unwrap_err();
+            assert!(matches!(error, ApiError::WatchNotSupported), "{query}");
+        }
+        for query in [
+            "resourceVersionMatch=Exact",
+            "resourceVersionMatch=Exact&resourceVersion=0",
+            "resourceVersionMatch=Newer&resourceVersion=5",
+        ] {
+            let error = list(query).unwrap_err();
+            assert!(matches!(error, ApiError::Invalid(_)), "{query}");
+        }
+        let error = list("fieldSelector=spec.nodeName%3Da").unwrap_err();
+        assert!(matches!(error, ApiError::BadRequest(_)), "{error}");
+    }
+
+    #[test]
+    fn tables_include_what_is_asked_for() {
+        let read = |query| IncludeObject::read(Parameters::read(query).unwrap()).ok();
+        for (query, expected) in [
+            ("", Some(IncludeObject::Metadata)),
+            ("includeObject=", Some(IncludeObject::Metadata)),
+            ("includeObject=Object", Some(IncludeObject::Object)),
+            ("includeObject=None", Some(IncludeObject::None)),
+            ("includeObject=all", None),
+        ] {
+            assert_eq!(read(query), expected, "{query}");
+        }
     }
 }

@@ -2,49 +2,51 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::group::{self, GroupVersion};
 use super::status::ApiError;
-use crate::model::GroupResource;
-
-/// The custom metrics group.
-pub(super) const CUSTOM_GROUP: &str = "custom.metrics.k8s.io";
-
-/// Version of the custom metrics API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Version {
-    V1Beta1,
-    V1Beta2,
-}
-
-impl Version {
-    /// In the order of discovery: prometheus-adapter prefers v1beta1.
-    pub(super) const ALL: [Self; 2] = [Self::V1Beta1, Self::V1Beta2];
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::V1Beta1 => "v1beta1",
-            Self::V1Beta2 => "v1beta2",
-        }
-    }
-}
+use crate::model::{GroupResource, MetricsApi};
 
 /// What a path asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     /// `/apis`
     Groups,
-    /// `/apis/custom.metrics.k8s.io`
-    Group,
-    /// `/apis/custom.metrics.k8s.io/<version>`
-    Version(Version),
-    /// Values of a metric.
+    /// `/apis/<group>`
+    Group(MetricsApi),
+    /// `/apis/<group>/<version>`
+    Version(GroupVersion),
+    /// Values of a custom metric.
     Custom {
-        version: Version,
+        version: GroupVersion,
         namespace: Option<String>,
         resource: GroupResource,
         /// `*` for all.
         name: String,
         metric: String,
     },
+    /// Values of an external metric.
+    External { namespace: String, metric: String },
+    /// Usage of one node, or of all.
+    Nodes { name: Option<String> },
+    /// Usage of one pod, of those in a namespace, or of all.
+    Pods {
+        namespace: Option<String>,
+        name: Option<String>,
+    },
+}
+
+impl Route {
+    /// The group that it belongs to.
+    pub(super) const fn api(&self) -> Option<MetricsApi> {
+        match self {
+            Self::Groups => None,
+            Self::Group(api) => Some(*api),
+            Self::Version(version) => Some(version.api()),
+            Self::Custom { .. } => Some(MetricsApi::Custom),
+            Self::External { .. } => Some(MetricsApi::External),
+            Self::Nodes { .. } | Self::Pods { .. } => Some(MetricsApi::Resource),
+        }
+    }
 }
 
 /// Parses a path that is still percent-encoded: segments are cut first and decoded afterwards,
@@ -62,21 +64,24 @@ pub(super) fn parse(path: &str) -> Result<Route, ApiError> {
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     match segments.as_slice() {
         ["apis"] => Ok(Route::Groups),
-        ["apis", CUSTOM_GROUP] => Ok(Route::Group),
-        ["apis", CUSTOM_GROUP, version] => Ok(Route::Version(parse_version(version)?)),
-        ["apis", CUSTOM_GROUP, version, rest @ ..] => custom(parse_version(version)?, rest),
+        ["apis", group, rest @ ..] => {
+            let api = group::find(group).ok_or(ApiError::UnknownPath)?;
+            let [version, rest @ ..] = rest else {
+                return Ok(Route::Group(api));
+            };
+            let version = group::find_version(api, version).ok_or(ApiError::UnknownPath)?;
+            match (rest, api) {
+                ([], _) => Ok(Route::Version(version)),
+                (rest, MetricsApi::Custom) => custom(version, rest),
+                (rest, MetricsApi::External) => external(rest),
+                (rest, MetricsApi::Resource) => resource(rest),
+            }
+        }
         _ => Err(ApiError::UnknownPath),
     }
 }
 
-fn parse_version(text: &str) -> Result<Version, ApiError> {
-    Version::ALL
-        .into_iter()
-        .find(|version| version.name() == text)
-        .ok_or(ApiError::UnknownPath)
-}
-
-fn custom(version: Version, rest: &[&str]) -> Result<Route, ApiError> {
+fn custom(version: GroupVersion, rest: &[&str]) -> Result<Route, ApiError> {
     let route = |namespace: Option<&str>, resource: GroupResource, name: &str, metric: &str| {
         Route::Custom {
             version,
@@ -111,6 +116,46 @@ fn custom(version: Version, rest: &[&str]) -> Result<Route, ApiError> {
     }
 }
 
+fn external(rest: &[&str]) -> Result<Route, ApiError> {
+    match rest {
+        // Subresources of namespaces themselves, also in the eyes of authorization.
+        ["namespaces", _, "status" | "finalize"]
+        | ["namespaces", "", _]
+        | ["namespaces", _, ""] => Err(ApiError::UnknownPath),
+        ["namespaces", namespace, metric] => Ok(Route::External {
+            namespace: (*namespace).to_owned(),
+            metric: (*metric).to_owned(),
+        }),
+        _ => Err(ApiError::UnknownPath),
+    }
+}
+
+fn resource(rest: &[&str]) -> Result<Route, ApiError> {
+    let some = |text: &str| match text {
+        "" => Err(ApiError::UnknownPath),
+        text => Ok(text.to_owned()),
+    };
+    Ok(match rest {
+        ["nodes"] => Route::Nodes { name: None },
+        ["nodes", name] => Route::Nodes {
+            name: Some(some(name)?),
+        },
+        ["pods"] => Route::Pods {
+            namespace: None,
+            name: None,
+        },
+        ["namespaces", namespace, "pods"] => Route::Pods {
+            namespace: Some(some(namespace)?),
+            name: None,
+        },
+        ["namespaces", namespace, "pods", name] => Route::Pods {
+            namespace: Some(some(namespace)?),
+            name: Some(some(name)?),
+        },
+        _ => return Err(ApiError::UnknownPath),
+    })
+}
+
 /// `pods` or `deployments.apps`: everything after the first dot is the group.
 fn group_resource(text: &str) -> GroupResource {
     match text.split_once('.') {
@@ -125,7 +170,7 @@ mod tests {
 
     fn custom(namespace: Option<&str>, resource: &str, name: &str, metric: &str) -> Option<Route> {
         Some(Route::Custom {
-            version: Version::V1Beta2,
+            version: GroupVersion::CustomV1Beta2,
             namespace: namespace.map(str::to_owned),
             resource: group_resource(resource),
             name: name.to_owned(),
@@ -137,8 +182,8 @@ mod tests {
     fn routes_as_upstream_does() {
         let base = "/apis/custom.metrics.k8s.io/v1beta2";
         for (path, expected) in [
-            ("", Some(Route::Version(Version::V1Beta2))),
-            ("/", Some(Route::Version(Version::V1Beta2))),
+            ("", Some(Route::Version(GroupVersion::CustomV1Beta2))),
+            ("/", Some(Route::Version(GroupVersion::CustomV1Beta2))),
             (
                 "/namespaces/shop/pods/*/m",
                 custom(Some("shop"), "pods", "*", "m"),
@@ -184,8 +229,74 @@ mod tests {
         assert_eq!(parse("/apis/").ok(), Some(Route::Groups));
         assert_eq!(
             parse("/apis/custom.metrics.k8s.io").ok(),
-            Some(Route::Group)
+            Some(Route::Group(MetricsApi::Custom))
         );
+    }
+
+    #[test]
+    fn routes_external_and_resource_metrics() {
+        let external = |metric: &str| {
+            Some(Route::External {
+                namespace: "shop".to_owned(),
+                metric: metric.to_owned(),
+            })
+        };
+        let nodes = |name: Option<&str>| {
+            Some(Route::Nodes {
+                name: name.map(str::to_owned),
+            })
+        };
+        let pods = |namespace: Option<&str>, name: Option<&str>| {
+            Some(Route::Pods {
+                namespace: namespace.map(str::to_owned),
+                name: name.map(str::to_owned),
+            })
+        };
+        for (path, expected) in [
+            (
+                "external.metrics.k8s.io/v1beta1",
+                Some(Route::Version(GroupVersion::ExternalV1Beta1)),
+            ),
+            (
+                "external.metrics.k8s.io/v1beta1/namespaces/shop/queue",
+                external("queue"),
+            ),
+            (
+                "external.metrics.k8s.io/v1beta1/namespaces/shop/a%2Fb/",
+                external("a/b"),
+            ),
+            ("external.metrics.k8s.io/v1beta1/namespaces/shop", None),
+            ("external.metrics.k8s.io/v1beta1/namespaces//queue", None),
+            (
+                "external.metrics.k8s.io/v1beta1/namespaces/shop/status",
+                None,
+            ),
+            (
+                "external.metrics.k8s.io/v1beta1/namespaces/shop/queue/x",
+                None,
+            ),
+            ("external.metrics.k8s.io/v1beta1/queue", None),
+            ("external.metrics.k8s.io/v1beta2", None),
+            ("metrics.k8s.io", Some(Route::Group(MetricsApi::Resource))),
+            ("metrics.k8s.io/v1beta1/nodes", nodes(None)),
+            ("metrics.k8s.io/v1beta1/nodes/n1", nodes(Some("n1"))),
+            ("metrics.k8s.io/v1beta1/pods", pods(None, None)),
+            (
+                "metrics.k8s.io/v1beta1/namespaces/shop/pods/",
+                pods(Some("shop"), None),
+            ),
+            (
+                "metrics.k8s.io/v1beta1/namespaces/shop/pods/web",
+                pods(Some("shop"), Some("web")),
+            ),
+            ("metrics.k8s.io/v1beta1/pods/web", None),
+            ("metrics.k8s.io/v1beta1/namespaces/shop/nodes", None),
+            ("metrics.k8s.io/v1beta1/namespaces//pods", None),
+            ("metrics.k8s.io/v1beta1/watch/pods", None),
+            ("metrics.k8s.io/v1beta1/nodes/n1/status", None),
+        ] {
+            assert_eq!(parse(&format!("/apis/{path}")).ok(), expected, "{path}");
+        }
     }
 
     #[test]

@@ -19,12 +19,18 @@ pub enum ApiError {
     /// Anything but GET on a known path (405).
     #[error("the server does not allow this method on the requested resource")]
     MethodNotAllowed,
+    /// A list of what cannot be watched, with `watch` (405).
+    #[error("watch is not supported on the requested resource")]
+    WatchNotSupported,
     /// Nothing in `Accept` can be served (406).
     #[error("only the following media types are accepted: application/json")]
     NotAcceptable,
     /// A parameter that cannot be understood (400).
     #[error("{0}")]
     BadRequest(String),
+    /// Parameters that contradict each other (422).
+    #[error("ListOptions.meta.k8s.io \"\" is invalid: {0}")]
+    Invalid(String),
     /// The provider's answer.
     #[error(transparent)]
     Provider(ProviderError),
@@ -36,10 +42,15 @@ impl ApiError {
         match self {
             Self::UnknownPath => (StatusCode::NOT_FOUND, "NotFound"),
             Self::InvalidPath | Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
-            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
+            Self::MethodNotAllowed | Self::WatchNotSupported => {
+                (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed")
+            }
+            Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid"),
             Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "NotAcceptable"),
             Self::Provider(error) => match error {
-                ProviderError::MetricNotFound { .. } => (StatusCode::NOT_FOUND, "NotFound"),
+                ProviderError::MetricNotFound { .. } | ProviderError::ObjectNotFound { .. } => {
+                    (StatusCode::NOT_FOUND, "NotFound")
+                }
                 ProviderError::BadRequest(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
                 ProviderError::Objects(_)
                 | ProviderError::Query { .. }
@@ -64,7 +75,7 @@ impl ApiError {
 
     fn status(&self) -> Value {
         let (code, reason) = self.code();
-        json!({
+        let mut status = json!({
             "kind": "Status",
             "apiVersion": "v1",
             "metadata": {},
@@ -72,7 +83,21 @@ impl ApiError {
             "message": self.to_string(),
             "reason": reason,
             "code": code.as_u16(),
-        })
+        });
+        if let Self::Provider(ProviderError::ObjectNotFound { resource, name }) = self {
+            let mut details = json!({"name": name, "kind": resource.resource});
+            if !resource.group.is_empty() {
+                details["group"] = resource.group.as_str().into();
+            }
+            status["details"] = details;
+        }
+        status
+    }
+}
+
+impl From<ProviderError> for ApiError {
+    fn from(error: ProviderError) -> Self {
+        Self::Provider(error)
     }
 }
 

@@ -1,5 +1,10 @@
+mod external;
+mod usage;
+
 use std::sync::Mutex;
 
+use axum::body::Body;
+use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
@@ -7,23 +12,51 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
-use crate::model::{GroupResource, MetricInfo, MetricValue, ObjectRef, Quantity};
+use crate::model::{
+    ExternalValue, GroupResource, MetricInfo, MetricValue, MetricsApi, NodeUsage, ObjectRef,
+    PodUsage, ProviderError, Quantity, UsageQuery,
+};
 
 /// Lists two metrics, remembers what it is asked, and answers what the test sets.
 struct Fake {
+    serves: Vec<MetricsApi>,
     list: Vec<MetricInfo>,
     answer: Result<Vec<MetricValue>, ProviderError>,
+    external: Result<Vec<ExternalValue>, ProviderError>,
     asked: Mutex<Vec<MetricQuery>>,
+    asked_external: Mutex<Vec<ExternalQuery>>,
+    asked_usage: Mutex<Vec<UsageQuery>>,
 }
 
 impl Provider for Fake {
+    fn serves(&self, api: MetricsApi) -> bool {
+        self.serves.contains(&api)
+    }
+
     fn list(&self) -> Arc<[MetricInfo]> {
         self.list.clone().into()
+    }
+
+    fn list_external(&self) -> Arc<[Arc<str>]> {
+        self.list.iter().map(|i| Arc::clone(&i.metric)).collect()
     }
 
     async fn custom(&self, query: MetricQuery) -> Result<Vec<MetricValue>, ProviderError> {
         self.asked.lock().unwrap().push(query);
         self.answer.clone()
+    }
+
+    async fn external(&self, query: ExternalQuery) -> Result<Vec<ExternalValue>, ProviderError> {
+        self.asked_external.lock().unwrap().push(query);
+        self.external.clone()
+    }
+
+    async fn nodes(&self, query: UsageQuery) -> Result<Vec<NodeUsage>, ProviderError> {
+        usage::nodes(self, query)
+    }
+
+    async fn pods(&self, query: UsageQuery) -> Result<Vec<PodUsage>, ProviderError> {
+        usage::pods(self, query)
     }
 }
 
@@ -48,12 +81,16 @@ fn mk_fake() -> Fake {
         timestamp: Timestamp::from_millisecond(1_700_000_000_999).unwrap(),
     };
     Fake {
+        serves: group::GROUPS.to_vec(),
         list: vec![
             mk_info("namespaces", false, "ops"),
             mk_info("pods", true, "ops"),
         ],
         answer: Ok(vec![value]),
+        external: Ok(Vec::new()),
         asked: Mutex::default(),
+        asked_external: Mutex::default(),
+        asked_usage: Mutex::default(),
     }
 }
 
@@ -62,7 +99,7 @@ fn mk_metrics() -> Metrics {
 }
 
 async fn send(fake: Fake, request: Request) -> (StatusCode, HeaderMap, Value) {
-    let response = router(Arc::new(fake), Served { custom: true }, mk_metrics())
+    let response = router(Arc::new(fake), mk_metrics())
         .oneshot(request)
         .await
         .unwrap();
@@ -132,7 +169,7 @@ async fn the_two_versions_name_things_differently() {
 #[tokio::test]
 async fn a_request_reaches_the_provider_as_it_was_meant() {
     let fake = Arc::new(mk_fake());
-    let routes = router(Arc::clone(&fake), Served { custom: true }, mk_metrics());
+    let routes = router(Arc::clone(&fake), mk_metrics());
     for path in [
         "/namespaces/shop/deployments.apps/web/ops?labelSelector=a",
         "/namespaces/shop/pods/*/ops?labelSelector=app%3Dweb&metricLabelSelector=b",
@@ -306,6 +343,16 @@ async fn aggregated_discovery_names_every_version_and_has_an_etag() {
         .collect();
     let names: Vec<&Value> = versions.iter().map(|v| &v["version"]).collect();
     assert_eq!(names, ["v1beta1", "v1beta2"]);
+    let items = body["items"].as_array().unwrap();
+    let groups: Vec<&Value> = items.iter().map(|item| &item["metadata"]["name"]).collect();
+    assert_eq!(
+        groups,
+        [
+            "custom.metrics.k8s.io",
+            "external.metrics.k8s.io",
+            "metrics.k8s.io"
+        ]
+    );
     assert_eq!(
         versions[0]["resources"][1],
         json!({"resource": "pods", "scope": "Namespaced", "singularResource": "", "verbs": [],
@@ -341,7 +388,12 @@ async fn a_version_document_has_no_aggregated_form() {
             .body(Body::empty())
             .unwrap()
     };
-    for path in [V1BETA1, "/apis/custom.metrics.k8s.io"] {
+    for path in [
+        V1BETA1,
+        "/apis/custom.metrics.k8s.io",
+        "/apis/external.metrics.k8s.io/v1beta1",
+        "/apis/metrics.k8s.io",
+    ] {
         assert_eq!(
             send(mk_fake(), request(path)).await.0,
             StatusCode::NOT_ACCEPTABLE,
@@ -352,13 +404,32 @@ async fn a_version_document_has_no_aggregated_form() {
 
 #[tokio::test]
 async fn a_group_without_rules_does_not_exist() {
-    let routes = router(Arc::new(mk_fake()), Served { custom: false }, mk_metrics());
-    for path in [V1BETA1, "/apis/custom.metrics.k8s.io"] {
-        let response = routes.clone().oneshot(get_request(path)).await.unwrap();
-        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+    let paths = [
+        (MetricsApi::Custom, "custom.metrics.k8s.io"),
+        (MetricsApi::External, "external.metrics.k8s.io"),
+        (MetricsApi::Resource, "metrics.k8s.io"),
+    ];
+    for (served, name) in paths {
+        let fake = || Fake {
+            serves: vec![served],
+            ..mk_fake()
+        };
+        for (api, group) in paths {
+            let code = if api == served { 200 } else { 404 };
+            for path in [format!("/apis/{group}"), format!("/apis/{group}/v1beta1")] {
+                let (status, _) = get_json(fake(), &path).await;
+                assert_eq!(status.as_u16(), code, "{path}");
+            }
+        }
+        let (_, body) = get_json(fake(), "/apis").await;
+        let groups = body["groups"].as_array().unwrap();
+        let names: Vec<&Value> = groups.iter().map(|group| &group["name"]).collect();
+        assert_eq!(names, [name]);
     }
-    let response = routes.oneshot(get_request("/apis")).await.unwrap();
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    let body: Value = serde_json::from_slice(&body).unwrap();
+    let none = Fake {
+        serves: Vec::new(),
+        ..mk_fake()
+    };
+    let (_, body) = get_json(none, "/apis").await;
     assert_eq!(body["groups"], json!([]));
 }

@@ -1,35 +1,48 @@
-//! The few query parameters that authorization looks at.
+//! Query parameters, as Go reads them.
+//!
+//! Law: authorization and the API read them with the same functions, so that what was authorized
+//! is what is served.
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-/// The first value of a parameter, decoded.
-fn first<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+/// The first value of a parameter, decoded. Names are case-sensitive; pairs with `;` or broken
+/// escapes are passed over.
+pub(crate) fn parameter(query: &str, name: &str) -> Option<String> {
     query.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decode(key) == name).then(|| decode(value))
+        (!pair.contains(';') && decode(key)? == name)
+            .then(|| decode(value))
+            .flatten()
     })
 }
 
-fn decode(text: &str) -> Cow<'_, str> {
-    if text.contains('+') {
-        let spaced = text.replace('+', " ");
-        return Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned());
+/// `None` for escapes that are not escapes.
+fn decode(text: &str) -> Option<String> {
+    let text = text.replace('+', " ");
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find('%') {
+        let digits = rest.get(at + 1..at + 3)?;
+        u8::from_str_radix(digits, 16).ok()?;
+        rest = &rest[at + 3..];
     }
-    percent_decode_str(text).decode_utf8_lossy()
+    percent_decode_str(&text)
+        .decode_utf8()
+        .ok()
+        .map(Cow::into_owned)
 }
 
 /// Whether `watch` is asked for: anything but `0` and `false`, as apimachinery's conversion of
 /// strings to booleans.
-pub(super) fn is_watch(query: &str) -> bool {
-    first(query, "watch")
+pub(crate) fn is_watch(query: &str) -> bool {
+    parameter(query, "watch")
         .is_some_and(|value| !(value == "0" || value.eq_ignore_ascii_case("false")))
 }
 
 /// The object's name, where the field selector asks for exactly one.
 pub(super) fn selected_name(query: &str) -> Option<String> {
-    let selector = first(query, "fieldSelector")?;
+    let selector = parameter(query, "fieldSelector")?;
     selector.split(',').find_map(|term| {
         let name = term.strip_prefix("metadata.name=")?;
         let name = name.strip_prefix('=').unwrap_or(name);
@@ -75,6 +88,10 @@ mod tests {
             ("fieldSelector=metadata.name%3D..", None),
             ("fieldSelector=metadata.name=", None),
             ("labelSelector=metadata.name=web-0", None),
+            // What the API does not read, nobody is let in for.
+            ("fieldSelector=metadata.name=web-0,x;", None),
+            ("fieldSelector=metadata.name=web-0,%zz", None),
+            ("fieldSelector=%zz&fieldSelector=metadata.name=a", Some("a")),
         ] {
             assert_eq!(selected_name(query).as_deref(), name, "{query}");
         }

@@ -7,6 +7,7 @@ mod kind;
 mod objects;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use kube::Client;
@@ -16,13 +17,41 @@ use tokio_util::sync::CancellationToken;
 
 use self::kind::Kind;
 use super::{Error, Metrics};
-use crate::model::{GroupResource, ObjectSourceError, ResourceType, Selector};
+use crate::model::{GroupResource, IndexedObject, ObjectSourceError, ResourceType, Selector};
+
+/// What one watch covers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Coverage {
+    /// The resource.
+    pub resource: GroupResource,
+    /// The field selector, for some of its objects only.
+    pub fields: Option<&'static str>,
+}
+
+impl Coverage {
+    /// All objects of a resource.
+    const fn all(resource: GroupResource) -> Self {
+        Self {
+            resource,
+            fields: None,
+        }
+    }
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.fields {
+            Some(fields) => write!(f, "{} {fields}", self.resource),
+            None => self.resource.fmt(f),
+        }
+    }
+}
 
 /// How the watch of one kind is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchStatus {
     /// What is watched.
-    pub resource: GroupResource,
+    pub coverage: Coverage,
     /// Whether a complete list was received once.
     pub synced: bool,
     /// Objects in the index.
@@ -33,7 +62,7 @@ pub struct WatchStatus {
 
 /// All watched kinds.
 pub(super) struct Index {
-    kinds: RwLock<BTreeMap<GroupResource, Arc<Kind>>>,
+    kinds: RwLock<BTreeMap<Coverage, Arc<Kind>>>,
     start: mpsc::UnboundedSender<Arc<Kind>>,
 }
 
@@ -62,7 +91,13 @@ impl Index {
         )
     }
 
-    pub(super) fn watch(&self, kinds: &[ResourceType]) {
+    /// Watches the objects of these kinds that match a field selector, or all of them.
+    pub(super) fn watch(&self, kinds: &[ResourceType], fields: Option<&'static str>) {
+        let coverage = |kind: &ResourceType| Coverage {
+            resource: kind.id.clone(),
+            fields,
+        };
+        let is_watched = |known: &_, kind| is_watched(known, &coverage(kind), kind);
         if self.read(|known| kinds.iter().all(|kind| is_watched(known, kind))) {
             return;
         }
@@ -71,9 +106,9 @@ impl Index {
             if is_watched(&known, kind) {
                 continue;
             }
-            let new = Arc::new(Kind::new(kind.clone(), CancellationToken::new()));
+            let new = Arc::new(Kind::new(kind.clone(), fields, CancellationToken::new()));
             // The same resource in another version: kube-apiserver has changed its preference.
-            if let Some(old) = known.insert(kind.id.clone(), Arc::clone(&new)) {
+            if let Some(old) = known.insert(coverage(kind), Arc::clone(&new)) {
                 old.stop.cancel();
             }
             // Fails at the end of the process only, when nothing is watched any more.
@@ -87,31 +122,45 @@ impl Index {
         namespace: Option<&str>,
         selector: &Selector,
     ) -> Result<Vec<Arc<str>>, ObjectSourceError> {
-        match self.find(&kind.id) {
-            Some(kind) => kind.select(namespace, selector),
-            None => Err(ObjectSourceError::NotSynced(kind.id.clone())),
-        }
+        self.watched(&Coverage::all(kind.id.clone()))?
+            .select(namespace, selector)
+    }
+
+    /// The objects themselves, by namespace, then by name.
+    pub(super) fn list(
+        &self,
+        coverage: &Coverage,
+        namespace: Option<&str>,
+        selector: &Selector,
+    ) -> Result<Vec<IndexedObject>, ObjectSourceError> {
+        self.watched(coverage)?.list(namespace, selector)
     }
 
     pub(super) fn is_synced(&self, resource: &GroupResource) -> bool {
-        self.find(resource).is_some_and(|kind| kind.is_synced())
+        self.watched(&Coverage::all(resource.clone()))
+            .is_ok_and(|kind| kind.is_synced())
     }
 
     pub(super) fn statuses(&self) -> Vec<WatchStatus> {
         self.read(|kinds| kinds.values().map(|kind| kind.status()).collect())
     }
 
-    fn find(&self, resource: &GroupResource) -> Option<Arc<Kind>> {
-        self.read(|kinds| kinds.get(resource).cloned())
+    fn watched(&self, coverage: &Coverage) -> Result<Arc<Kind>, ObjectSourceError> {
+        self.read(|kinds| kinds.get(coverage).cloned())
+            .ok_or_else(|| ObjectSourceError::NotSynced(coverage.resource.clone()))
     }
 
-    fn read<T>(&self, look: impl FnOnce(&BTreeMap<GroupResource, Arc<Kind>>) -> T) -> T {
+    fn read<T>(&self, look: impl FnOnce(&BTreeMap<Coverage, Arc<Kind>>) -> T) -> T {
         look(&self.kinds.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-fn is_watched(known: &BTreeMap<GroupResource, Arc<Kind>>, kind: &ResourceType) -> bool {
-    known.get(&kind.id).is_some_and(|known| {
+fn is_watched(
+    known: &BTreeMap<Coverage, Arc<Kind>>,
+    coverage: &Coverage,
+    kind: &ResourceType,
+) -> bool {
+    known.get(coverage).is_some_and(|known| {
         known.resource.version == kind.version && known.resource.namespaced == kind.namespaced
     })
 }

@@ -1,4 +1,5 @@
-//! What cluster counts. One label value per watched resource, as many as rules name.
+//! What cluster counts. One label value per watch: as many as rules name resources, and two for
+//! nodes and running pods.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -7,7 +8,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::model::GroupResource;
+use super::Coverage;
 
 /// Which review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,19 +106,19 @@ impl Metrics {
             .observe(seconds);
     }
 
-    pub(super) fn set_objects(&self, resource: &GroupResource, number: usize) {
+    pub(super) fn set_objects(&self, coverage: &Coverage, number: usize) {
         let number = i64::try_from(number).unwrap_or(i64::MAX);
-        self.objects.get_or_create(&labels(resource)).set(number);
+        self.objects.get_or_create(&labels(coverage)).set(number);
     }
 
-    pub(super) fn set_failing(&self, resource: &GroupResource, failing: bool) {
+    pub(super) fn set_failing(&self, coverage: &Coverage, failing: bool) {
         self.watch_failing
-            .get_or_create(&labels(resource))
+            .get_or_create(&labels(coverage))
             .set(i64::from(failing));
     }
 
-    pub(super) fn watch_failed(&self, resource: &GroupResource) {
-        self.watch_errors.get_or_create(&labels(resource)).inc();
+    pub(super) fn watch_failed(&self, coverage: &Coverage) {
+        self.watch_errors.get_or_create(&labels(coverage)).inc();
     }
 
     pub(super) fn set_authentication_known(&self) {
@@ -125,8 +126,8 @@ impl Metrics {
     }
 }
 
-fn labels(resource: &GroupResource) -> WatchLabels {
+fn labels(coverage: &Coverage) -> WatchLabels {
     WatchLabels {
-        resource: resource.to_string(),
+        resource: coverage.to_string(),
     }
 }

@@ -206,7 +206,10 @@ async fn indexes_metadata_and_follows_events() {
     assert_eq!(
         cluster.watches(),
         [WatchStatus {
-            resource: GroupResource::new("", "pods"),
+            coverage: Coverage {
+                resource: GroupResource::new("", "pods"),
+                fields: None,
+            },
             synced: true,
             objects: 2,
             problem: None,
@@ -219,6 +222,58 @@ async fn indexes_metadata_and_follows_events() {
         lists[0].contains("as=PartialObjectMetadataList"),
         "{lists:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn consumers_are_nodes_and_running_pods() {
+    let api = FakeApi::default();
+    let node = json!({
+        "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+        "metadata": {"name": "n1", "labels": {"zone": "a"}, "resourceVersion": "5"},
+    });
+    api.set("/api/v1/nodes", 200, vec![mk_list(&[node])]);
+    api.set(
+        "/api/v1/pods",
+        200,
+        vec![mk_list(&[mk_pod("web-0", "web"), mk_pod("db-0", "db")])],
+    );
+    let running = run(&api);
+    let cluster = &running.cluster;
+    let list = |consumer, selector: &str| {
+        let objects = cluster.consumers(consumer, None, &Selector::parse(selector).unwrap())?;
+        let show = |object: &IndexedObject| {
+            let namespace = object.namespace.as_deref().unwrap_or("-");
+            format!("{namespace}/{} {:?}", object.name, object.labels)
+        };
+        Ok::<_, ObjectSourceError>(objects.iter().map(show).collect::<Vec<String>>())
+    };
+    assert!(list(Consumer::Pod, "").is_err());
+    cluster.watch_consumers();
+    cluster.watch_consumers();
+    eventually(|| list(Consumer::Pod, "").is_ok() && list(Consumer::Node, "").is_ok()).await;
+    assert_eq!(
+        list(Consumer::Pod, "app=web").unwrap(),
+        [r#"shop/web-0 [("app", "web")]"#]
+    );
+    assert_eq!(
+        list(Consumer::Node, "").unwrap(),
+        [r#"-/n1 [("zone", "a")]"#]
+    );
+    // Selection is about all pods, which nobody has asked for.
+    assert!(select(cluster, "").is_err());
+    let lists = api.requests("/api/v1/pods?&");
+    assert!(
+        lists
+            .iter()
+            .all(|list| list.contains("fieldSelector=status.phase%3DRunning")),
+        "{lists:?}"
+    );
+    let watches: Vec<String> = cluster
+        .watches()
+        .iter()
+        .map(|watch| watch.coverage.to_string())
+        .collect();
+    assert_eq!(watches, ["nodes", "pods status.phase=Running"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,16 +1,26 @@
 //! The types of the rules file, key by key.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+
+use super::PrometheusDuration;
 
 /// A whole rules file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct RuleFile {
     /// Rules of the custom metrics API.
     #[serde(deserialize_with = "list")]
     pub rules: Vec<DiscoveryRule>,
+    /// Rules of the external metrics API.
+    #[serde(deserialize_with = "list")]
+    pub external_rules: Vec<DiscoveryRule>,
+    /// The queries of the resource metrics API; without them it is not served.
+    pub resource_rules: Option<ResourceRules>,
 }
 
 /// How series become API metrics, and API metrics become queries.
@@ -55,6 +65,7 @@ pub struct ResourceMapping {
     #[serde(deserialize_with = "map")]
     pub overrides: BTreeMap<String, GroupResourceName>,
     /// Only for external rules: false leaves the namespace matcher out.
+    #[serde(deserialize_with = "boolean")]
     pub namespaced: Option<bool>,
 }
 
@@ -82,6 +93,36 @@ pub struct NameMapping {
     pub r#as: String,
 }
 
+/// CPU and memory of nodes and containers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ResourceRules {
+    /// CPU, in cores.
+    pub cpu: ResourceRule,
+    /// Memory, in bytes.
+    pub memory: ResourceRule,
+    /// The time that the queries look back on; told to clients.
+    #[serde(deserialize_with = "duration")]
+    pub window: PrometheusDuration,
+}
+
+/// The queries for one resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+pub struct ResourceRule {
+    /// The template of the query for containers.
+    #[serde(deserialize_with = "text")]
+    pub container_query: String,
+    /// The template of the query for nodes.
+    #[serde(deserialize_with = "text")]
+    pub node_query: String,
+    /// Which labels name which Kubernetes resources.
+    pub resources: ResourceMapping,
+    /// The label that carries a container's name.
+    #[serde(deserialize_with = "text")]
+    pub container_label: String,
+}
+
 /// In Go's YAML an explicit null for a string is the empty string.
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default())
@@ -96,11 +137,80 @@ where
     Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Likewise for maps.
+/// Likewise for maps and their keys. Keys that differ only in their type (`1` and `'1'`) are
+/// duplicates, because all of them are strings here.
 fn map<'de, D, T>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    Ok(Option::<BTreeMap<String, T>>::deserialize(deserializer)?.unwrap_or_default())
+    let entries = Option::<Entries<T>>::deserialize(deserializer)?;
+    Ok(entries.map(|Entries(entries)| entries).unwrap_or_default())
+}
+
+struct Entries<T>(BTreeMap<String, T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Entries<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntriesVisitor(PhantomData))
+    }
+}
+
+struct EntriesVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for EntriesVisitor<T> {
+    type Value = Entries<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<T>, A::Error> {
+        let mut entries = BTreeMap::new();
+        while let Some(key) = map.next_key::<Option<String>>()? {
+            let key = key.unwrap_or_default();
+            if entries.contains_key(&key) {
+                return Err(A::Error::custom(format!("duplicate key {key:?}")));
+            }
+            entries.insert(key, map.next_value()?);
+        }
+        Ok(Entries(entries))
+    }
+}
+
+/// Likewise for durations.
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PrometheusDuration, D::Error> {
+    match Option::<String>::deserialize(deserializer)? {
+        Some(text) => PrometheusDuration::parse(&text).map_err(D::Error::custom),
+        None => Ok(PrometheusDuration::default()),
+    }
+}
+
+/// A boolean of YAML 1.1, so `yes`, `on` and `y` as well. In quotes it is a string, and refused.
+fn boolean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    struct Boolean(bool);
+
+    impl<'de> Deserialize<'de> for Boolean {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            // Asked for a boolean, the parser would look into quotes as well.
+            deserializer.deserialize_any(BooleanVisitor).map(Self)
+        }
+    }
+
+    struct BooleanVisitor;
+
+    impl Visitor<'_> for BooleanVisitor {
+        type Value = bool;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a boolean")
+        }
+
+        fn visit_bool<E>(self, value: bool) -> Result<bool, E> {
+            Ok(value)
+        }
+    }
+
+    let found = Option::<Boolean>::deserialize(deserializer)?;
+    Ok(found.map(|Boolean(value)| value))
 }

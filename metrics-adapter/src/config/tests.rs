@@ -62,6 +62,16 @@ fn errors_name_line_and_field() {
         ("rules: 5\n", "line 1", "sequence"),
         ("rules:\n- name: {matches: [a]}\n", "line 2", "string"),
         ("rulez: []\n", "line 1", "rulez"),
+        (
+            "resourceRules:\n  window: 30m1h\n",
+            "line 2",
+            "\"30m1h\" is not a duration",
+        ),
+        (
+            "rules:\n- resources:\n    overrides: {1: {}, '1': {}}\n",
+            "line 3",
+            "duplicate key \"1\"",
+        ),
     ] {
         let error = RuleFile::parse(text).unwrap_err();
         let first = error.lines().next().unwrap_or_default();
@@ -70,6 +80,99 @@ fn errors_name_line_and_field() {
             "{text:?} gave {error}"
         );
     }
+}
+
+#[test]
+fn reads_external_and_resource_rules() {
+    let file = RuleFile::parse(
+        r#"
+externalRules:
+- seriesQuery: queue_length
+  resources: {namespaced: no}
+resourceRules:
+  cpu: &cpu
+    containerQuery: c
+    nodeQuery: n
+    resources: {overrides: {node: {resource: node}, ~: {resource: pod}}}
+    containerLabel: container
+  memory: {<<: *cpu, nodeQuery: m}
+  window: 1h30m
+"#,
+    )
+    .unwrap();
+    assert_eq!(file.external_rules[0].resources.namespaced, Some(false));
+    let rules = file.resource_rules.unwrap();
+    assert_eq!(rules.window.get(), std::time::Duration::from_secs(5400));
+    assert_eq!(
+        (
+            rules.memory.container_query.as_str(),
+            rules.memory.node_query.as_str(),
+            rules.memory.container_label.as_str()
+        ),
+        ("c", "m", "container")
+    );
+    assert_eq!(rules.cpu.resources.overrides[""].resource, "pod");
+    let empty = RuleFile::parse("resourceRules: {}").unwrap();
+    assert_eq!(empty.resource_rules, Some(ResourceRules::default()));
+    let null = RuleFile::parse("resourceRules:\n").unwrap();
+    assert_eq!(null.resource_rules, None);
+}
+
+#[test]
+fn booleans_are_those_of_yaml_1_1() {
+    let parse = |value: &str| {
+        RuleFile::parse(&format!("rules: [{{resources: {{namespaced: {value}}}}}]"))
+            .map(|file| file.rules[0].resources.namespaced)
+    };
+    for (values, expected) in [
+        (&["true", "yes", "On", "y", "!!bool yes"][..], Some(true)),
+        (&["FALSE", "no", "off", "N"], Some(false)),
+        (&["~", "null", ""], None),
+    ] {
+        for value in values {
+            assert_eq!(parse(value), Ok(expected), "{value:?}");
+        }
+    }
+    for value in ["1", "'true'", "\"yes\"", "[]", "{}", "t", "!!str true"] {
+        let error = parse(value).unwrap_err();
+        assert!(error.contains("line 1"), "{value:?} gave {error}");
+    }
+}
+
+#[test]
+fn only_the_first_document_counts() {
+    let file = RuleFile::parse("rules: [{seriesQuery: a}]\n---\n{{{").unwrap();
+    assert_eq!(file.rules[0].series_query, "a");
+    let error = RuleFile::parse("%YAML 1.2\n---\nrules: []\n").unwrap_err();
+    assert!(error.starts_with("line 1, column 1: YAML 1.2"), "{error}");
+}
+
+#[test]
+fn bytes_may_be_utf_16() {
+    let text = "\u{feff}rules: [{seriesQuery: \u{e9}\u{2603}}]";
+    let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let file = RuleFile::parse_bytes(&bytes).unwrap();
+    assert_eq!(file.rules[0].series_query, "\u{e9}\u{2603}");
+    assert_eq!(RuleFile::parse_bytes(text.as_bytes()), Ok(file));
+    let error = RuleFile::parse_bytes(b"rules: []\n# \xff").unwrap_err();
+    assert_eq!(error, "line 2: not valid UTF-8");
+}
+
+#[test]
+fn a_merge_key_comes_first_or_not_at_all() {
+    let parse = |rule: &str| RuleFile::parse(&format!("rules:\n- {rule}\n"));
+    let file = parse("{<<: {seriesQuery: a, metricsQuery: m}, seriesQuery: b}").unwrap();
+    assert_eq!(
+        (
+            file.rules[0].series_query.as_str(),
+            file.rules[0].metrics_query.as_str()
+        ),
+        ("b", "m")
+    );
+    assert_eq!(
+        parse("{seriesQuery: b, <<: {seriesQuery: a}}").unwrap_err(),
+        "rules[0]: `<<` stands behind \"seriesQuery\", which it sets as well; put it first"
+    );
 }
 
 #[test]

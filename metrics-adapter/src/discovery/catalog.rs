@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::model::{MetricInfo, ObjectSource, ResourceType};
-use crate::prometheus::SeriesSet;
-use crate::rules::{AssociationError, Rule};
+use crate::prometheus::{SeriesSet, SeriesShape};
+use crate::rules::{Association, AssociationError, Rule};
 
 /// Where one metric comes from.
 #[derive(Clone, Debug)]
@@ -18,10 +18,19 @@ pub struct Entry {
     pub resource: ResourceType,
 }
 
+/// Where one external metric comes from.
+#[derive(Clone, Debug)]
+pub struct ExternalEntry {
+    /// The rule that makes it.
+    pub rule: Arc<Rule>,
+    /// The series that it is made of.
+    pub series: Arc<str>,
+}
+
 /// Two series that make the same API metric; the later one in rule order, then name, wins.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Collision {
-    /// The metric, for instance `pods/http_requests`.
+    /// The metric, for instance `pods/http_requests`, or `external/queue_length`.
     pub metric: String,
     /// Who serves it.
     pub winner: String,
@@ -34,62 +43,91 @@ pub struct Collision {
 pub struct Catalog {
     entries: HashMap<MetricInfo, Entry>,
     list: Arc<[MetricInfo]>,
+    external: HashMap<Arc<str>, ExternalEntry>,
+    external_list: Arc<[Arc<str>]>,
     collisions: Vec<Collision>,
 }
 
 impl Catalog {
-    /// Builds the catalog from what each rule's series query found, in rule order. A rule whose
-    /// labels cannot be associated contributes nothing and is told in the second result.
+    /// Builds the catalog from what each rule's series query found, in rule order: first the
+    /// rules of custom metrics, then those of external ones. A rule whose labels cannot be
+    /// associated contributes nothing and is told in the second result.
     pub(super) fn build<'a>(
-        found: impl Iterator<Item = (&'a Arc<Rule>, &'a SeriesSet)>,
+        custom: impl Iterator<Item = (&'a Arc<Rule>, &'a SeriesSet)>,
+        external: impl Iterator<Item = (&'a Arc<Rule>, &'a SeriesSet)>,
         objects: &impl ObjectSource,
     ) -> (Self, Vec<(Arc<Rule>, AssociationError)>) {
-        let mut entries: HashMap<MetricInfo, Entry> = HashMap::new();
-        let mut collisions = Vec::new();
+        let mut catalog = Self::default();
         let mut refused = Vec::new();
         let resolve = |group: &str, resource: &str| objects.resolve(group, resource);
-        for (rule, set) in found {
-            let association = match rule.associate(&resolve) {
-                Ok(association) => association,
-                Err(error) => {
-                    refused.push((Arc::clone(rule), error));
-                    continue;
+        for (rule, set) in custom {
+            match rule.associate(&resolve) {
+                Ok(association) => {
+                    for (shape, metric) in named(rule, set) {
+                        catalog.add(rule, &association, shape, &metric);
+                    }
                 }
-            };
-            for shape in &set.shapes {
-                let Some(metric) = rule.metric_name(&shape.name) else {
-                    continue;
-                };
-                let metric: Arc<str> = metric.into();
-                let (resources, namespaced) =
-                    association.resources(shape.labels.iter().map(AsRef::as_ref));
-                for resource in resources {
-                    let info = MetricInfo {
-                        namespaced: namespaced && !crate::rules::is_root(&resource.id),
-                        resource: resource.id.clone(),
-                        metric: Arc::clone(&metric),
-                    };
-                    let entry = Entry {
-                        rule: Arc::clone(rule),
-                        series: Arc::clone(&shape.name),
-                        resource,
-                    };
-                    insert(&mut entries, &mut collisions, info, entry);
-                }
+                Err(error) => refused.push((Arc::clone(rule), error)),
             }
         }
-        let mut list: Vec<MetricInfo> = entries.keys().cloned().collect();
+        for (rule, set) in external {
+            for (shape, metric) in named(rule, set) {
+                catalog.add_external(rule, shape, metric);
+            }
+        }
+        let mut list: Vec<MetricInfo> = catalog.entries.keys().cloned().collect();
         list.sort();
-        collisions.sort();
-        collisions.dedup();
-        (
-            Self {
-                entries,
-                list: list.into(),
-                collisions,
-            },
-            refused,
-        )
+        catalog.list = list.into();
+        let mut external_list: Vec<Arc<str>> = catalog.external.keys().cloned().collect();
+        external_list.sort();
+        catalog.external_list = external_list.into();
+        catalog.collisions.sort();
+        catalog.collisions.dedup();
+        (catalog, refused)
+    }
+
+    /// One metric per resource that the series describes.
+    fn add(
+        &mut self,
+        rule: &Arc<Rule>,
+        association: &Association<'_>,
+        shape: &SeriesShape,
+        metric: &Arc<str>,
+    ) {
+        let (resources, namespaced) = association.resources(shape.labels.iter().map(AsRef::as_ref));
+        for resource in resources {
+            let info = MetricInfo {
+                namespaced: namespaced && !crate::rules::is_root(&resource.id),
+                resource: resource.id.clone(),
+                metric: Arc::clone(metric),
+            };
+            if let Some(hidden) = self.entries.get(&info) {
+                let name = format!("{}/{metric}", info.resource);
+                let loser = (&hidden.rule, &hidden.series);
+                self.collisions
+                    .extend(collision(name, (rule, &shape.name), loser));
+            }
+            let entry = Entry {
+                rule: Arc::clone(rule),
+                series: Arc::clone(&shape.name),
+                resource,
+            };
+            self.entries.insert(info, entry);
+        }
+    }
+
+    fn add_external(&mut self, rule: &Arc<Rule>, shape: &SeriesShape, metric: Arc<str>) {
+        if let Some(hidden) = self.external.get(&metric) {
+            let name = format!("external/{metric}");
+            let loser = (&hidden.rule, &hidden.series);
+            self.collisions
+                .extend(collision(name, (rule, &shape.name), loser));
+        }
+        let entry = ExternalEntry {
+            rule: Arc::clone(rule),
+            series: Arc::clone(&shape.name),
+        };
+        self.external.insert(metric, entry);
     }
 
     /// All metrics, sorted by resource and name.
@@ -97,9 +135,29 @@ impl Catalog {
         &self.list
     }
 
+    /// How many metrics there are, external ones included.
+    pub fn len(&self) -> usize {
+        self.list.len() + self.external_list.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Where a metric comes from.
     pub fn get(&self, info: &MetricInfo) -> Option<&Entry> {
         self.entries.get(info)
+    }
+
+    /// The names of all external metrics, sorted.
+    pub fn external_list(&self) -> &Arc<[Arc<str>]> {
+        &self.external_list
+    }
+
+    /// Where an external metric comes from.
+    pub fn get_external(&self, metric: &str) -> Option<&ExternalEntry> {
+        self.external.get(metric)
     }
 
     /// Metrics that more than one series claims.
@@ -120,21 +178,30 @@ impl Catalog {
     }
 }
 
-fn insert(
-    entries: &mut HashMap<MetricInfo, Entry>,
-    collisions: &mut Vec<Collision>,
-    info: MetricInfo,
-    entry: Entry,
-) {
-    let source = |entry: &Entry| format!("{} ({})", entry.rule.id(), entry.series);
-    if let Some(hidden) = entries.get(&info)
-        && (hidden.series != entry.series || hidden.rule.id() != entry.rule.id())
-    {
-        collisions.push(Collision {
-            metric: format!("{}/{}", info.resource, info.metric),
-            winner: source(&entry),
-            loser: source(hidden),
-        });
+/// The series that a rule lets through, with the API names that it gives them.
+fn named<'a>(
+    rule: &'a Rule,
+    set: &'a SeriesSet,
+) -> impl Iterator<Item = (&'a SeriesShape, Arc<str>)> {
+    set.shapes.iter().filter_map(|shape| {
+        let metric = rule.metric_name(&shape.name)?;
+        Some((shape, metric.into()))
+    })
+}
+
+/// `None` where it is the same series of the same rule, only with other labels.
+fn collision(
+    metric: String,
+    winner: (&Arc<Rule>, &Arc<str>),
+    loser: (&Arc<Rule>, &Arc<str>),
+) -> Option<Collision> {
+    if winner.0.id() == loser.0.id() && winner.1 == loser.1 {
+        return None;
     }
-    entries.insert(info, entry);
+    let source = |(rule, series): (&Arc<Rule>, &Arc<str>)| format!("{} ({series})", rule.id());
+    Some(Collision {
+        metric,
+        winner: source(winner),
+        loser: source(loser),
+    })
 }

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::{Catalog, Metrics};
 use crate::model::ObjectSource;
 use crate::prometheus::{QueryClient, SeriesSet};
-use crate::rules::Rule;
+use crate::rules::{Rule, RuleSet};
 
 /// The first retry of a failed series query; doubled up to the relist interval.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -82,7 +82,7 @@ pub struct Relister<C, O> {
     client: Arc<C>,
     objects: Arc<O>,
     options: Options,
-    rules: Vec<Arc<Rule>>,
+    rules: Arc<RuleSet>,
     sources: Vec<Source>,
     refused: Vec<(Arc<str>, String)>,
     state: Arc<State>,
@@ -94,12 +94,12 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
     pub fn new(
         client: Arc<C>,
         objects: Arc<O>,
-        rules: Vec<Arc<Rule>>,
+        rules: Arc<RuleSet>,
         options: Options,
         metrics: Metrics,
     ) -> Self {
         let mut sources: Vec<Source> = Vec::new();
-        for rule in &rules {
+        for rule in rules.discovered() {
             metrics.announce(rule.id());
             match sources
                 .iter_mut()
@@ -189,14 +189,11 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
     }
 
     fn publish_catalog(&mut self) {
-        let found = self.rules.iter().filter_map(|rule| {
-            let source = self
-                .sources
-                .iter()
-                .find(|s| s.query == *rule.series_query())?;
-            source.found.as_ref().map(|(set, _)| (rule, set))
-        });
-        let (catalog, refused) = Catalog::build(found, self.objects.as_ref());
+        let (catalog, refused) = Catalog::build(
+            self.found(&self.rules.custom),
+            self.found(&self.rules.external),
+            self.objects.as_ref(),
+        );
         let refused: Vec<_> = refused
             .into_iter()
             .map(|(rule, error)| (Arc::clone(rule.id()), error.to_string()))
@@ -206,8 +203,8 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
         }
         self.refused = refused;
         let before = self.state.catalog.load();
-        if before.list() != catalog.list() {
-            let (metrics, was) = (catalog.list().len(), before.list().len());
+        if before.list() != catalog.list() || before.external_list() != catalog.external_list() {
+            let (metrics, was) = (catalog.len(), before.len());
             info!(metrics, was, "the list of metrics has changed");
         }
         for collision in catalog.collisions() {
@@ -222,17 +219,31 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
             }
         }
         self.metrics
-            .listed(catalog.list().len(), catalog.collisions().len());
+            .listed(catalog.len(), catalog.collisions().len());
         self.objects.watch(&catalog.resources());
         self.state.catalog.store(Arc::new(catalog));
     }
 
+    /// The last good result of each rule that has one.
+    fn found<'a>(
+        &'a self,
+        rules: &'a [Arc<Rule>],
+    ) -> impl Iterator<Item = (&'a Arc<Rule>, &'a SeriesSet)> {
+        rules.iter().filter_map(|rule| {
+            let (set, _) = self.source(rule)?.found.as_ref()?;
+            Some((rule, set))
+        })
+    }
+
+    fn source(&self, rule: &Rule) -> Option<&Source> {
+        self.sources
+            .iter()
+            .find(|source| source.query == *rule.series_query())
+    }
+
     fn publish_health(&self) {
-        let health = self.rules.iter().map(|rule| {
-            let source = self
-                .sources
-                .iter()
-                .find(|s| s.query == *rule.series_query());
+        let health = self.rules.discovered().map(|rule| {
+            let source = self.source(rule);
             let refused = self
                 .refused
                 .iter()

@@ -1,3 +1,6 @@
+mod external;
+mod usage;
+
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -7,13 +10,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::config::RuleFile;
-use crate::discovery::{Metrics, Options, Relister};
-use crate::model::{GroupResource, ObjectSourceError, Sample, Selector};
+use crate::discovery::{self, Options, Relister};
+use crate::model::{
+    Consumer, GroupResource, IndexedObject, ObjectSourceError, ResourceType, Sample, Selector,
+    Target,
+};
 use crate::prometheus::{PrometheusError, SeriesSet, SeriesShape};
 
 /// One series `ops{namespace,pod}`; queries answer what the test sets.
 struct Fake {
     answer: Mutex<Result<QueryValue, &'static str>>,
+    /// Answers to queries that contain a text; the first one counts.
+    special: Mutex<Vec<(&'static str, Result<QueryValue, &'static str>)>>,
     asked: Mutex<Vec<String>>,
 }
 
@@ -37,15 +45,22 @@ impl QueryClient for Fake {
 
     async fn query(&self, promql: &str) -> Result<QueryValue, PrometheusError> {
         self.asked.lock().unwrap().push(promql.to_owned());
-        match &*self.answer.lock().unwrap() {
-            Ok(value) => Ok(value.clone()),
+        let special = self.special.lock().unwrap();
+        let found = special.iter().find(|(text, _)| promql.contains(text));
+        let answer = match found {
+            Some((_, answer)) => answer.clone(),
+            None => self.answer.lock().unwrap().clone(),
+        };
+        match answer {
+            Ok(value) => Ok(value),
             Err("timeout") => Err(PrometheusError::Timeout(Duration::from_secs(1))),
-            Err(text) => Err(PrometheusError::Decode((*text).to_owned())),
+            Err(text) => Err(PrometheusError::Decode(text.to_owned())),
         }
     }
 }
 
-/// Pods `web-0` and `web-1`, which only `app=web` selects; nothing else is synced.
+/// Pods `web-0` and `web-1`, which only `app=web` selects; nothing else can be selected. They run
+/// in the namespace `shop`, another `web-0` in `bank`, all of them on the nodes `n1` and `n2`.
 struct Cluster;
 
 impl ObjectSource for Cluster {
@@ -53,6 +68,7 @@ impl ObjectSource for Cluster {
         let (plural, kind) = match resource {
             "pod" | "pods" => ("pods", "Pod"),
             "namespace" | "namespaces" => ("namespaces", "Namespace"),
+            "node" | "nodes" => ("nodes", "Node"),
             _ => return None,
         };
         Some(ResourceType {
@@ -82,29 +98,86 @@ impl ObjectSource for Cluster {
             Vec::new()
         })
     }
+
+    fn consumers(
+        &self,
+        consumer: Consumer,
+        namespace: Option<&str>,
+        selector: &Selector,
+    ) -> Result<Vec<IndexedObject>, ObjectSourceError> {
+        let objects: &[_] = match consumer {
+            Consumer::Node => &[(None, "n1"), (None, "n2")],
+            Consumer::Pod => &[
+                (Some("bank"), "web-0"),
+                (Some("shop"), "web-0"),
+                (Some("shop"), "web-1"),
+            ],
+        };
+        let web = selector.matches(|key| (key == "app").then_some("web"));
+        Ok(objects
+            .iter()
+            .filter(|(of, _)| web && (namespace.is_none() || namespace == *of))
+            .map(|(namespace, name)| IndexedObject {
+                namespace: namespace.map(Into::into),
+                name: (*name).into(),
+                labels: [(Arc::from("app"), Arc::from("web"))].into(),
+            })
+            .collect())
+    }
 }
+
+const RULES: &str = r#"
+rules:
+- seriesQuery: ops
+  resources: &resources
+    overrides: {pod: {resource: pod}, namespace: {resource: namespace}, node: {resource: node}}
+  metricsQuery: 'sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)'
+externalRules:
+- seriesQuery: ops
+  name: {as: queue}
+  resources: *resources
+  metricsQuery: 'sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)'
+- seriesQuery: ops
+  name: {as: anywhere}
+  resources: {namespaced: false}
+  metricsQuery: '<<.Series>>{<<.LabelMatchers>>}'
+- seriesQuery: ops
+  name: {as: lost}
+  metricsQuery: '<<.Series>>{<<.LabelMatchers>>}'
+resourceRules:
+  cpu:
+    containerQuery: 'sum(rate(cpu{<<.LabelMatchers>>}[1m])) by (<<.GroupBy>>)'
+    nodeQuery: 'sum(rate(cpu{<<.LabelMatchers>>,id="/"}[1m])) by (<<.GroupBy>>)'
+    resources: *resources
+    containerLabel: container
+  memory:
+    containerQuery: 'sum(memory{<<.LabelMatchers>>}) by (<<.GroupBy>>)'
+    nodeQuery: 'sum(memory{<<.LabelMatchers>>,id="/"}) by (<<.GroupBy>>)'
+    resources: *resources
+    containerLabel: container
+  window: 1m
+"#;
 
 async fn mk_evaluator(
     answer: Result<QueryValue, &'static str>,
 ) -> (Evaluator<Fake, Cluster>, Arc<Fake>) {
     let client = Arc::new(Fake {
         answer: Mutex::new(answer),
+        special: Mutex::default(),
         asked: Mutex::default(),
     });
-    let rules = "rules: [{seriesQuery: ops, metricsQuery: 'sum(<<.Series>>{<<.LabelMatchers>>}) \
-                 by (<<.GroupBy>>)', resources: {overrides: {pod: {resource: pod}, namespace: \
-                 {resource: namespace}}}}]";
-    let rules = crate::rules::compile(&RuleFile::parse(rules).unwrap()).unwrap();
+    let rules = crate::rules::compile(&RuleFile::parse(RULES).unwrap()).unwrap();
+    let rules = Arc::new(rules);
     let options = Options {
         interval: Duration::from_secs(60),
         max_age: Duration::from_secs(60),
     };
-    let metrics = Metrics::register(&mut Registry::default());
+    let metrics = discovery::Metrics::register(&mut Registry::default());
     let objects = Arc::new(Cluster);
     let relister = Relister::new(
         Arc::clone(&client),
         Arc::clone(&objects),
-        rules,
+        Arc::clone(&rules),
         options,
         metrics,
     );
@@ -114,7 +187,9 @@ async fn mk_evaluator(
         relister.run(CancellationToken::new()),
     )
     .await;
-    (Evaluator::new(Arc::clone(&client), objects, state), client)
+    let metrics = Metrics::default();
+    let evaluator = Evaluator::new(Arc::clone(&client), objects, rules, state, metrics);
+    (evaluator, client)
 }
 
 fn mk_samples(samples: &[(&[(&str, &str)], f64)]) -> QueryValue {

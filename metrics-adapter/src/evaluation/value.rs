@@ -1,4 +1,4 @@
-//! From an instant vector to the values of objects.
+//! From an instant vector to the values of objects, and from floats to quantities.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,6 +6,40 @@ use std::sync::Arc;
 use tracing::debug;
 
 use crate::model::{MetricValue, ObjectRef, Quantity, ResourceType, Sample};
+
+/// Why a sample is no value. prometheus-adapter serves the smallest integer for such samples of
+/// external metrics, which makes the HPA scale to its minimum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub(super) enum Unusable {
+    #[error("NaN is no value")]
+    NotANumber,
+    #[error("an infinite number is no value")]
+    Infinite,
+    #[error("2^63 thousandths or more do not fit into a quantity")]
+    Overflow,
+}
+
+impl Unusable {
+    /// The label value of the counter.
+    pub(super) const fn reason(self) -> &'static str {
+        match self {
+            Self::NotANumber => "nan",
+            Self::Infinite => "infinite",
+            Self::Overflow => "overflow",
+        }
+    }
+}
+
+/// The quantity of a sample.
+pub(super) fn quantity(value: f64) -> Result<Quantity, Unusable> {
+    if value.is_nan() {
+        return Err(Unusable::NotANumber);
+    }
+    if value.is_infinite() {
+        return Err(Unusable::Infinite);
+    }
+    Quantity::from_f64(value).map_err(|_| Unusable::Overflow)
+}
 
 /// Which objects the samples describe.
 pub(super) struct Objects<'a> {
@@ -17,7 +51,8 @@ pub(super) struct Objects<'a> {
 
 impl Objects<'_> {
     /// The values of the named objects, in the order of the names; objects without a usable
-    /// sample are left out. Of several samples for one object the last one wins.
+    /// sample are left out, and what is wrong with a sample is told. Of several samples for one
+    /// object the last one wins.
     ///
     /// Fails when there are samples and none carries the label: the rule's query forgot
     /// `by (<<.GroupBy>>)`.
@@ -25,6 +60,7 @@ impl Objects<'_> {
         &self,
         samples: &[Sample],
         names: &[Arc<str>],
+        left_out: impl Fn(Unusable),
     ) -> Result<Vec<MetricValue>, ()> {
         let by_name: HashMap<&str, &Sample> = samples
             .iter()
@@ -48,7 +84,7 @@ impl Objects<'_> {
                     namespace: self.namespace.cloned(),
                     name: Arc::clone(name),
                 },
-                value: quantity(sample.value)?,
+                value: of_object(sample.value).map_err(&left_out).ok()?,
                 timestamp: sample.timestamp,
             })
         };
@@ -56,13 +92,10 @@ impl Objects<'_> {
     }
 }
 
-/// NaN is 0, as prometheus-adapter has it; infinities and what overflows are no value, where
-/// prometheus-adapter serves the smallest integer and makes the HPA scale to its minimum.
-fn quantity(value: f64) -> Option<Quantity> {
-    if value.is_nan() {
-        return Some(Quantity::ZERO);
+/// NaN of an object is 0, as prometheus-adapter has it.
+fn of_object(value: f64) -> Result<Quantity, Unusable> {
+    match quantity(value) {
+        Err(Unusable::NotANumber) => Ok(Quantity::ZERO),
+        other => other,
     }
-    Quantity::from_f64(value)
-        .inspect_err(|error| debug!("a sample is left out: {error}"))
-        .ok()
 }

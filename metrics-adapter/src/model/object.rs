@@ -17,6 +17,39 @@ pub struct ObjectRef {
     pub name: Arc<str>,
 }
 
+/// Labels of an object, sorted by key.
+pub type ObjectLabels = Arc<[(Arc<str>, Arc<str>)]>;
+
+/// An object as the index knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexedObject {
+    /// Its namespace; `None` for cluster-scoped kinds.
+    pub namespace: Option<Arc<str>>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its labels.
+    pub labels: ObjectLabels,
+}
+
+/// The objects that use CPU and memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Consumer {
+    /// Nodes.
+    Node,
+    /// Pods, but only while they are running.
+    Pod,
+}
+
+impl Consumer {
+    /// `nodes` or `pods`.
+    pub fn resource(self) -> GroupResource {
+        match self {
+            Self::Node => GroupResource::new("", "nodes"),
+            Self::Pod => GroupResource::new("", "pods"),
+        }
+    }
+}
+
 /// Why objects could not be selected.
 #[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]
 pub enum ObjectSourceError {
@@ -53,4 +86,15 @@ pub trait ObjectSource: Send + Sync + 'static {
         namespace: Option<&str>,
         selector: &Selector,
     ) -> Result<Vec<Arc<str>>, ObjectSourceError>;
+
+    /// Nodes or running pods in `namespace` whose labels match, by namespace, then by name.
+    ///
+    /// # Errors
+    /// See [`ObjectSourceError`]; an empty list is not an error.
+    fn consumers(
+        &self,
+        consumer: Consumer,
+        namespace: Option<&str>,
+        selector: &Selector,
+    ) -> Result<Vec<IndexedObject>, ObjectSourceError>;
 }

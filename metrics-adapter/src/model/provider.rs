@@ -3,7 +3,21 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use super::{GroupResource, MetricInfo, MetricValue, ObjectSourceError, Selector};
+use super::{
+    ExternalQuery, ExternalValue, GroupResource, MetricInfo, MetricValue, NodeUsage,
+    ObjectSourceError, PodUsage, Selector, UsageQuery,
+};
+
+/// The metrics APIs of Kubernetes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MetricsApi {
+    /// `custom.metrics.k8s.io`: any metric of any object.
+    Custom,
+    /// `external.metrics.k8s.io`: metrics without an object.
+    External,
+    /// `metrics.k8s.io`: CPU and memory of nodes and pods.
+    Resource,
+}
 
 /// Which objects a request is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +55,14 @@ pub enum ProviderError {
         /// `pods`, or `pods web-0`, as asked.
         described: String,
     },
+    /// No such node or pod, or no usage of it is known (404).
+    #[error("{resource} {name:?} not found")]
+    ObjectNotFound {
+        /// `pods`, or `podmetrics.metrics.k8s.io` for a pod without samples.
+        resource: GroupResource,
+        /// As asked.
+        name: String,
+    },
     /// The request can never be answered (400).
     #[error("{0}")]
     BadRequest(String),
@@ -68,8 +90,14 @@ pub enum ProviderError {
 
 /// Answers requests for metrics.
 pub trait Provider: Send + Sync + 'static {
-    /// All metrics there are now, sorted; from memory.
+    /// Whether an API has rules; without any it does not exist at all.
+    fn serves(&self, api: MetricsApi) -> bool;
+
+    /// All custom metrics there are now, sorted; from memory.
     fn list(&self) -> Arc<[MetricInfo]>;
+
+    /// The names of all external metrics there are now, sorted; from memory.
+    fn list_external(&self) -> Arc<[Arc<str>]>;
 
     /// The values asked for: exactly one item for [`Target::Name`], any number (objects without
     /// a sample are left out) for [`Target::Selected`].
@@ -77,4 +105,23 @@ pub trait Provider: Send + Sync + 'static {
         &self,
         query: MetricQuery,
     ) -> impl Future<Output = Result<Vec<MetricValue>, ProviderError>> + Send;
+
+    /// The values of an external metric; none where there is no data.
+    fn external(
+        &self,
+        query: ExternalQuery,
+    ) -> impl Future<Output = Result<Vec<ExternalValue>, ProviderError>> + Send;
+
+    /// The usage of nodes: exactly one item for [`UsageQuery::One`]; nodes without samples are
+    /// left out of lists. Sorted by name.
+    fn nodes(
+        &self,
+        query: UsageQuery,
+    ) -> impl Future<Output = Result<Vec<NodeUsage>, ProviderError>> + Send;
+
+    /// The usage of pods, likewise; sorted by namespace, then by name.
+    fn pods(
+        &self,
+        query: UsageQuery,
+    ) -> impl Future<Output = Result<Vec<PodUsage>, ProviderError>> + Send;
 }

@@ -2,10 +2,22 @@
 
 use std::fmt;
 
-/// A metric value in thousandths, written as Kubernetes writes a DecimalSI quantity.
+/// How a quantity is written; its value is the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Format {
+    /// Powers of 1000: `m`, `k`, `M`.
+    #[default]
+    DecimalSi,
+    /// Powers of 1024: `Ki`, `Mi`; used for bytes.
+    BinarySi,
+}
+
+/// A metric value in thousandths, written as Kubernetes writes a quantity of its format. Two
+/// quantities are equal only when they are written alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Quantity {
     milli: i64,
+    format: Format,
 }
 
 /// The value is NaN, infinite or beyond what 64 bits of thousandths hold.
@@ -15,11 +27,14 @@ pub struct OutOfRange(pub f64);
 
 impl Quantity {
     /// Zero.
-    pub const ZERO: Self = Self { milli: 0 };
+    pub const ZERO: Self = Self::from_milli(0);
 
-    /// A quantity of so many thousandths.
+    /// A quantity of so many thousandths, in the decimal format.
     pub const fn from_milli(milli: i64) -> Self {
-        Self { milli }
+        Self {
+            milli,
+            format: Format::DecimalSi,
+        }
     }
 
     /// Converts a float as prometheus-adapter does (`NewMilliQuantity(int64(v*1000))`):
@@ -37,24 +52,27 @@ impl Quantity {
         }
         // Inside the range checked above, so nothing is cut off.
         #[allow(clippy::cast_possible_truncation)]
-        Ok(Self {
-            milli: milli as i64,
-        })
+        Ok(Self::from_milli(milli as i64))
+    }
+
+    /// The same value, written in another format.
+    #[must_use]
+    pub const fn with_format(self, format: Format) -> Self {
+        Self { format, ..self }
+    }
+
+    /// The format.
+    pub const fn format(self) -> Format {
+        self.format
     }
 
     /// The value in thousandths.
     pub const fn milli(self) -> i64 {
         self.milli
     }
-}
 
-impl fmt::Display for Quantity {
-    /// apimachinery's canonical form: as few digits as possible, the exponent a multiple of
-    /// three, so `10500m`, `1k`, `1500`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.milli == 0 {
-            return f.write_str("0");
-        }
+    /// Powers of 1000: as few digits as possible, the exponent a multiple of three.
+    fn write_decimal(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut mantissa = self.milli;
         let mut exponent = -3;
         while mantissa % 10 == 0 {
@@ -77,6 +95,36 @@ impl fmt::Display for Quantity {
             _ => unreachable!("19 digits reach no further than 10^15"),
         };
         write!(f, "{mantissa}{suffix}")
+    }
+
+    /// The mantissa and suffix in powers of 1024; `None` where apimachinery falls back to the
+    /// decimal format: below 1024, and where a fraction would be lost.
+    fn binary(self) -> Option<(i64, &'static str)> {
+        let mut mantissa = self.milli / 1000;
+        if self.milli % 1000 != 0 || mantissa.unsigned_abs() < 1024 {
+            return None;
+        }
+        // 2^63 thousandths are less than 2^60, so the last suffix is enough.
+        let mut suffixes = ["", "Ki", "Mi", "Gi", "Ti", "Pi"].into_iter();
+        let mut suffix = suffixes.next()?;
+        while mantissa % 1024 == 0 {
+            mantissa /= 1024;
+            suffix = suffixes.next()?;
+        }
+        Some((mantissa, suffix))
+    }
+}
+
+impl fmt::Display for Quantity {
+    /// apimachinery's canonical form: `10500m`, `1k`, `1500`, `64Mi`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.milli == 0 {
+            return f.write_str("0");
+        }
+        match (self.format, self.binary()) {
+            (Format::BinarySi, Some((mantissa, suffix))) => write!(f, "{mantissa}{suffix}"),
+            _ => self.write_decimal(f),
+        }
     }
 }
 
@@ -107,6 +155,27 @@ mod tests {
                 text,
                 "{value}"
             );
+        }
+    }
+
+    #[test]
+    fn writes_bytes_in_powers_of_1024() {
+        // Left: bytes in thousandths; right: resource.NewMilliQuantity(left, BinarySI).String().
+        for (milli, text) in [
+            (0, "0"),
+            (1_023_000, "1023"),
+            (1_024_000, "1Ki"),
+            (-1_024_000, "-1Ki"),
+            (1_025_000, "1025"),
+            (1_024_001, "1024001m"),
+            (67_108_864_000, "64Mi"),
+            (1_000_000, "1k"),
+            (1_124_800_395_214_848_000, "1023Ti"),
+        ] {
+            let quantity = Quantity::from_milli(milli);
+            let binary = quantity.with_format(Format::BinarySi);
+            assert_eq!(binary.to_string(), text, "{milli}");
+            assert_ne!(binary, quantity);
         }
     }
 

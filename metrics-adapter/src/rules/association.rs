@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regex::Regex;
-
-use super::Resolve;
-use super::template::{Scope, Template};
-use crate::config::GroupResourceName;
+use super::pattern::Pattern;
+use super::template::{FieldType, Fields, Scope, Template};
+use super::{Resolve, RuleError};
+use crate::config::{GroupResourceName, ResourceMapping};
 use crate::model::{GroupResource, ResourceType};
 
 /// Why labels and resources cannot be associated.
@@ -25,24 +24,67 @@ pub enum AssociationError {
     NoLabel(GroupResource),
 }
 
+/// A rule's `resources`, compiled.
+#[derive(Debug)]
+pub(super) struct ResourceLabels {
+    overrides: Vec<(String, GroupResourceName)>,
+    template: Option<LabelTemplate>,
+}
+
+impl ResourceLabels {
+    /// `rule` is the rule's place in its file.
+    pub(super) fn compile(rule: &str, resources: &ResourceMapping) -> Result<Self, RuleError> {
+        let template = match resources.template.as_str() {
+            "" => None,
+            text => Some(
+                LabelTemplate::parse(text).map_err(|message| RuleError::Field {
+                    rule: rule.to_owned(),
+                    field: "resources.template",
+                    message,
+                })?,
+            ),
+        };
+        Ok(Self {
+            overrides: resources.overrides.clone().into_iter().collect(),
+            template,
+        })
+    }
+
+    /// Binds the labels to the resources that the cluster knows now.
+    pub(super) fn associate<'a>(
+        &'a self,
+        resolve: Resolve<'a>,
+    ) -> Result<Association<'a>, AssociationError> {
+        Association::bind(&self.overrides, self.template.as_ref(), resolve)
+    }
+}
+
+/// The fields of `resources.template`.
+const FIELDS: Fields = &[("Group", FieldType::Text), ("Resource", FieldType::Text)];
+
 /// `resources.template`, usable both ways.
 #[derive(Debug)]
-pub(super) struct LabelTemplate {
+struct LabelTemplate {
     template: Template,
-    /// Finds group and resource in a label name; anchored.
-    extract: Regex,
+    /// Finds group and resource in a label name; anchored. Where the template has a field twice,
+    /// the last one counts, as in prometheus-adapter.
+    extract: Pattern,
 }
 
 impl LabelTemplate {
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let template =
-            Template::parse(text, &["Group", "Resource"]).map_err(|error| error.to_string())?;
+    fn parse(text: &str) -> Result<Self, String> {
+        let missing = || "must use at least `<<.Resource>>`".to_owned();
+        let template = Template::parse(text, FIELDS).map_err(|error| error.to_string())?;
         if !template.uses("Resource") {
-            return Err("must use at least `<<.Resource>>`".to_owned());
+            return Err(missing());
         }
         let pattern = render(&template, "(?P<group>.+?)", "(?P<resource>.+?)")?;
-        let extract = Regex::new(&format!("^{pattern}$"))
-            .map_err(|_| format!("{text:?} does not make a regular expression"))?;
+        let extract = Pattern::new(&format!("^{pattern}$"))
+            .map_err(|error| format!("{text:?} does not make a regular expression: {error}"))?;
+        // A branch, or a function, may have left it out.
+        if !extract.has_group("resource") {
+            return Err(missing());
+        }
         Ok(Self { template, extract })
     }
 
@@ -53,11 +95,10 @@ impl LabelTemplate {
     }
 
     fn resource(&self, label: &str, resolve: Resolve<'_>) -> LabelMeaning {
-        let Some(captures) = self.extract.captures(label) else {
+        let Some([group, resource]) = self.extract.last_groups(label, ["group", "resource"]) else {
             return LabelMeaning::Plain;
         };
-        let part = |name| captures.name(name).map_or("", |m| m.as_str());
-        match resolve(part("group"), part("resource")) {
+        match resolve(group, resource) {
             Some(found) => LabelMeaning::Resource(found),
             None => LabelMeaning::Unresolved,
         }
@@ -96,7 +137,7 @@ impl std::fmt::Debug for Association<'_> {
 }
 
 impl<'a> Association<'a> {
-    pub(super) fn bind(
+    fn bind(
         overrides: &'a [(String, GroupResourceName)],
         template: Option<&'a LabelTemplate>,
         resolve: Resolve<'a>,

@@ -1,14 +1,13 @@
 //! `seriesFilters`: unanchored regular expressions on series names.
 
-use regex::Regex;
-
 use super::RuleError;
+use super::pattern::Pattern;
 use crate::config::SeriesFilter;
 
 /// All filters of one rule.
 #[derive(Debug)]
 pub(super) struct SeriesFilters {
-    filters: Vec<(Regex, Verdict)>,
+    filters: Vec<(Pattern, Verdict)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,7 +19,7 @@ enum Verdict {
 impl SeriesFilters {
     pub(super) fn compile(rule: &str, filters: &[SeriesFilter]) -> Result<Self, RuleError> {
         let compile = |(index, filter): (usize, &SeriesFilter)| {
-            let (pattern, verdict, key) = match (filter.is.as_str(), filter.is_not.as_str()) {
+            let (source, verdict, key) = match (filter.is.as_str(), filter.is_not.as_str()) {
                 ("", "") => {
                     return Err(RuleError::Field {
                         rule: rule.to_owned(),
@@ -28,8 +27,8 @@ impl SeriesFilters {
                         message: format!("filter {index} must have either an `is` or an `isNot`"),
                     });
                 }
-                (pattern, "") => (pattern, Verdict::MustMatch, "is"),
-                ("", pattern) => (pattern, Verdict::MustNotMatch, "isNot"),
+                (source, "") => (source, Verdict::MustMatch, "is"),
+                ("", source) => (source, Verdict::MustNotMatch, "isNot"),
                 _ => {
                     return Err(RuleError::Field {
                         rule: rule.to_owned(),
@@ -38,8 +37,8 @@ impl SeriesFilters {
                     });
                 }
             };
-            let regex = regex(rule, || format!("seriesFilters[{index}].{key}"), pattern)?;
-            Ok((regex, verdict))
+            let field = || format!("seriesFilters[{index}].{key}");
+            Ok((pattern(rule, field, source)?, verdict))
         };
         let filters = filters
             .iter()
@@ -53,28 +52,19 @@ impl SeriesFilters {
     pub(super) fn accept(&self, series: &str) -> bool {
         self.filters
             .iter()
-            .all(|(regex, verdict)| regex.is_match(series) == (*verdict == Verdict::MustMatch))
+            .all(|(pattern, verdict)| pattern.is_match(series) == (*verdict == Verdict::MustMatch))
     }
 }
 
 /// Compiles a regular expression of the file; the error names its field.
-pub(super) fn regex(
+pub(super) fn pattern(
     rule: &str,
     field: impl Fn() -> String,
-    pattern: &str,
-) -> Result<Regex, RuleError> {
-    Regex::new(pattern).map_err(|error| {
-        // The crate draws the pattern over several lines; the last one says what is wrong.
-        let text = error.to_string();
-        let cause = text
-            .lines()
-            .last()
-            .unwrap_or_default()
-            .trim_start_matches("error: ");
-        RuleError::Regex {
-            rule: rule.to_owned(),
-            field: field(),
-            message: format!("invalid regular expression {pattern:?}: {cause}"),
-        }
+    source: &str,
+) -> Result<Pattern, RuleError> {
+    Pattern::new(source).map_err(|error| RuleError::Regex {
+        rule: rule.to_owned(),
+        field: field(),
+        message: format!("invalid regular expression {source:?}: {error}"),
     })
 }

@@ -1,14 +1,13 @@
 //! `name`: from series name to API metric name.
 
-use regex::Regex;
-
+use super::pattern::Pattern;
 use super::{RuleError, filter};
 use crate::config::NameMapping;
 
 /// A compiled `name` mapping.
 #[derive(Debug)]
 pub(super) struct Naming {
-    matches: Regex,
+    matches: Pattern,
     replacement: String,
 }
 
@@ -19,11 +18,10 @@ impl Naming {
         } else {
             &mapping.matches
         };
-        let matches = filter::regex(rule, || "name.matches".to_owned(), pattern)?;
-        // captures_len counts the whole match as group 0.
-        let replacement = match (mapping.r#as.as_str(), matches.captures_len()) {
-            ("", 1) => "$0".to_owned(),
-            ("", 2) => "$1".to_owned(),
+        let matches = filter::pattern(rule, || "name.matches".to_owned(), pattern)?;
+        let replacement = match (mapping.r#as.as_str(), matches.groups()) {
+            ("", 0) => "$0".to_owned(),
+            ("", 1) => "$1".to_owned(),
             ("", _) => {
                 return Err(RuleError::Field {
                     rule: rule.to_owned(),
@@ -42,12 +40,10 @@ impl Naming {
 
     /// `None` when `matches` does not match (an implicit filter) or nothing is left of the name.
     ///
-    /// `Captures::expand` has the semantics of Go's `Regexp.Expand`: the match is expanded, not
-    /// replaced inside the name, and `$1_x` means a group called `1_x`.
+    /// The match is expanded, not replaced inside the name, and `$1_x` means a group called
+    /// `1_x`.
     pub(super) fn apply(&self, series: &str) -> Option<String> {
-        let captures = self.matches.captures(series)?;
-        let mut name = String::new();
-        captures.expand(&self.replacement, &mut name);
+        let name = self.matches.expand(series, &self.replacement)?;
         (!name.is_empty()).then_some(name)
     }
 }

@@ -1,19 +1,19 @@
 //! From a request to PromQL: label matchers, and the rule's template around them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::association::{Association, AssociationError};
-use super::template::{Scope, Template, TemplateError, Value};
+use super::template::{FieldType, Fields, Scope, Template, TemplateError, Value};
 use crate::model::{Operator, Requirement, ResourceType, Selector};
 
 /// The fields of `metricsQuery`.
-pub(super) const FIELDS: &[&str] = &[
-    "Series",
-    "LabelMatchers",
-    "LabelValuesByName",
-    "GroupBy",
-    "GroupBySlice",
+pub(super) const FIELDS: Fields = &[
+    ("Series", FieldType::Text),
+    ("LabelMatchers", FieldType::Text),
+    ("LabelValuesByName", FieldType::Map),
+    ("GroupBy", FieldType::Text),
+    ("GroupBySlice", FieldType::List),
 ];
 
 /// What a query is asked for.
@@ -31,6 +31,17 @@ pub struct QueryScope<'a> {
     pub names: &'a [Arc<str>],
 }
 
+/// What a query for an external metric is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct ExternalScope<'a> {
+    /// Series name.
+    pub series: &'a str,
+    /// The namespace; `None` for rules that do not look at it.
+    pub namespace: Option<&'a str>,
+    /// Restriction on the series' labels.
+    pub selector: &'a Selector,
+}
+
 /// Why a request has no query.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
@@ -45,52 +56,93 @@ pub enum QueryError {
     Template(#[from] TemplateError),
 }
 
-/// Builds the query. The matchers' order is prometheus-adapter's: metric selector by key, then
-/// namespace, then the objects.
+/// Label matchers, and the values that they ask for by label.
+#[derive(Debug, Default)]
+pub(super) struct Matchers {
+    texts: Vec<String>,
+    values: BTreeMap<String, String>,
+}
+
+impl Matchers {
+    fn selector(&mut self, selector: &Selector) -> Result<(), QueryError> {
+        for requirement in selector.requirements() {
+            self.texts.push(matcher(requirement)?);
+            let joined = join(&requirement.values);
+            self.values.insert(requirement.key.clone(), joined);
+        }
+        Ok(())
+    }
+
+    /// The namespace's label; nothing without a namespace.
+    pub(super) fn namespace(
+        &mut self,
+        association: &Association<'_>,
+        namespace: Option<&str>,
+    ) -> Result<(), QueryError> {
+        if let Some(namespace) = namespace {
+            let label = association.namespace_label()?;
+            self.texts.push(format!("{label}={}", quote(namespace)));
+            self.values.insert(label, namespace.to_owned());
+        }
+        Ok(())
+    }
+
+    /// The label of the objects; of several names any may match.
+    pub(super) fn names(&mut self, label: &str, names: &[Arc<str>]) {
+        let (operator, names) = match names {
+            [name] => ("=", name.as_ref().to_owned()),
+            names => {
+                let escaped: Vec<String> = names.iter().map(|name| escape(name)).collect();
+                ("=~", escaped.join("|"))
+            }
+        };
+        self.texts
+            .push(format!("{label}{operator}{}", quote(&names)));
+        self.values.insert(label.to_owned(), names);
+    }
+}
+
+/// Builds the query for a metric of objects. The matchers' order is prometheus-adapter's: metric
+/// selector by key, then namespace, then the objects.
 pub(super) fn build(
     template: &Template,
     association: &Association<'_>,
     scope: &QueryScope<'_>,
 ) -> Result<String, QueryError> {
-    let mut matchers = Vec::new();
-    let mut values = BTreeMap::new();
-    for requirement in scope.metric_selector.requirements() {
-        matchers.push(matcher(requirement)?);
-        let joined = requirement
-            .values
-            .iter()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join("|");
-        values.insert(requirement.key.clone(), joined);
-    }
-    if let Some(namespace) = scope.namespace {
-        let label = association.namespace_label()?;
-        matchers.push(format!("{label}={}", quote(namespace)));
-        values.insert(label, namespace.to_owned());
-    }
+    let mut matchers = Matchers::default();
+    matchers.selector(scope.metric_selector)?;
+    matchers.namespace(association, scope.namespace)?;
     let label = association.label(scope.resource)?;
-    let (operator, names) = match scope.names {
-        [name] => ("=", name.as_ref().to_owned()),
-        names => (
-            "=~",
-            names
-                .iter()
-                .map(|name| escape(name))
-                .collect::<Vec<_>>()
-                .join("|"),
-        ),
-    };
-    matchers.push(format!("{label}{operator}{}", quote(&names)));
-    values.insert(label.clone(), names);
+    matchers.names(&label, scope.names);
+    Ok(render(template, scope.series, matchers, vec![label])?)
+}
 
+/// Builds the query for an external metric, which is grouped by nothing.
+pub(super) fn build_external(
+    template: &Template,
+    association: &Association<'_>,
+    scope: &ExternalScope<'_>,
+) -> Result<String, QueryError> {
+    let mut matchers = Matchers::default();
+    matchers.selector(scope.selector)?;
+    matchers.namespace(association, scope.namespace)?;
+    Ok(render(template, scope.series, matchers, Vec::new())?)
+}
+
+/// Renders the template over its [`FIELDS`].
+pub(super) fn render(
+    template: &Template,
+    series: &str,
+    matchers: Matchers,
+    group_by: Vec<String>,
+) -> Result<String, TemplateError> {
     let mut data = Scope::new();
-    data.insert("Series", scope.series.to_owned().into());
-    data.insert("LabelMatchers", matchers.join(",").into());
-    data.insert("LabelValuesByName", Value::Map(values));
-    data.insert("GroupBy", label.clone().into());
-    data.insert("GroupBySlice", Value::List(vec![label]));
-    Ok(template.render(&data)?)
+    data.insert("Series", series.to_owned().into());
+    data.insert("LabelMatchers", matchers.texts.join(",").into());
+    data.insert("LabelValuesByName", Value::Map(matchers.values));
+    data.insert("GroupBy", group_by.join(",").into());
+    data.insert("GroupBySlice", Value::List(group_by));
+    template.render(&data)
 }
 
 fn matcher(requirement: &Requirement) -> Result<String, QueryError> {
@@ -104,15 +156,7 @@ fn matcher(requirement: &Requirement) -> Result<String, QueryError> {
             "{key:?} is not a Prometheus label name"
         )));
     }
-    let joined = || {
-        quote(
-            &values
-                .iter()
-                .map(String::as_str)
-                .collect::<Vec<_>>()
-                .join("|"),
-        )
-    };
+    let joined = || quote(&join(values));
     Ok(match operator {
         Operator::Equals => format!("{key}={}", joined()),
         Operator::NotEquals => format!("{key}!={}", joined()),
@@ -126,6 +170,11 @@ fn matcher(requirement: &Requirement) -> Result<String, QueryError> {
             )));
         }
     })
+}
+
+fn join(values: &BTreeSet<String>) -> String {
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    values.join("|")
 }
 
 fn is_label_name(text: &str) -> bool {

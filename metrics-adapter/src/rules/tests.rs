@@ -111,6 +111,22 @@ fn the_template_serves_both_directions() {
 }
 
 #[test]
+fn a_label_template_may_name_the_resource_twice() {
+    let mut source = mk_rule(&[]);
+    source.resources.template = "<<.Resource>>_of_<<.Resource>>".to_owned();
+    let rule = compiled(&source);
+    let association = rule.associate(&resolve).unwrap();
+    let (resources, _) = association.resources(["x_of_pod", "pod_of_teapot"].into_iter());
+    // The last one counts, as in prometheus-adapter.
+    let names: Vec<String> = resources.iter().map(|r| r.id.to_string()).collect();
+    assert_eq!(names, ["pods"]);
+    assert_eq!(
+        query(&rule, "deployments", None, "", &["web"]).unwrap(),
+        "sum(ops{deployment_of_deployment=\"web\"}) by (deployment_of_deployment)"
+    );
+}
+
+#[test]
 fn groups_are_found_through_a_prefix() {
     let mut source = mk_rule(&[]);
     source.resources.template = "k_<<.Group>>_<<.Resource>>".to_owned();
@@ -224,11 +240,15 @@ fn every_refusal_names_the_field() {
         ),
         (
             change(&|r| r.metrics_query = "<<.Foo>>".to_owned()),
-            "rules[3].metricsQuery: template, character 1: there is no field .Foo; there are \
+            "rules[3].metricsQuery: template, character 3: there is no field .Foo; there are \
              .Series, .LabelMatchers, .LabelValuesByName, .GroupBy, .GroupBySlice",
         ),
         (
             change(&|r| r.resources.template = "x<<.Group>>".to_owned()),
+            "rules[3].resources.template: must use at least `<<.Resource>>`",
+        ),
+        (
+            change(&|r| r.resources.template = "x<<if false>><<.Resource>><<end>>".to_owned()),
             "rules[3].resources.template: must use at least `<<.Resource>>`",
         ),
         (
@@ -256,6 +276,53 @@ fn every_refusal_names_the_field() {
     for (found, expected) in cases {
         assert_eq!(found, expected);
     }
+}
+
+#[test]
+fn external_queries_group_by_nothing() {
+    let selector = Selector::parse("queue=a,zone!=b").unwrap();
+    let query = |rule: &DiscoveryRule| {
+        let scope = ExternalScope {
+            series: "queue",
+            namespace: Some("shop"),
+            selector: &selector,
+        };
+        compiled(rule).external_query(&scope, &resolve)
+    };
+    let mut rule = mk_rule(&[("ns", "namespace")]);
+    assert_eq!(
+        query(&rule).unwrap(),
+        "sum(queue{queue=\"a\",zone!=\"b\",ns=\"shop\"}) by ()"
+    );
+    rule.resources.namespaced = Some(false);
+    assert_eq!(
+        query(&rule).unwrap(),
+        "sum(queue{queue=\"a\",zone!=\"b\"}) by ()"
+    );
+    let error = query(&mk_rule(&[])).unwrap_err();
+    assert_eq!(error.to_string(), "no label is associated with namespaces");
+}
+
+#[test]
+fn a_file_has_three_lists() {
+    let file = RuleFile::parse(
+        "rules: [{seriesQuery: a, metricsQuery: x}]\nexternalRules: [{seriesQuery: b, \
+         metricsQuery: x}, {seriesQuery: c, metricsQuery: x}]\nresourceRules: {}\n",
+    )
+    .unwrap();
+    let rules = compile(&file).unwrap();
+    let ids: Vec<&str> = rules.discovered().map(|rule| rule.id().as_ref()).collect();
+    assert_eq!(ids, ["rules[0]", "externalRules[0]", "externalRules[1]"]);
+    assert_eq!((rules.custom.len(), rules.external.len()), (1, 2));
+    assert_eq!(rules.resource.unwrap().missing_queries().len(), 4);
+    let empty = compile(&RuleFile::default()).unwrap();
+    assert!(empty.discovered().next().is_none() && empty.resource.is_none());
+
+    let file = RuleFile::parse("externalRules: [{seriesQuery: b}]").unwrap();
+    assert_eq!(
+        compile(&file).unwrap_err().to_string(),
+        "externalRules[0].metricsQuery must not be empty"
+    );
 }
 
 #[test]

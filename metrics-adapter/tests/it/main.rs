@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod adapter;
 mod cluster;
+mod external;
 mod metrics;
 mod own_metrics;
 mod prometheus;
+mod resource;
 mod usage;

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use metrics_adapter::{api, auth, cluster, discovery, prometheus, serving};
+use metrics_adapter::{api, auth, cluster, discovery, evaluation, prometheus, serving};
 use prometheus_client::registry::Registry;
 
 fn scraped() -> String {
@@ -13,6 +13,7 @@ fn scraped() -> String {
     auth::Metrics::register(registry);
     cluster::Metrics::register(registry);
     discovery::Metrics::register(registry);
+    evaluation::Metrics::register(registry);
     prometheus::Metrics::register(registry);
     serving::Metrics::register(registry);
     telemetry::text::encode(&root)

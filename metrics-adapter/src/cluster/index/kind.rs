@@ -11,12 +11,12 @@ use kube::runtime::watcher::Event;
 use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
 
-use super::WatchStatus;
 use super::objects::{Interner, Objects};
+use super::{Coverage, WatchStatus};
 use crate::cluster::backoff::Backoff;
 use crate::cluster::client::WATCH_TIMEOUT_SECONDS;
 use crate::cluster::{Metrics, failure};
-use crate::model::{ObjectSourceError, ResourceType, Selector};
+use crate::model::{IndexedObject, ObjectSourceError, ResourceType, Selector};
 
 /// Longest pause after a failure that may pass at any time.
 const MAX_PAUSE: Duration = Duration::from_secs(3);
@@ -29,6 +29,7 @@ const SILENCE: Duration = Duration::from_secs(WATCH_TIMEOUT_SECONDS as u64 + 20)
 /// Objects of one kind, and how their watch is doing. Its task writes, requests read.
 pub(super) struct Kind {
     pub(super) resource: ResourceType,
+    coverage: Coverage,
     pub(super) stop: CancellationToken,
     state: RwLock<State>,
 }
@@ -45,8 +46,17 @@ struct State {
 }
 
 impl Kind {
-    pub(super) fn new(resource: ResourceType, stop: CancellationToken) -> Self {
+    /// The objects that match a field selector, or all of them.
+    pub(super) fn new(
+        resource: ResourceType,
+        fields: Option<&'static str>,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
+            coverage: Coverage {
+                resource: resource.id.clone(),
+                fields,
+            },
             resource,
             stop,
             state: RwLock::default(),
@@ -59,7 +69,7 @@ impl Kind {
 
     pub(super) fn status(&self) -> WatchStatus {
         self.read(|state| WatchStatus {
-            resource: self.resource.id.clone(),
+            coverage: self.coverage.clone(),
             synced: state.synced,
             objects: state.objects.len(),
             problem: state.problem.clone(),
@@ -71,6 +81,27 @@ impl Kind {
         namespace: Option<&str>,
         selector: &Selector,
     ) -> Result<Vec<Arc<str>>, ObjectSourceError> {
+        self.look(namespace, |objects, namespace| {
+            objects.select(namespace, selector)
+        })
+    }
+
+    pub(super) fn list(
+        &self,
+        namespace: Option<&str>,
+        selector: &Selector,
+    ) -> Result<Vec<IndexedObject>, ObjectSourceError> {
+        self.look(namespace, |objects, namespace| {
+            objects.list(namespace, selector)
+        })
+    }
+
+    /// Looks at the objects, once they are complete.
+    fn look<T>(
+        &self,
+        namespace: Option<&str>,
+        look: impl FnOnce(&Objects, Option<&str>) -> T,
+    ) -> Result<T, ObjectSourceError> {
         self.read(|state| {
             if state.synced {
                 // Kinds without namespaces are the same in all of them.
@@ -79,7 +110,7 @@ impl Kind {
                 } else {
                     Some("")
                 };
-                return Ok(state.objects.select(namespace, selector));
+                return Ok(look(&state.objects, namespace));
             }
             let resource = self.resource.id.clone();
             match &state.problem {
@@ -96,13 +127,16 @@ impl Kind {
     pub(super) async fn run(&self, client: Client, metrics: &Metrics) {
         let api: Api<PartialObjectMeta<DynamicObject>> =
             Api::all_with(client, &api_resource(&self.resource));
-        let config = watcher::Config::default().timeout(WATCH_TIMEOUT_SECONDS);
+        let mut config = watcher::Config::default().timeout(WATCH_TIMEOUT_SECONDS);
+        if let Some(fields) = self.coverage.fields {
+            config = config.fields(fields);
+        }
         let mut events = std::pin::pin!(watcher(api, config));
         let mut backoff = Backoff::new();
         let mut interner = Interner::default();
         let mut staged = Objects::default();
         let mut failing = false;
-        metrics.set_failing(&self.resource.id, false);
+        metrics.set_failing(&self.coverage, false);
         loop {
             let next = async {
                 if failing {
@@ -158,7 +192,7 @@ impl Kind {
                 self.recovered(metrics);
             }
             interner.sweep();
-            metrics.set_objects(&self.resource.id, self.read(|state| state.objects.len()));
+            metrics.set_objects(&self.coverage, self.read(|state| state.objects.len()));
         }
     }
 
@@ -175,13 +209,13 @@ impl Kind {
         // Outside the lock: it may be large.
         drop(old);
         if first {
-            tracing::info!(resource = %self.resource.id, objects = number, "index is complete");
+            tracing::info!(resource = %self.coverage, objects = number, "index is complete");
         }
     }
 
     fn failed(&self, problem: &str, refused: bool, metrics: &Metrics) {
-        metrics.watch_failed(&self.resource.id);
-        metrics.set_failing(&self.resource.id, true);
+        metrics.watch_failed(&self.coverage);
+        metrics.set_failing(&self.coverage, true);
         let (news, synced) = self.write(|state| {
             // One complaint per trouble: the words of a lost connection vary.
             let news = state.problem.is_none() || state.refused != refused;
@@ -190,15 +224,15 @@ impl Kind {
             (news, state.synced)
         });
         if news {
-            let resource = &self.resource.id;
+            let resource = &self.coverage;
             tracing::warn!(%resource, problem, synced, "watch fails, trying again");
         }
     }
 
     fn recovered(&self, metrics: &Metrics) {
-        metrics.set_failing(&self.resource.id, false);
+        metrics.set_failing(&self.coverage, false);
         if self.write(|state| state.problem.take()).is_some() {
-            tracing::info!(resource = %self.resource.id, "watch works again");
+            tracing::info!(resource = %self.coverage, "watch works again");
         }
     }
 

@@ -5,15 +5,13 @@ use std::sync::Arc;
 
 use kube::core::ObjectMeta;
 
-use crate::model::Selector;
+use crate::model::{IndexedObject, ObjectLabels, Selector};
 
-/// Labels of one object. Few, so a scan is faster than a map, and smaller.
-type Labels = Box<[(Arc<str>, Arc<str>)]>;
-
-/// Objects by namespace and name; the namespace is empty for kinds without.
+/// Objects by namespace and name; the namespace is empty for kinds without. Labels are few, so a
+/// scan is faster than a map, and smaller.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
-    namespaces: HashMap<Arc<str>, BTreeMap<Arc<str>, Labels>>,
+    namespaces: HashMap<Arc<str>, BTreeMap<Arc<str>, ObjectLabels>>,
     count: usize,
 }
 
@@ -98,12 +96,12 @@ impl Objects {
             Some(namespace) => self
                 .namespaces
                 .get(namespace)
-                .map_or_else(Vec::new, |objects| matching(objects, selector).collect()),
+                .map_or_else(Vec::new, |objects| names(objects, selector).collect()),
             None => {
                 let mut names: Vec<Arc<str>> = self
                     .namespaces
                     .values()
-                    .flat_map(|objects| matching(objects, selector))
+                    .flat_map(|objects| names(objects, selector))
                     .collect();
                 names.sort_unstable();
                 names.dedup();
@@ -111,23 +109,48 @@ impl Objects {
             }
         }
     }
+
+    /// Objects that match, by namespace, then by name. Without a namespace: of all of them.
+    pub(super) fn list(&self, namespace: Option<&str>, selector: &Selector) -> Vec<IndexedObject> {
+        let mut namespaces: Vec<_> = match namespace {
+            Some(namespace) => self
+                .namespaces
+                .get_key_value(namespace)
+                .into_iter()
+                .collect(),
+            None => self.namespaces.iter().collect(),
+        };
+        namespaces.sort_unstable_by_key(|(namespace, _)| *namespace);
+        let objects = namespaces.into_iter().flat_map(|(namespace, objects)| {
+            matching(objects, selector).map(move |(name, labels)| IndexedObject {
+                namespace: (!namespace.is_empty()).then(|| Arc::clone(namespace)),
+                name: Arc::clone(name),
+                labels: Arc::clone(labels),
+            })
+        });
+        objects.collect()
+    }
+}
+
+fn names<'a>(
+    objects: &'a BTreeMap<Arc<str>, ObjectLabels>,
+    selector: &'a Selector,
+) -> impl Iterator<Item = Arc<str>> + 'a {
+    matching(objects, selector).map(|(name, _)| Arc::clone(name))
 }
 
 fn matching<'a>(
-    objects: &'a BTreeMap<Arc<str>, Labels>,
+    objects: &'a BTreeMap<Arc<str>, ObjectLabels>,
     selector: &'a Selector,
-) -> impl Iterator<Item = Arc<str>> + 'a {
-    objects
-        .iter()
-        .filter(|(_, labels)| {
-            selector.matches(|wanted| {
-                labels
-                    .iter()
-                    .find(|(key, _)| &**key == wanted)
-                    .map(|(_, value)| &**value)
-            })
+) -> impl Iterator<Item = (&'a Arc<str>, &'a ObjectLabels)> + 'a {
+    objects.iter().filter(|(_, labels)| {
+        selector.matches(|wanted| {
+            labels
+                .iter()
+                .find(|(key, _)| &**key == wanted)
+                .map(|(_, value)| &**value)
         })
-        .map(|(name, _)| Arc::clone(name))
+    })
 }
 
 #[cfg(test)]
@@ -155,7 +178,7 @@ mod tests {
         (index, interner)
     }
 
-    fn names(objects: &Objects, namespace: Option<&str>, selector: &str) -> Vec<String> {
+    fn selected(objects: &Objects, namespace: Option<&str>, selector: &str) -> Vec<String> {
         let selector = Selector::parse(selector).unwrap();
         objects
             .select(namespace, &selector)
@@ -173,14 +196,31 @@ mod tests {
             mk_meta("bank", "web-0", &[("app", "web")]),
         ]);
         assert_eq!(objects.len(), 4);
-        assert_eq!(names(&objects, Some("shop"), "app=web"), ["web-0", "web-1"]);
-        assert_eq!(names(&objects, Some("shop"), "app=web,!tier"), ["web-1"]);
         assert_eq!(
-            names(&objects, Some("shop"), ""),
+            selected(&objects, Some("shop"), "app=web"),
+            ["web-0", "web-1"]
+        );
+        assert_eq!(selected(&objects, Some("shop"), "app=web,!tier"), ["web-1"]);
+        assert_eq!(
+            selected(&objects, Some("shop"), ""),
             ["db-0", "web-0", "web-1"]
         );
-        assert_eq!(names(&objects, Some("nowhere"), ""), [""; 0]);
-        assert_eq!(names(&objects, None, "app=web"), ["web-0", "web-1"]);
+        assert_eq!(selected(&objects, Some("nowhere"), ""), [""; 0]);
+        assert_eq!(selected(&objects, None, "app=web"), ["web-0", "web-1"]);
+        let listed = objects.list(None, &Selector::parse("app=web").unwrap());
+        let listed: Vec<String> = listed
+            .iter()
+            .map(|o| format!("{:?} {} {}", o.namespace.as_deref(), o.name, o.labels.len()))
+            .collect();
+        assert_eq!(
+            listed,
+            [
+                "Some(\"bank\") web-0 1",
+                "Some(\"shop\") web-0 2",
+                "Some(\"shop\") web-1 1"
+            ]
+        );
+        assert_eq!(objects.list(Some("nowhere"), &Selector::EVERYTHING), []);
     }
 
     #[test]
@@ -192,7 +232,7 @@ mod tests {
             &mut interner,
         );
         assert_eq!(objects.len(), 1);
-        assert_eq!(names(&objects, Some("shop"), "app=web"), [""; 0]);
+        assert_eq!(selected(&objects, Some("shop"), "app=web"), [""; 0]);
         objects.remove(&mk_meta("shop", "web-0", &[]));
         objects.remove(&mk_meta("shop", "web-0", &[]));
         assert_eq!(objects.len(), 0);

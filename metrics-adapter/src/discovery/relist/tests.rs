@@ -6,7 +6,8 @@ use super::*;
 use crate::config::RuleFile;
 use crate::discovery::Collision;
 use crate::model::{
-    GroupResource, MetricInfo, ObjectSourceError, QueryValue, ResourceType, Selector,
+    Consumer, GroupResource, IndexedObject, MetricInfo, ObjectSourceError, QueryValue,
+    ResourceType, Selector,
 };
 use crate::prometheus::{PrometheusError, SeriesShape};
 
@@ -96,20 +97,33 @@ impl ObjectSource for Pods {
     ) -> Result<Vec<Arc<str>>, ObjectSourceError> {
         unreachable!("relisting selects nothing")
     }
+
+    fn consumers(
+        &self,
+        _: Consumer,
+        _: Option<&str>,
+        _: &Selector,
+    ) -> Result<Vec<IndexedObject>, ObjectSourceError> {
+        unreachable!("relisting selects nothing")
+    }
 }
 
-/// One rule per pair of series query and API name.
-fn mk_rules(rules: &[(&str, &str)]) -> Vec<Arc<Rule>> {
-    let text: String = rules
-        .iter()
-        .map(|(query, name)| {
-            format!(
-                "- {{seriesQuery: {query}, metricsQuery: x, name: {{as: {name}}}, resources: \
-                 {{overrides: {{pod: {{resource: pod}}, ns: {{resource: namespace}}}}}}}}\n"
-            )
-        })
-        .collect();
-    crate::rules::compile(&RuleFile::parse(&format!("rules:\n{text}")).unwrap()).unwrap()
+/// One rule per pair of series query and API name; an external one where the name begins with
+/// `+`.
+fn mk_rules(rules: &[(&str, &str)]) -> Arc<RuleSet> {
+    let (mut custom, mut external) = (String::new(), String::new());
+    for (query, name) in rules {
+        let (text, name) = match name.strip_prefix('+') {
+            Some(name) => (&mut external, name),
+            None => (&mut custom, *name),
+        };
+        text.push_str(&format!(
+            "- {{seriesQuery: {query}, metricsQuery: x, name: {{as: {name}}}, resources: \
+             {{overrides: {{pod: {{resource: pod}}, ns: {{resource: namespace}}}}}}}}\n"
+        ));
+    }
+    let text = format!("rules:\n{custom}externalRules:\n{external}");
+    Arc::new(crate::rules::compile(&RuleFile::parse(&text).unwrap()).unwrap())
 }
 
 fn start(fake: &Arc<Fake>, rules: &[(&str, &str)]) -> (Arc<State>, CancellationToken) {
@@ -225,6 +239,45 @@ async fn the_later_rule_wins_and_the_collision_is_told() {
             loser: "rules[0] (ops)".to_owned(),
         }]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn external_metrics_are_listed_by_name_alone() {
+    let fake = Arc::new(Fake::default());
+    fake.set("q", Ok(vec!["pod", "ns", "job"]));
+    fake.set("r", Ok(vec![]));
+    let rules = [("q", "+b"), ("r", "+a"), ("q", "ops"), ("q", "+b")];
+    let (state, _stop) = start(&fake, &rules);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let catalog = state.catalog();
+    assert_eq!(names(&state), ["namespaces/ops", "pods/ops ns"]);
+    let external: Vec<&str> = catalog.external_list().iter().map(AsRef::as_ref).collect();
+    assert_eq!((external, catalog.len()), (vec!["a", "b"], 4));
+    let entry = catalog.get_external("b").unwrap();
+    assert_eq!(
+        (entry.rule.id().as_ref(), entry.series.as_ref()),
+        ("externalRules[2]", "ops")
+    );
+    assert!(catalog.get_external("ops").is_none());
+    assert_eq!(
+        catalog.collisions(),
+        [Collision {
+            metric: "external/b".to_owned(),
+            winner: "externalRules[2] (ops)".to_owned(),
+            loser: "externalRules[0] (ops)".to_owned(),
+        }]
+    );
+    let health: Vec<String> = state.health().iter().map(|h| h.rule.to_string()).collect();
+    assert_eq!(
+        health,
+        [
+            "rules[0]",
+            "externalRules[0]",
+            "externalRules[1]",
+            "externalRules[2]"
+        ]
+    );
+    assert_eq!(fake.asked("q").len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

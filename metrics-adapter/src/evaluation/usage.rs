@@ -1,0 +1,298 @@
+//! Usage of nodes and pods: one pair of queries per namespace, for CPU and memory.
+//!
+//! Follows prometheus-adapter's `resourceprovider`: whoever lacks CPU or memory is left out; a
+//! container that has one of the two has 0 of the other.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use futures::stream;
+use jiff::Timestamp;
+
+use super::value::{self, Unusable};
+use super::{Evaluator, no_vector, query_failed};
+use crate::model::{
+    Amount, Consumer, Format, GroupResource, IndexedObject, MetricsApi, NodeUsage, ObjectSource,
+    ObjectSourceError, PodUsage, ProviderError, Quantity, QueryValue, ResourceType, Sample,
+    Selector, Usage, UsageQuery,
+};
+use crate::prometheus::QueryClient;
+use crate::rules::{ResourceRule, ResourceRules, UsageScope};
+
+/// Namespaces that are asked about at once, so that one list of all pods does not take every
+/// slot of the Prometheus client from the HPAs.
+const NAMESPACES_AT_ONCE: usize = 8;
+
+/// Objects of one namespace (or nodes), and what Prometheus told of them.
+struct Asked {
+    objects: Vec<IndexedObject>,
+    cpu: Found,
+    memory: Found,
+}
+
+/// The answer to one query; nothing where the file has no query.
+#[derive(Default)]
+struct Found {
+    result: Option<Arc<QueryValue>>,
+    /// The label that carries the objects' names.
+    label: String,
+}
+
+impl Found {
+    fn by_name(&self) -> HashMap<&str, Vec<&Sample>> {
+        let mut by_name: HashMap<&str, Vec<&Sample>> = HashMap::new();
+        if let Some(QueryValue::Vector(samples)) = self.result.as_deref() {
+            for sample in samples {
+                // A sample without the label counts for the object called "", which nobody is.
+                let name = sample.labels.get(self.label.as_str());
+                by_name
+                    .entry(name.map_or("", AsRef::as_ref))
+                    .or_default()
+                    .push(sample);
+            }
+        }
+        by_name
+    }
+}
+
+impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
+    pub(super) async fn node_usage(
+        &self,
+        query: UsageQuery,
+    ) -> Result<Vec<NodeUsage>, ProviderError> {
+        self.usage(Consumer::Node, query, |rules, cpu, memory| {
+            // Of several samples for one node the first one counts.
+            let (cpu, memory) = (*cpu.first()?, *memory.first()?);
+            let amount = Amount {
+                cpu: self.used(&rules.cpu, cpu, Format::DecimalSi)?,
+                memory: self.used(&rules.memory, memory, Format::BinarySi)?,
+            };
+            Some((amount, cpu.timestamp.min(memory.timestamp)))
+        })
+        .await
+    }
+
+    pub(super) async fn pod_usage(
+        &self,
+        query: UsageQuery,
+    ) -> Result<Vec<PodUsage>, ProviderError> {
+        self.usage(Consumer::Pod, query, |rules, cpu, memory| {
+            let mut containers: BTreeMap<Arc<str>, Amount> = BTreeMap::new();
+            for sample in cpu {
+                let used = self.used(&rules.cpu, sample, Format::DecimalSi)?;
+                container(&mut containers, &rules.cpu, sample).cpu = used;
+            }
+            for sample in memory {
+                let used = self.used(&rules.memory, sample, Format::BinarySi)?;
+                container(&mut containers, &rules.memory, sample).memory = used;
+            }
+            let earliest = cpu.iter().chain(memory).map(|sample| sample.timestamp);
+            Some((containers, earliest.min()?))
+        })
+        .await
+    }
+
+    /// Selects, asks, and has `cut` make an amount and its time of each object's samples.
+    async fn usage<A>(
+        &self,
+        consumer: Consumer,
+        query: UsageQuery,
+        cut: impl Fn(&ResourceRules, &[&Sample], &[&Sample]) -> Option<(A, Timestamp)>,
+    ) -> Result<Vec<Usage<A>>, ProviderError> {
+        let resource = consumer.resource();
+        let kind = self
+            .objects
+            .resolve(&resource.group, &resource.resource)
+            .ok_or(ProviderError::Objects(ObjectSourceError::NotSynced(
+                resource,
+            )))?;
+        let Some(rules) = &self.rules.resource else {
+            return Ok(Vec::new());
+        };
+        let objects = self.consumers(consumer, &query)?;
+        let mut usages = Vec::new();
+        for asked in self.ask_all(rules, consumer, &kind, objects).await? {
+            let (cpu, memory) = (asked.cpu.by_name(), asked.memory.by_name());
+            for object in &asked.objects {
+                let name = object.name.as_ref();
+                let (Some(cpu), Some(memory)) = (cpu.get(name), memory.get(name)) else {
+                    continue;
+                };
+                if let Some((amount, timestamp)) = cut(rules, cpu, memory) {
+                    usages.push(Usage {
+                        object: object.clone(),
+                        timestamp,
+                        window: rules.window,
+                        amount,
+                    });
+                }
+            }
+        }
+        match query {
+            UsageQuery::One { namespace, name } if usages.is_empty() => {
+                // The words of metrics-server for objects that exist.
+                let (resource, name) = match namespace {
+                    Some(namespace) => ("podmetrics", format!("{namespace}/{name}")),
+                    None => ("nodemetrics", name.to_string()),
+                };
+                Err(ProviderError::ObjectNotFound {
+                    resource: GroupResource::new("metrics.k8s.io", resource),
+                    name,
+                })
+            }
+            _ => Ok(usages),
+        }
+    }
+
+    fn consumers(
+        &self,
+        consumer: Consumer,
+        query: &UsageQuery,
+    ) -> Result<Vec<IndexedObject>, ProviderError> {
+        let list = |namespace: Option<&str>, labels: &Selector| {
+            self.objects
+                .consumers(consumer, namespace, labels)
+                .map_err(ProviderError::Objects)
+        };
+        match query {
+            UsageQuery::One { namespace, name } => {
+                let mut objects = list(namespace.as_deref(), &Selector::EVERYTHING)?;
+                objects.retain(|object| object.name == *name);
+                if objects.is_empty() {
+                    return Err(ProviderError::ObjectNotFound {
+                        resource: consumer.resource(),
+                        name: name.to_string(),
+                    });
+                }
+                Ok(objects)
+            }
+            UsageQuery::List {
+                namespace,
+                labels,
+                fields,
+            } => {
+                let mut objects = list(namespace.as_deref(), labels)?;
+                objects.retain(|object| {
+                    let namespace = object.namespace.as_deref().unwrap_or_default();
+                    fields.matches(namespace, &object.name)
+                });
+                Ok(objects)
+            }
+        }
+    }
+
+    /// Asks namespace by namespace. A namespace that fails is left out, unless all of them do.
+    async fn ask_all(
+        &self,
+        rules: &ResourceRules,
+        consumer: Consumer,
+        kind: &ResourceType,
+        objects: Vec<IndexedObject>,
+    ) -> Result<Vec<Asked>, ProviderError> {
+        let mut namespaces: BTreeMap<Option<Arc<str>>, Vec<IndexedObject>> = BTreeMap::new();
+        for object in objects {
+            namespaces
+                .entry(object.namespace.clone())
+                .or_default()
+                .push(object);
+        }
+        let questions: Vec<_> = namespaces
+            .into_values()
+            .map(|objects| self.ask(rules, consumer, kind, objects))
+            .collect();
+        let answers: Vec<Result<Asked, ProviderError>> = stream::iter(questions)
+            .buffered(NAMESPACES_AT_ONCE)
+            .collect()
+            .await;
+        let (mut asked, mut failure) = (Vec::new(), None);
+        for answer in answers {
+            match answer {
+                Ok(answer) => asked.push(answer),
+                Err(error) => failure = Some(error),
+            }
+        }
+        match failure {
+            Some(error) if asked.is_empty() => Err(error),
+            _ => Ok(asked),
+        }
+    }
+
+    async fn ask(
+        &self,
+        rules: &ResourceRules,
+        consumer: Consumer,
+        kind: &ResourceType,
+        objects: Vec<IndexedObject>,
+    ) -> Result<Asked, ProviderError> {
+        let names: Vec<Arc<str>> = objects.iter().map(|o| Arc::clone(&o.name)).collect();
+        let scope = UsageScope {
+            consumer,
+            resource: kind,
+            namespace: objects.first().and_then(|o| o.namespace.as_deref()),
+            names: &names,
+        };
+        let (cpu, memory) = futures::try_join!(
+            self.ask_one(&rules.cpu, &scope),
+            self.ask_one(&rules.memory, &scope)
+        )?;
+        Ok(Asked {
+            objects,
+            cpu,
+            memory,
+        })
+    }
+
+    async fn ask_one(
+        &self,
+        rule: &ResourceRule,
+        scope: &UsageScope<'_>,
+    ) -> Result<Found, ProviderError> {
+        let resolve = |group: &str, name: &str| self.objects.resolve(group, name);
+        let failed = |error| {
+            let metric: Arc<str> = scope.resource.id.to_string().into();
+            query_failed(&metric, rule.id(), &error)
+        };
+        let Some(promql) = rule.query(scope, &resolve).map_err(failed)? else {
+            return Ok(Found::default());
+        };
+        let label = rule
+            .associate(&resolve)
+            .and_then(|association| association.label(scope.resource))
+            .map_err(|error| failed(error.into()))?;
+        let result = self.query(rule.id(), promql).await?;
+        if matches!(result.as_ref(), QueryValue::Scalar { .. }) {
+            return Err(no_vector(rule.id()));
+        }
+        Ok(Found {
+            result: Some(result),
+            label,
+        })
+    }
+
+    /// NaN and what is negative count as 0. `None` for what no quantity can hold: its object is
+    /// left out.
+    fn used(&self, rule: &ResourceRule, sample: &Sample, format: Format) -> Option<Quantity> {
+        if sample.value.is_nan() || sample.value < 0.0 {
+            return Some(Quantity::ZERO.with_format(format));
+        }
+        value::quantity(sample.value)
+            .map(|quantity| quantity.with_format(format))
+            .inspect_err(|unusable: &Unusable| {
+                self.left_out(MetricsApi::Resource, rule.id(), *unusable);
+            })
+            .ok()
+    }
+}
+
+/// The amounts of the container that a sample is of; of several samples the last one counts.
+fn container<'a>(
+    containers: &'a mut BTreeMap<Arc<str>, Amount>,
+    rule: &ResourceRule,
+    sample: &Sample,
+) -> &'a mut Amount {
+    let name = sample.labels.get(rule.container_label()).cloned();
+    containers
+        .entry(name.unwrap_or_default())
+        .or_insert(Amount::ZERO)
+}

@@ -1,0 +1,147 @@
+//! `resourceRules`: the queries for CPU and memory of nodes and containers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::association::{Association, AssociationError, ResourceLabels};
+use super::promql::{self, Matchers, QueryError};
+use super::template::Template;
+use super::{Resolve, RuleError};
+use crate::config;
+use crate::model::{Consumer, ResourceType};
+
+/// All of them, compiled.
+#[derive(Debug)]
+pub struct ResourceRules {
+    /// CPU, in cores.
+    pub cpu: ResourceRule,
+    /// Memory, in bytes.
+    pub memory: ResourceRule,
+    /// The time that the queries look back on; told to clients.
+    pub window: Duration,
+}
+
+impl ResourceRules {
+    /// Compiles the section of the file.
+    ///
+    /// # Errors
+    /// [`RuleError`], naming the place and the field.
+    pub fn compile(rules: &config::ResourceRules) -> Result<Self, RuleError> {
+        Ok(Self {
+            cpu: ResourceRule::compile("resourceRules.cpu", &rules.cpu)?,
+            memory: ResourceRule::compile("resourceRules.memory", &rules.memory)?,
+            window: rules.window.get(),
+        })
+    }
+
+    /// The fields without which nodes, or pods, have no metrics. prometheus-adapter serves
+    /// empty lists then, and so do we, but it is worth a word.
+    pub fn missing_queries(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        for rule in [&self.cpu, &self.memory] {
+            for (field, query) in [
+                ("containerQuery", &rule.containers),
+                ("nodeQuery", &rule.nodes),
+            ] {
+                if query.is_none() {
+                    missing.push(format!("{}.{field}", rule.id));
+                }
+            }
+        }
+        missing
+    }
+}
+
+/// The rule of one resource (CPU or memory).
+#[derive(Debug)]
+pub struct ResourceRule {
+    id: Arc<str>,
+    containers: Option<Template>,
+    nodes: Option<Template>,
+    labels: ResourceLabels,
+    container_label: String,
+}
+
+/// What usage is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct UsageScope<'a> {
+    /// Nodes, or the containers of pods.
+    pub consumer: Consumer,
+    /// Their kind.
+    pub resource: &'a ResourceType,
+    /// The namespace; `None` for nodes.
+    pub namespace: Option<&'a str>,
+    /// Names of the objects, at least one.
+    pub names: &'a [Arc<str>],
+}
+
+impl ResourceRule {
+    fn compile(id: &str, rule: &config::ResourceRule) -> Result<Self, RuleError> {
+        let query = |field: &'static str, text: &str| {
+            if text.trim().is_empty() {
+                return Ok(None);
+            }
+            super::metrics_query(id, field, text).map(Some)
+        };
+        Ok(Self {
+            id: id.into(),
+            containers: query("containerQuery", &rule.container_query)?,
+            nodes: query("nodeQuery", &rule.node_query)?,
+            labels: ResourceLabels::compile(id, &rule.resources)?,
+            container_label: rule.container_label.clone(),
+        })
+    }
+
+    /// The rule's place in its file.
+    pub fn id(&self) -> &Arc<str> {
+        &self.id
+    }
+
+    /// The label that carries a container's name; may be empty.
+    pub fn container_label(&self) -> &str {
+        &self.container_label
+    }
+
+    /// Binds the label mapping to the resources that the cluster knows now.
+    ///
+    /// # Errors
+    /// [`AssociationError`] when an override names a resource that nobody serves.
+    pub fn associate<'a>(
+        &'a self,
+        resolve: Resolve<'a>,
+    ) -> Result<Association<'a>, AssociationError> {
+        self.labels.associate(resolve)
+    }
+
+    /// The PromQL that asks for usage, grouped by object, and by container for pods; `None`
+    /// where the file has no query.
+    ///
+    /// # Errors
+    /// [`QueryError`]: the rule's fault.
+    pub fn query(
+        &self,
+        scope: &UsageScope<'_>,
+        resolve: Resolve<'_>,
+    ) -> Result<Option<String>, QueryError> {
+        let template = match scope.consumer {
+            Consumer::Node => &self.nodes,
+            Consumer::Pod => &self.containers,
+        };
+        let Some(template) = template else {
+            return Ok(None);
+        };
+        let association = self.associate(resolve)?;
+        let mut matchers = Matchers::default();
+        matchers.namespace(&association, scope.namespace)?;
+        let label = association.label(scope.resource)?;
+        matchers.names(&label, scope.names);
+        let mut group_by = vec![label];
+        if scope.consumer == Consumer::Pod && !self.container_label.is_empty() {
+            group_by.push(self.container_label.clone());
+        }
+        Ok(Some(promql::render(template, "", matchers, group_by)?))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! The adapter without its HTTPS front: rules, discovery, evaluation and API, put together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use http::Request;
+use http_body_util::BodyExt;
+use metrics_adapter::api;
+use metrics_adapter::config::RuleFile;
+use metrics_adapter::discovery::{self, Relister, State};
+use metrics_adapter::evaluation::{self, Evaluator};
+use metrics_adapter::prometheus::{Client, Metrics, Options, Verb};
+use metrics_adapter::rules;
+use prometheus_client::registry::Registry;
+use serde_json::Value;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tower::ServiceExt;
+
+use crate::cluster::Cluster;
+
+pub(crate) struct Adapter {
+    pub(crate) routes: axum::Router,
+    pub(crate) state: Arc<State>,
+    _stop: DropGuard,
+}
+
+impl Adapter {
+    /// Starts with the text of a rules file, against the Prometheus at a URL.
+    pub(crate) fn start(rules: &str, url: &str, verb: Verb) -> Self {
+        let mut registry = Registry::default();
+        let options = Options {
+            url: url.parse().unwrap(),
+            verb,
+            headers: Vec::new(),
+            token_file: None,
+            ca_file: None,
+            client_certificate: None,
+            timeout: Duration::from_secs(5),
+            concurrency: 4,
+            max_body: 1 << 20,
+        };
+        let client = Arc::new(Client::new(options, Metrics::register(&mut registry)).unwrap());
+        let rules = rules::compile(&RuleFile::parse(rules).unwrap()).unwrap();
+        let rules = Arc::new(rules);
+        let options = discovery::Options {
+            interval: Duration::from_secs(60),
+            max_age: Duration::from_secs(60),
+        };
+        let objects = Arc::new(Cluster);
+        let relister = Relister::new(
+            Arc::clone(&client),
+            Arc::clone(&objects),
+            Arc::clone(&rules),
+            options,
+            discovery::Metrics::register(&mut registry),
+        );
+        let (state, stop) = (relister.state(), CancellationToken::new());
+        #[allow(clippy::disallowed_methods)] // Ends with the test's runtime.
+        tokio::spawn(relister.run(stop.clone()));
+        let evaluator = Evaluator::new(
+            client,
+            objects,
+            rules,
+            Arc::clone(&state),
+            evaluation::Metrics::register(&mut registry),
+        );
+        let routes = api::router(Arc::new(evaluator), api::Metrics::register(&mut registry));
+        Self {
+            routes,
+            state,
+            _stop: stop.drop_guard(),
+        }
+    }
+
+    /// Waits until so many metrics are listed, external ones included.
+    pub(crate) async fn listed(&self, metrics: usize) {
+        for _ in 0..100 {
+            if self.state.catalog().len() == metrics {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!(
+            "not {metrics} metrics after 10 s: {:?}",
+            self.state.catalog()
+        );
+    }
+
+    /// The answer to a path below `/apis/`.
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
+        let uri = format!("/apis/{path}");
+        let request = Request::builder().uri(uri).body(Body::empty()).unwrap();
+        let response = self.routes.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+}
