@@ -53,6 +53,10 @@ setup: testbed ## install the Debian packages that the tests need; build Kuberne
 unit: ## unit and integration tests, with a real Prometheus
 	cargo test --workspace --quiet
 
+.PHONY: golden
+golden: ## make the golden vectors of the rules language anew, with Go's own libraries
+	cd metrics-adapter/tests/golden/generate && go run . ..
+
 .PHONY: rules
 rules: ## the Prometheus rules, with promtool
 	promtool check rules prometheus-rules/*.yaml
