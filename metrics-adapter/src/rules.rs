@@ -14,14 +14,13 @@ pub mod template;
 
 use std::sync::Arc;
 
-pub use association::{Association, AssociationError, is_root};
+pub use association::{Association, AssociationError, ResourceLabels, is_root};
 pub use promql::{ExternalScope, QueryError, QueryScope};
 pub use resource::{ResourceRule, ResourceRules, UsageScope};
 pub use template::TemplateError;
 
 use crate::config::{DiscoveryRule, RuleFile};
 use crate::model::ResourceType;
-use association::ResourceLabels;
 use filter::SeriesFilters;
 use naming::Naming;
 use template::Template;
@@ -125,27 +124,22 @@ impl Rule {
             .flatten()
     }
 
-    /// Binds the label mapping to the resources that the cluster knows now.
-    ///
-    /// # Errors
-    /// [`AssociationError`] when an override names a resource that nobody serves.
-    pub fn associate<'a>(
-        &'a self,
-        resolve: Resolve<'a>,
-    ) -> Result<Association<'a>, AssociationError> {
-        self.labels.associate(resolve)
+    /// The label mapping.
+    pub fn labels(&self) -> &ResourceLabels {
+        &self.labels
     }
 
-    /// The PromQL that answers a request for a metric of objects.
+    /// The PromQL that answers a request for a metric of objects; the association is the bound
+    /// label mapping of this rule.
     ///
     /// # Errors
     /// [`QueryError`], saying whose fault it is: the request's or the rule's.
     pub fn query(
         &self,
+        association: &Association<'_>,
         scope: &QueryScope<'_>,
-        resolve: Resolve<'_>,
     ) -> Result<String, QueryError> {
-        promql::build(&self.metrics_query, &self.associate(resolve)?, scope)
+        promql::build(&self.metrics_query, association, scope)
     }
 
     /// The PromQL that answers a request for an external metric. The namespace only counts where
@@ -155,14 +149,14 @@ impl Rule {
     /// [`QueryError`], saying whose fault it is: the request's or the rule's.
     pub fn external_query(
         &self,
+        association: &Association<'_>,
         scope: &ExternalScope<'_>,
-        resolve: Resolve<'_>,
     ) -> Result<String, QueryError> {
         let scope = ExternalScope {
             namespace: scope.namespace.filter(|_| self.namespaced),
             ..*scope
         };
-        promql::build_external(&self.metrics_query, &self.associate(resolve)?, &scope)
+        promql::build_external(&self.metrics_query, association, &scope)
     }
 }
 

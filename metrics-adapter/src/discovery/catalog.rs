@@ -61,7 +61,7 @@ impl Catalog {
         let mut refused = Vec::new();
         let resolve = |group: &str, resource: &str| objects.resolve(group, resource);
         for (rule, set) in custom {
-            match rule.associate(&resolve) {
+            match rule.labels().associate(&resolve) {
                 Ok(association) => {
                     for (shape, metric) in named(rule, set) {
                         catalog.add(rule, &association, shape, &metric);

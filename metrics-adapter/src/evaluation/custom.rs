@@ -9,7 +9,7 @@ use crate::model::{
     ResourceType, Target,
 };
 use crate::prometheus::QueryClient;
-use crate::rules::QueryScope;
+use crate::rules::{QueryError, QueryScope, Rule};
 
 impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     pub(super) async fn custom_values(
@@ -43,20 +43,9 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             // As prometheus-adapter: no objects, no metric.
             return Err(not_found(described));
         }
-        let scope = QueryScope {
-            series,
-            resource: &resource,
-            namespace: query.namespace.as_deref(),
-            metric_selector: &query.metric_selector,
-            names: &names,
-        };
-        let resolve = |group: &str, name: &str| self.objects.resolve(group, name);
-        let failed = |error| super::query_failed(&query.metric, rule.id(), &error);
-        let promql = rule.query(&scope, &resolve).map_err(failed)?;
-        let label = rule
-            .associate(&resolve)
-            .and_then(|association| association.label(&resource))
-            .map_err(|error| failed(error.into()))?;
+        let (promql, label) = self
+            .custom_query(&query, &resource, rule, series, &names)
+            .map_err(|error| super::query_failed(&query.metric, rule.id(), &error))?;
         let result = self.query(rule.id(), promql).await?;
         let QueryValue::Vector(samples) = result.as_ref() else {
             return Err(super::no_vector(rule.id()));
@@ -74,6 +63,29 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             Target::Name(_) if values.is_empty() => Err(not_found(described)),
             _ => Ok(values),
         }
+    }
+
+    /// The query, and the label that will carry the objects' names in its result.
+    fn custom_query(
+        &self,
+        query: &MetricQuery,
+        resource: &ResourceType,
+        rule: &Rule,
+        series: &str,
+        names: &[Arc<str>],
+    ) -> Result<(String, String), QueryError> {
+        let resolve = |group: &str, name: &str| self.objects.resolve(group, name);
+        let association = rule.labels().associate(&resolve)?;
+        let label = association.label(resource)?;
+        let scope = QueryScope {
+            series,
+            label: &label,
+            namespace: query.namespace.as_deref(),
+            metric_selector: &query.metric_selector,
+            names,
+        };
+        let promql = rule.query(&association, &scope)?;
+        Ok((promql, label))
     }
 
     fn selected(

@@ -11,7 +11,7 @@ use crate::model::{
     ExternalQuery, ExternalValue, MetricsApi, ObjectSource, ProviderError, QueryValue,
 };
 use crate::prometheus::QueryClient;
-use crate::rules::ExternalScope;
+use crate::rules::{ExternalScope, QueryError};
 
 impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     pub(super) async fn external_values(
@@ -33,7 +33,10 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         };
         let resolve = |group: &str, name: &str| self.objects.resolve(group, name);
         let promql = rule
-            .external_query(&scope, &resolve)
+            .labels()
+            .associate(&resolve)
+            .map_err(QueryError::from)
+            .and_then(|association| rule.external_query(&association, &scope))
             .map_err(|error| super::query_failed(&query.metric, rule.id(), &error))?;
         let result = self.query(rule.id(), promql).await?;
         let item = |labels: Option<Labels>, value: f64, timestamp: Timestamp| {

@@ -18,7 +18,7 @@ use crate::model::{
     Selector, Usage, UsageQuery,
 };
 use crate::prometheus::QueryClient;
-use crate::rules::{ResourceRule, ResourceRules, UsageScope};
+use crate::rules::{QueryError, ResourceRule, ResourceRules, UsageScope};
 
 /// Namespaces that are asked about at once, so that one list of all pods does not take every
 /// slot of the Prometheus client from the HPAs.
@@ -225,16 +225,9 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         kind: &ResourceType,
         objects: Vec<IndexedObject>,
     ) -> Result<Asked, ProviderError> {
-        let names: Vec<Arc<str>> = objects.iter().map(|o| Arc::clone(&o.name)).collect();
-        let scope = UsageScope {
-            consumer,
-            resource: kind,
-            namespace: objects.first().and_then(|o| o.namespace.as_deref()),
-            names: &names,
-        };
         let (cpu, memory) = futures::try_join!(
-            self.ask_one(&rules.cpu, &scope),
-            self.ask_one(&rules.memory, &scope)
+            self.ask_one(&rules.cpu, consumer, kind, &objects),
+            self.ask_one(&rules.memory, consumer, kind, &objects)
         )?;
         Ok(Asked {
             objects,
@@ -246,20 +239,20 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     async fn ask_one(
         &self,
         rule: &ResourceRule,
-        scope: &UsageScope<'_>,
+        consumer: Consumer,
+        kind: &ResourceType,
+        objects: &[IndexedObject],
     ) -> Result<Found, ProviderError> {
-        let resolve = |group: &str, name: &str| self.objects.resolve(group, name);
         let failed = |error| {
-            let metric: Arc<str> = scope.resource.id.to_string().into();
+            let metric: Arc<str> = kind.id.to_string().into();
             query_failed(&metric, rule.id(), &error)
         };
-        let Some(promql) = rule.query(scope, &resolve).map_err(failed)? else {
+        let Some((promql, label)) = self
+            .usage_query(rule, consumer, kind, objects)
+            .map_err(failed)?
+        else {
             return Ok(Found::default());
         };
-        let label = rule
-            .associate(&resolve)
-            .and_then(|association| association.label(scope.resource))
-            .map_err(|error| failed(error.into()))?;
         let result = self.query(rule.id(), promql).await?;
         if matches!(result.as_ref(), QueryValue::Scalar { .. }) {
             return Err(no_vector(rule.id()));
@@ -268,6 +261,31 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             result: Some(result),
             label,
         })
+    }
+
+    /// The query, and the label that will carry the objects' names in its result.
+    fn usage_query(
+        &self,
+        rule: &ResourceRule,
+        consumer: Consumer,
+        kind: &ResourceType,
+        objects: &[IndexedObject],
+    ) -> Result<Option<(String, String)>, QueryError> {
+        if !rule.asks(consumer) {
+            return Ok(None);
+        }
+        let resolve = |group: &str, name: &str| self.objects.resolve(group, name);
+        let association = rule.labels().associate(&resolve)?;
+        let label = association.label(kind)?;
+        let names: Vec<Arc<str>> = objects.iter().map(|o| Arc::clone(&o.name)).collect();
+        let scope = UsageScope {
+            consumer,
+            label: &label,
+            namespace: objects.first().and_then(|o| o.namespace.as_deref()),
+            names: &names,
+        };
+        let promql = rule.query(&association, &scope)?;
+        Ok(promql.map(|promql| (promql, label)))
     }
 
     /// NaN and what is negative count as 0. `None` for what no quantity can hold: its object is

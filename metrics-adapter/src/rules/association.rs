@@ -26,7 +26,7 @@ pub enum AssociationError {
 
 /// A rule's `resources`, compiled.
 #[derive(Debug)]
-pub(super) struct ResourceLabels {
+pub struct ResourceLabels {
     overrides: Vec<(String, GroupResourceName)>,
     template: Option<LabelTemplate>,
 }
@@ -51,11 +51,27 @@ impl ResourceLabels {
     }
 
     /// Binds the labels to the resources that the cluster knows now.
-    pub(super) fn associate<'a>(
+    ///
+    /// # Errors
+    /// [`AssociationError`] when an override names a resource that nobody serves.
+    pub fn associate<'a>(
         &'a self,
         resolve: Resolve<'a>,
     ) -> Result<Association<'a>, AssociationError> {
-        Association::bind(&self.overrides, self.template.as_ref(), resolve)
+        let bind = |(label, name): &'a (String, GroupResourceName)| {
+            resolve(&name.group, &name.resource)
+                .map(|found| (label.as_str(), found))
+                .ok_or_else(|| AssociationError::UnknownResource {
+                    label: label.clone(),
+                    wanted: format!("{}/{}", name.group, name.resource),
+                })
+        };
+        let overrides = self.overrides.iter().map(bind).collect::<Result<_, _>>()?;
+        Ok(Association {
+            overrides,
+            template: self.template.as_ref(),
+            resolve,
+        })
     }
 }
 
@@ -136,28 +152,7 @@ impl std::fmt::Debug for Association<'_> {
     }
 }
 
-impl<'a> Association<'a> {
-    fn bind(
-        overrides: &'a [(String, GroupResourceName)],
-        template: Option<&'a LabelTemplate>,
-        resolve: Resolve<'a>,
-    ) -> Result<Self, AssociationError> {
-        let bind = |(label, name): &'a (String, GroupResourceName)| {
-            resolve(&name.group, &name.resource)
-                .map(|found| (label.as_str(), found))
-                .ok_or_else(|| AssociationError::UnknownResource {
-                    label: label.clone(),
-                    wanted: format!("{}/{}", name.group, name.resource),
-                })
-        };
-        let overrides = overrides.iter().map(bind).collect::<Result<_, _>>()?;
-        Ok(Self {
-            overrides,
-            template,
-            resolve,
-        })
-    }
-
+impl Association<'_> {
     /// The resources that a series with these labels describes, and whether its metrics are
     /// namespaced, by prometheus-adapter's rule: they are as soon as the series carries a label
     /// that is not one of namespace, node and persistent volume. Labels that have the template's

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::association::{Association, AssociationError};
 use super::template::{FieldType, Fields, Scope, Template, TemplateError, Value};
-use crate::model::{Operator, Requirement, ResourceType, Selector};
+use crate::model::{Operator, Requirement, Selector};
 
 /// The fields of `metricsQuery`.
 pub(super) const FIELDS: Fields = &[
@@ -21,8 +21,8 @@ pub(super) const FIELDS: Fields = &[
 pub struct QueryScope<'a> {
     /// Series name.
     pub series: &'a str,
-    /// The kind of object.
-    pub resource: &'a ResourceType,
+    /// The label that carries the objects' names.
+    pub label: &'a str,
     /// The namespace; `None` for root-scoped requests.
     pub namespace: Option<&'a str>,
     /// Restriction on the series' labels.
@@ -112,9 +112,9 @@ pub(super) fn build(
     let mut matchers = Matchers::default();
     matchers.selector(scope.metric_selector)?;
     matchers.namespace(association, scope.namespace)?;
-    let label = association.label(scope.resource)?;
-    matchers.names(&label, scope.names);
-    Ok(render(template, scope.series, matchers, vec![label])?)
+    matchers.names(scope.label, scope.names);
+    let group_by = vec![scope.label.to_owned()];
+    Ok(render(template, scope.series, matchers, group_by)?)
 }
 
 /// Builds the query for an external metric, which is grouped by nothing.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::association::{Association, AssociationError, ResourceLabels};
+use super::RuleError;
+use super::association::{Association, ResourceLabels};
 use super::promql::{self, Matchers, QueryError};
 use super::template::Template;
-use super::{Resolve, RuleError};
 use crate::config;
-use crate::model::{Consumer, ResourceType};
+use crate::model::Consumer;
 
 /// All of them, compiled.
 #[derive(Debug)]
@@ -67,8 +67,8 @@ pub struct ResourceRule {
 pub struct UsageScope<'a> {
     /// Nodes, or the containers of pods.
     pub consumer: Consumer,
-    /// Their kind.
-    pub resource: &'a ResourceType,
+    /// The label that carries their names.
+    pub label: &'a str,
     /// The namespace; `None` for nodes.
     pub namespace: Option<&'a str>,
     /// Names of the objects, at least one.
@@ -102,40 +102,40 @@ impl ResourceRule {
         &self.container_label
     }
 
-    /// Binds the label mapping to the resources that the cluster knows now.
-    ///
-    /// # Errors
-    /// [`AssociationError`] when an override names a resource that nobody serves.
-    pub fn associate<'a>(
-        &'a self,
-        resolve: Resolve<'a>,
-    ) -> Result<Association<'a>, AssociationError> {
-        self.labels.associate(resolve)
+    /// The label mapping.
+    pub fn labels(&self) -> &ResourceLabels {
+        &self.labels
+    }
+
+    /// Whether the file has a query for nodes, or for the containers of pods.
+    pub fn asks(&self, consumer: Consumer) -> bool {
+        self.template(consumer).is_some()
+    }
+
+    fn template(&self, consumer: Consumer) -> Option<&Template> {
+        match consumer {
+            Consumer::Node => self.nodes.as_ref(),
+            Consumer::Pod => self.containers.as_ref(),
+        }
     }
 
     /// The PromQL that asks for usage, grouped by object, and by container for pods; `None`
-    /// where the file has no query.
+    /// where the file has no query. The association is the bound label mapping of this rule.
     ///
     /// # Errors
     /// [`QueryError`]: the rule's fault.
     pub fn query(
         &self,
+        association: &Association<'_>,
         scope: &UsageScope<'_>,
-        resolve: Resolve<'_>,
     ) -> Result<Option<String>, QueryError> {
-        let template = match scope.consumer {
-            Consumer::Node => &self.nodes,
-            Consumer::Pod => &self.containers,
-        };
-        let Some(template) = template else {
+        let Some(template) = self.template(scope.consumer) else {
             return Ok(None);
         };
-        let association = self.associate(resolve)?;
         let mut matchers = Matchers::default();
-        matchers.namespace(&association, scope.namespace)?;
-        let label = association.label(scope.resource)?;
-        matchers.names(&label, scope.names);
-        let mut group_by = vec![label];
+        matchers.namespace(association, scope.namespace)?;
+        matchers.names(scope.label, scope.names);
+        let mut group_by = vec![scope.label.to_owned()];
         if scope.consumer == Consumer::Pod && !self.container_label.is_empty() {
             group_by.push(self.container_label.clone());
         }

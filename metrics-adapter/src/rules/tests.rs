@@ -56,14 +56,15 @@ fn query(
     names: &[&str],
 ) -> Result<String, QueryError> {
     let names: Vec<Arc<str>> = names.iter().map(|name| (*name).into()).collect();
+    let association = rule.labels().associate(&resolve)?;
     let scope = QueryScope {
         series: "ops",
-        resource: &resolve("", resource).unwrap(),
+        label: &association.label(&resolve("", resource).unwrap())?,
         namespace,
         metric_selector: &Selector::parse(selector).unwrap(),
         names: &names,
     };
-    rule.query(&scope, &resolve)
+    rule.query(&association, &scope)
 }
 
 #[test]
@@ -96,7 +97,7 @@ fn the_template_serves_both_directions() {
     let mut source = mk_rule(&[]);
     source.resources.template = "kube_<<.Resource>>".to_owned();
     let rule = compiled(&source);
-    let association = rule.associate(&resolve).unwrap();
+    let association = rule.labels().associate(&resolve).unwrap();
     let (resources, namespaced) =
         association.resources(["kube_pod", "kube_namespace", "kube_teapot"].into_iter());
     let names: Vec<String> = resources.iter().map(|r| r.id.to_string()).collect();
@@ -115,7 +116,7 @@ fn a_label_template_may_name_the_resource_twice() {
     let mut source = mk_rule(&[]);
     source.resources.template = "<<.Resource>>_of_<<.Resource>>".to_owned();
     let rule = compiled(&source);
-    let association = rule.associate(&resolve).unwrap();
+    let association = rule.labels().associate(&resolve).unwrap();
     let (resources, _) = association.resources(["x_of_pod", "pod_of_teapot"].into_iter());
     // The last one counts, as in prometheus-adapter.
     let names: Vec<String> = resources.iter().map(|r| r.id.to_string()).collect();
@@ -131,7 +132,7 @@ fn groups_are_found_through_a_prefix() {
     let mut source = mk_rule(&[]);
     source.resources.template = "k_<<.Group>>_<<.Resource>>".to_owned();
     let rule = compiled(&source);
-    let association = rule.associate(&resolve).unwrap();
+    let association = rule.labels().associate(&resolve).unwrap();
     let (resources, _) = association.resources(["k_apps_deployment", "k__pod"].into_iter());
     // Core resources never resolve: `.+?` needs a character.
     assert_eq!(resources.len(), 1);
@@ -144,7 +145,7 @@ fn groups_are_found_through_a_prefix() {
 #[test]
 fn only_root_labels_make_a_metric_cluster_scoped() {
     let rule = compiled(&mk_rule(&[("node", "nodes"), ("ns", "namespace")]));
-    let association = rule.associate(&resolve).unwrap();
+    let association = rule.labels().associate(&resolve).unwrap();
     assert!(!association.resources(["node", "ns"].into_iter()).1);
     assert!(association.resources(["node", "job"].into_iter()).1);
 }
@@ -153,7 +154,7 @@ fn only_root_labels_make_a_metric_cluster_scoped() {
 fn an_unknown_override_is_named() {
     let rule = compiled(&mk_rule(&[("x", "teapot")]));
     assert_eq!(
-        rule.associate(&resolve).unwrap_err().to_string(),
+        rule.labels().associate(&resolve).unwrap_err().to_string(),
         "resources.overrides[\"x\"]: the cluster has no resource \"/teapot\""
     );
 }
@@ -287,7 +288,8 @@ fn external_queries_group_by_nothing() {
             namespace: Some("shop"),
             selector: &selector,
         };
-        compiled(rule).external_query(&scope, &resolve)
+        let rule = compiled(rule);
+        rule.external_query(&rule.labels().associate(&resolve)?, &scope)
     };
     let mut rule = mk_rule(&[("ns", "namespace")]);
     assert_eq!(

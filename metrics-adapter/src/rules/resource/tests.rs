@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::RuleFile;
-use crate::model::GroupResource;
+use crate::model::{GroupResource, ResourceType};
 
 fn resolve(_: &str, resource: &str) -> Option<ResourceType> {
     let plural = format!("{}s", resource.trim_end_matches('s'));
@@ -20,13 +20,15 @@ fn compiled(cpu: &str) -> Result<ResourceRules, RuleError> {
 
 fn query(rule: &ResourceRule, consumer: Consumer, names: &[&str]) -> String {
     let names: Vec<Arc<str>> = names.iter().map(|name| (*name).into()).collect();
+    let association = rule.labels().associate(&resolve).unwrap();
+    let resource = resolve("", &consumer.resource().resource).unwrap();
     let scope = UsageScope {
         consumer,
-        resource: &resolve("", &consumer.resource().resource).unwrap(),
+        label: &association.label(&resource).unwrap(),
         namespace: (consumer == Consumer::Pod).then_some("shop"),
         names: &names,
     };
-    rule.query(&scope, &resolve).unwrap().unwrap()
+    rule.query(&association, &scope).unwrap().unwrap()
 }
 
 #[test]
