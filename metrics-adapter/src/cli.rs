@@ -89,6 +89,16 @@ pub struct Args {
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     prometheus_max_concurrency: u16,
 
+    /// Longest query, in bytes; a longer one is refused instead of sent. 0 for no limit, which is
+    /// Prometheus' own; some backends refuse 16384 bytes.
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = "0",
+        help_heading = "Prometheus"
+    )]
+    prometheus_max_query_length: usize,
+
     /// Kubeconfig for watching objects; the service account's when empty.
     #[arg(long, value_name = "FILE", help_heading = "Kubernetes")]
     lister_kubeconfig: Option<PathBuf>,
@@ -311,6 +321,7 @@ impl Args {
                 timeout: self.prometheus_timeout,
                 concurrency: self.prometheus_max_concurrency.into(),
                 max_body: MAX_BODY,
+                max_query_length: self.prometheus_max_query_length,
             },
             lister_kubeconfig: self.lister_kubeconfig,
             authentication_kubeconfig: self.authentication_kubeconfig,

@@ -66,6 +66,14 @@ pub enum PrometheusError {
     /// The answer is larger than allowed.
     #[error("the answer of Prometheus is larger than {0} bytes")]
     TooLarge(usize),
+    /// The query is longer than allowed; it was not sent.
+    #[error("the query has {length} bytes, --prometheus-max-query-length allows {limit}")]
+    QueryTooLong {
+        /// Bytes of the PromQL text.
+        length: usize,
+        /// What is allowed.
+        limit: usize,
+    },
     /// The token file cannot be used.
     #[error("--prometheus-token-file: {0}")]
     Token(String),
@@ -80,6 +88,7 @@ impl PrometheusError {
             Self::Api { .. } => "api",
             Self::Decode(_) => "decode",
             Self::TooLarge(_) => "too_large",
+            Self::QueryTooLong { .. } => "query_too_long",
             Self::Token(_) => "token",
         }
     }

@@ -42,6 +42,8 @@ pub struct Options {
     pub concurrency: usize,
     /// Largest answer, in bytes.
     pub max_body: usize,
+    /// Longest PromQL, in bytes; 0 for any.
+    pub max_query_length: usize,
 }
 
 /// Why a client cannot be built.
@@ -207,6 +209,11 @@ impl QueryClient for Client {
     }
 
     async fn query(&self, promql: &str) -> Result<QueryValue, PrometheusError> {
+        let (length, limit) = (promql.len(), self.options.max_query_length);
+        if limit > 0 && length > limit {
+            self.metrics.count("query", "query_too_long");
+            return Err(PrometheusError::QueryTooLong { length, limit });
+        }
         let timeout = format!("{}ms", self.options.timeout.as_millis());
         let parameters = [("query", promql), ("timeout", timeout.as_str())];
         self.call("query", &parameters, decode::query).await

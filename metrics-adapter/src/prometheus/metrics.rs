@@ -51,10 +51,15 @@ impl Metrics {
         metrics
     }
 
-    pub(super) fn observe(&self, endpoint: &'static str, result: &'static str, duration: Duration) {
+    /// Counts a request by its result.
+    pub(super) fn count(&self, endpoint: &'static str, result: &'static str) {
         self.requests
             .get_or_create(&RequestLabels { endpoint, result })
             .inc();
+    }
+
+    pub(super) fn observe(&self, endpoint: &'static str, result: &'static str, duration: Duration) {
+        self.count(endpoint, result);
         self.duration
             .get_or_create(&EndpointLabels { endpoint })
             .observe(duration.as_secs_f64());

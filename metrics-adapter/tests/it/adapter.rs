@@ -19,6 +19,13 @@ use tower::ServiceExt;
 
 use crate::cluster::Cluster;
 
+/// What runs in the cluster.
+const PODS: &[(&str, &str, &str)] = &[
+    ("shop", "db-0", "db"),
+    ("shop", "web-0", "web"),
+    ("shop", "web-1", "web"),
+];
+
 pub(crate) struct Adapter {
     pub(crate) routes: axum::Router,
     pub(crate) state: Arc<State>,
@@ -39,6 +46,7 @@ impl Adapter {
             timeout: Duration::from_secs(5),
             concurrency: 4,
             max_body: 1 << 20,
+            max_query_length: 0,
         };
         let client = Arc::new(Client::new(options, Metrics::register(&mut registry)).unwrap());
         let rules = rules::compile(&RuleFile::parse(rules).unwrap()).unwrap();
@@ -47,7 +55,7 @@ impl Adapter {
             interval: Duration::from_secs(60),
             max_age: Duration::from_secs(60),
         };
-        let objects = Arc::new(Cluster);
+        let objects = Arc::new(Cluster(PODS));
         let relister = Relister::new(
             Arc::clone(&client),
             Arc::clone(&objects),

@@ -1,17 +1,25 @@
-//! A cluster in memory: two nodes, and three running pods, of which two are `app=web`.
+//! A cluster in memory: two nodes, and the running pods that a test names. The unit tests of
+//! `evaluation` use it as well.
 
 use std::sync::Arc;
 
-use metrics_adapter::model::{
+use crate::model::{
     Consumer, GroupResource, IndexedObject, ObjectSource, ObjectSourceError, ResourceType, Selector,
 };
 
-/// The pods of the namespace `shop`, and their `app` label.
-const PODS: [(&str, &str); 3] = [("db-0", "db"), ("web-0", "web"), ("web-1", "web")];
-
 const NODES: [&str; 2] = ["n1", "n2"];
 
-pub(crate) struct Cluster;
+/// Namespace, name, and the label `app` of each pod, sorted.
+pub(crate) struct Cluster(pub(crate) &'static [(&'static str, &'static str, &'static str)]);
+
+impl Cluster {
+    fn pods(&self) -> impl Iterator<Item = IndexedObject> {
+        let pod = |(namespace, name, app): &(&str, &str, &str)| {
+            mk_object(Some(namespace), name, &[("app", app)])
+        };
+        self.0.iter().map(pod)
+    }
+}
 
 impl ObjectSource for Cluster {
     fn resolve(&self, group: &str, resource: &str) -> Option<ResourceType> {
@@ -34,15 +42,15 @@ impl ObjectSource for Cluster {
 
     fn select(
         &self,
-        _: &ResourceType,
+        kind: &ResourceType,
         namespace: Option<&str>,
         selector: &Selector,
     ) -> Result<Vec<Arc<str>>, ObjectSourceError> {
-        let matches = |app: &'static str| selector.matches(|key| (key == "app").then_some(app));
-        let pods = PODS
-            .iter()
-            .filter(|(_, app)| namespace == Some("shop") && matches(app));
-        Ok(pods.map(|(name, _)| Arc::from(*name)).collect())
+        if kind.id.resource != "pods" {
+            return Err(ObjectSourceError::NotSynced(kind.id.clone()));
+        }
+        let pods = self.pods().filter(|pod| selects(namespace, selector, pod));
+        Ok(pods.map(|pod| pod.name).collect())
     }
 
     fn consumers(
@@ -56,21 +64,22 @@ impl ObjectSource for Cluster {
                 .iter()
                 .map(|name| mk_object(None, name, &[]))
                 .collect(),
-            Consumer::Pod => PODS
-                .iter()
-                .map(|(name, app)| mk_object(Some("shop"), name, &[("app", app)]))
-                .collect(),
+            Consumer::Pod => self.pods().collect(),
         };
-        let matches = |object: &IndexedObject| {
-            let label = |key: &str| {
-                let found = object.labels.iter().find(|(name, _)| name.as_ref() == key);
-                found.map(|(_, value)| value.as_ref())
-            };
-            let inside = namespace.is_none() || object.namespace.as_deref() == namespace;
-            inside && selector.matches(label)
-        };
-        Ok(objects.into_iter().filter(matches).collect())
+        let selected = objects.into_iter();
+        Ok(selected
+            .filter(|object| selects(namespace, selector, object))
+            .collect())
     }
+}
+
+fn selects(namespace: Option<&str>, selector: &Selector, object: &IndexedObject) -> bool {
+    let label = |key: &str| {
+        let found = object.labels.iter().find(|(name, _)| name.as_ref() == key);
+        found.map(|(_, value)| value.as_ref())
+    };
+    let inside = namespace.is_none() || object.namespace.as_deref() == namespace;
+    inside && selector.matches(label)
 }
 
 fn mk_object(namespace: Option<&str>, name: &str, labels: &[(&str, &str)]) -> IndexedObject {

@@ -10,3 +10,6 @@ mod own_metrics;
 mod prometheus;
 mod resource;
 mod usage;
+
+// The cluster is shared with the unit tests.
+use metrics_adapter::model;
