@@ -7,12 +7,14 @@
 
 mod document;
 pub mod duration;
+mod extension;
 mod file;
 mod merge;
 
 use std::path::{Path, PathBuf};
 
 pub use duration::{DurationError, PrometheusDuration, parse_duration};
+pub use extension::{Replacement, SelectorValues};
 pub use file::{
     DiscoveryRule, GroupResourceName, NameMapping, ResourceMapping, ResourceRule, ResourceRules,
     RuleFile, SeriesFilter,

@@ -7,6 +7,7 @@ mod custom;
 mod external;
 mod flight;
 mod journal;
+mod memory;
 mod metrics;
 mod usage;
 mod value;
@@ -17,13 +18,14 @@ pub use metrics::Metrics;
 
 use crate::discovery::State;
 use crate::model::{
-    ExternalQuery, ExternalValue, MetricInfo, MetricQuery, MetricValue, MetricsApi, NodeUsage,
-    ObjectSource, PodUsage, Provider, ProviderError, QueryValue, UsageQuery,
+    ExternalQuery, ExternalValue, Fallback, MetricInfo, MetricQuery, MetricValue, MetricsApi,
+    NodeUsage, ObjectSource, PodUsage, Provider, ProviderError, QueryValue, UsageQuery,
 };
 use crate::prometheus::QueryClient;
 use crate::rules::{QueryError, RuleSet};
 use flight::Flights;
 use journal::Journal;
+use memory::Memory;
 use value::Unusable;
 
 /// Answers requests from a catalog, an object index and Prometheus.
@@ -34,6 +36,7 @@ pub struct Evaluator<C, O> {
     discovery: Arc<State>,
     flights: Flights,
     journal: Journal,
+    memory: Memory,
     metrics: Metrics,
 }
 
@@ -53,6 +56,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             discovery,
             flights: Flights::default(),
             journal: Journal::default(),
+            memory: Memory::default(),
             metrics,
         }
     }
@@ -90,10 +94,63 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         })
     }
 
+    /// The answer to an age query, where the rule has one.
+    async fn newest(
+        &self,
+        rule: &Arc<str>,
+        promql: Option<String>,
+    ) -> Result<Option<Arc<QueryValue>>, ProviderError> {
+        match promql {
+            Some(promql) => self.query(rule, promql).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Counts and tells a lack. A fixed value in the place of NaN leaves nothing out, and whoever
+    /// has no sample is as it always was.
+    fn lacks(&self, api: MetricsApi, rule: &Arc<str>, lack: Lack, fallback: Fallback) {
+        match (lack, fallback) {
+            (Lack::Missing, _) | (Lack::Unusable(Unusable::NotANumber), Fallback::Value(_)) => {}
+            (Lack::Unusable(unusable), _) => self.left_out(api, rule, unusable),
+        }
+    }
+
     /// Counts and tells a sample that is no value.
     fn left_out(&self, api: MetricsApi, rule: &Arc<str>, unusable: Unusable) {
         self.metrics.left_out(api, unusable);
         self.journal.left_out(rule, unusable);
+    }
+}
+
+/// Why an object, or an external metric, has no value of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lack {
+    /// There is no sample.
+    Missing,
+    /// There is one that cannot be served.
+    Unusable(Unusable),
+}
+
+impl Lack {
+    /// The label value of the counter.
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Unusable(unusable) => unusable.reason(),
+        }
+    }
+
+    /// For rules that want the request to fail.
+    fn error(self, metric: &Arc<str>, described: String) -> ProviderError {
+        let metric = Arc::clone(metric);
+        match self {
+            Self::Missing => ProviderError::MetricNotFound { metric, described },
+            Self::Unusable(unusable) => ProviderError::NoValue {
+                metric,
+                described,
+                reason: unusable.text(),
+            },
+        }
     }
 }
 

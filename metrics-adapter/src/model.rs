@@ -4,6 +4,7 @@
 //! types, so that two modules which must not know each other still agree.
 
 pub mod external;
+pub mod fallback;
 pub mod field;
 pub mod group_resource;
 pub mod metric;
@@ -16,6 +17,7 @@ pub mod selector;
 pub mod usage;
 
 pub use external::{ExternalQuery, ExternalValue};
+pub use fallback::Fallback;
 pub use field::{FieldSelector, FieldSelectorError};
 pub use group_resource::{GroupResource, ResourceType};
 pub use metric::{MetricInfo, MetricValue};
@@ -23,7 +25,7 @@ pub use object::{
     Consumer, IndexedObject, ObjectLabels, ObjectRef, ObjectSource, ObjectSourceError,
 };
 pub use provider::{MetricQuery, MetricsApi, Provider, ProviderError, Target};
-pub use quantity::{Format, Quantity};
+pub use quantity::{Format, Quantity, QuantityError};
 pub use sample::{QueryValue, Sample};
 pub use selector::{Operator, Requirement, Selector};
 pub use usage::{Amount, NodeUsage, PodUsage, Usage, UsageQuery};

@@ -4,17 +4,21 @@
 //! labels name, how the API metric is called, and which PromQL answers a request. It knows
 //! neither Prometheus nor the cluster; whoever calls it brings a [`Resolve`] for resource names.
 
+mod alternation;
 mod association;
 mod filter;
 mod naming;
 pub mod pattern;
+mod policy;
 mod promql;
 mod resource;
+mod selector_values;
 pub mod template;
 
 use std::sync::Arc;
 
 pub use association::{Association, AssociationError, ResourceLabels, is_root};
+pub use policy::Policy;
 pub use promql::{ExternalScope, QueryError, QueryScope};
 pub use resource::{ResourceRule, ResourceRules, UsageScope};
 pub use template::TemplateError;
@@ -23,6 +27,8 @@ use crate::config::{DiscoveryRule, RuleFile};
 use crate::model::ResourceType;
 use filter::SeriesFilters;
 use naming::Naming;
+use promql::Matchers;
+use selector_values::SelectorValues;
 use template::Template;
 
 /// Looks a resource up by group (possibly empty) and name, as [`crate::model::ObjectSource`].
@@ -72,6 +78,8 @@ pub struct Rule {
     /// Whether queries for external metrics look at the namespace.
     namespaced: bool,
     metrics_query: Template,
+    selector_values: SelectorValues,
+    policy: Policy,
 }
 
 impl Rule {
@@ -95,6 +103,7 @@ impl Rule {
         let filters = SeriesFilters::compile(id, &rule.series_filters)?;
         let labels = ResourceLabels::compile(id, &rule.resources)?;
         let metrics_query = metrics_query(id, "metricsQuery", &rule.metrics_query)?;
+        let selector_values = SelectorValues::compile(id, &rule.selector_values)?;
         Ok(Self {
             id: id.into(),
             series_query: rule.series_query.as_str().into(),
@@ -103,6 +112,8 @@ impl Rule {
             labels,
             namespaced: rule.resources.namespaced.unwrap_or(true),
             metrics_query,
+            selector_values,
+            policy: Policy::of(rule),
         })
     }
 
@@ -129,6 +140,11 @@ impl Rule {
         &self.labels
     }
 
+    /// How values are judged and told.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// The PromQL that answers a request for a metric of objects; the association is the bound
     /// label mapping of this rule.
     ///
@@ -139,7 +155,33 @@ impl Rule {
         association: &Association<'_>,
         scope: &QueryScope<'_>,
     ) -> Result<String, QueryError> {
-        promql::build(&self.metrics_query, association, scope)
+        let matchers = promql::matchers(&self.selector_values, association, scope)?;
+        let group_by = vec![scope.label.to_owned()];
+        Ok(promql::render(
+            &self.metrics_query,
+            scope.series,
+            matchers,
+            group_by,
+        )?)
+    }
+
+    /// The PromQL that asks for the time of each object's newest sample; `None` where the rule
+    /// does not care. It looks at the series with the request's matchers, whatever else
+    /// `metricsQuery` does.
+    ///
+    /// # Errors
+    /// As [`Self::query`].
+    pub fn age_query(
+        &self,
+        association: &Association<'_>,
+        scope: &QueryScope<'_>,
+    ) -> Result<Option<String>, QueryError> {
+        if self.policy.max_age.is_none() {
+            return Ok(None);
+        }
+        let matchers = promql::matchers(&self.selector_values, association, scope)?;
+        let label = Some(scope.label);
+        Ok(Some(promql::newest(scope.series, &matchers, label)))
     }
 
     /// The PromQL that answers a request for an external metric. The namespace only counts where
@@ -152,11 +194,43 @@ impl Rule {
         association: &Association<'_>,
         scope: &ExternalScope<'_>,
     ) -> Result<String, QueryError> {
+        let matchers = self.external_matchers(association, scope)?;
+        Ok(promql::render(
+            &self.metrics_query,
+            scope.series,
+            matchers,
+            Vec::new(),
+        )?)
+    }
+
+    /// The PromQL that asks for the time of the newest sample of all series that the request
+    /// selects; `None` where the rule does not care. It is one time for the whole metric: which
+    /// labels the result will have is only known when it is there.
+    ///
+    /// # Errors
+    /// As [`Self::external_query`].
+    pub fn external_age_query(
+        &self,
+        association: &Association<'_>,
+        scope: &ExternalScope<'_>,
+    ) -> Result<Option<String>, QueryError> {
+        if self.policy.max_age.is_none() {
+            return Ok(None);
+        }
+        let matchers = self.external_matchers(association, scope)?;
+        Ok(Some(promql::newest(scope.series, &matchers, None)))
+    }
+
+    fn external_matchers(
+        &self,
+        association: &Association<'_>,
+        scope: &ExternalScope<'_>,
+    ) -> Result<Matchers, QueryError> {
         let scope = ExternalScope {
             namespace: scope.namespace.filter(|_| self.namespaced),
             ..*scope
         };
-        promql::build_external(&self.metrics_query, association, &scope)
+        promql::external_matchers(&self.selector_values, association, &scope)
     }
 }
 

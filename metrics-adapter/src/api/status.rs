@@ -54,6 +54,7 @@ impl ApiError {
                 ProviderError::BadRequest(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
                 ProviderError::Objects(_)
                 | ProviderError::Query { .. }
+                | ProviderError::NoValue { .. }
                 | ProviderError::Upstream { .. } => {
                     (StatusCode::INTERNAL_SERVER_ERROR, "InternalError")
                 }

@@ -79,6 +79,7 @@ fn mk_fake() -> Fake {
         object,
         value: Quantity::from_milli(12_500),
         timestamp: Timestamp::from_millisecond(1_700_000_000_999).unwrap(),
+        window: None,
     };
     Fake {
         serves: group::GROUPS.to_vec(),

@@ -5,6 +5,8 @@ pub(super) mod external;
 pub(super) mod resource;
 pub(super) mod table;
 
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Unit};
 use serde::Serialize;
@@ -33,6 +35,11 @@ fn list<I>(
         metadata: Empty {},
         items: items.collect(),
     }
+}
+
+/// The time that a value looks back on, as the types of values have it.
+fn seconds(window: Option<Duration>) -> Option<u64> {
+    window.map(|window| window.as_secs())
 }
 
 /// RFC 3339 in whole seconds, as metav1.Time is written.

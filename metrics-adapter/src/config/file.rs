@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::PrometheusDuration;
+use super::extension::{self, SelectorValues};
+use crate::model::Fallback;
 
 /// A whole rules file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -23,7 +26,8 @@ pub struct RuleFile {
     pub resource_rules: Option<ResourceRules>,
 }
 
-/// How series become API metrics, and API metrics become queries.
+/// How series become API metrics, and API metrics become queries. The fields behind
+/// `metrics_query` are ours; a file of prometheus-adapter has none of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct DiscoveryRule {
@@ -40,6 +44,21 @@ pub struct DiscoveryRule {
     /// The template of the PromQL query.
     #[serde(deserialize_with = "text")]
     pub metrics_query: String,
+    /// The largest age of the newest sample; older ones count as missing.
+    #[serde(deserialize_with = "extension::duration")]
+    pub max_age: Option<Duration>,
+    /// The time that the query looks back on, told to clients; whole seconds.
+    #[serde(deserialize_with = "extension::seconds")]
+    pub window: Option<Duration>,
+    /// What an object without a sample, or an external metric without a result, gets.
+    #[serde(deserialize_with = "extension::fallback")]
+    pub on_missing: Option<Fallback>,
+    /// What a sample that is NaN becomes.
+    #[serde(rename = "onNaN", deserialize_with = "extension::fallback")]
+    pub on_nan: Option<Fallback>,
+    /// Stand-ins for label values that no selector can carry.
+    #[serde(deserialize_with = "list")]
+    pub selector_values: Vec<SelectorValues>,
 }
 
 /// A regular expression that a series name must match, or must not.
@@ -124,12 +143,12 @@ pub struct ResourceRule {
 }
 
 /// In Go's YAML an explicit null for a string is the empty string.
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Likewise for lists.
-fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
@@ -139,7 +158,7 @@ where
 
 /// Likewise for maps and their keys. Keys that differ only in their type (`1` and `'1'`) are
 /// duplicates, because all of them are strings here.
-fn map<'de, D, T>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error>
+pub(super) fn map<'de, D, T>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,

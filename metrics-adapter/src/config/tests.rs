@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use super::*;
+use crate::model::{Fallback, Quantity};
 
 #[test]
 fn reads_prometheus_adapters_format() {
@@ -102,7 +105,7 @@ resourceRules:
     .unwrap();
     assert_eq!(file.external_rules[0].resources.namespaced, Some(false));
     let rules = file.resource_rules.unwrap();
-    assert_eq!(rules.window.get(), std::time::Duration::from_secs(5400));
+    assert_eq!(rules.window.get(), Duration::from_secs(5400));
     assert_eq!(
         (
             rules.memory.container_query.as_str(),
@@ -116,6 +119,99 @@ resourceRules:
     assert_eq!(empty.resource_rules, Some(ResourceRules::default()));
     let null = RuleFile::parse("resourceRules:\n").unwrap();
     assert_eq!(null.resource_rules, None);
+}
+
+#[test]
+fn reads_our_own_fields() {
+    let file = RuleFile::parse(
+        r#"
+rules:
+- seriesQuery: up
+  maxAge: 2m
+  window: 1m30s
+  onMissing: {last: 5m}
+  onNaN: {value: 1.5k}
+  selectorValues:
+  - label: path
+    values: {checkout: "/api#eu", 1: one}
+    replace: [{from: __slash__, to: /}, {from: x}]
+- {onMissing: omit, onNaN: zero}
+- {onMissing: error, onNaN: {value: 5}}
+- {onMissing: null, onNaN: , maxAge: ~, window: ~, selectorValues: ~}
+"#,
+    )
+    .unwrap();
+    let [first, words, others, nulls] = file.rules.as_slice() else {
+        panic!("{file:?}");
+    };
+    let seconds = Duration::from_secs;
+    assert_eq!(
+        (first.max_age, first.window),
+        (Some(seconds(120)), Some(seconds(90)))
+    );
+    assert_eq!(first.on_missing, Some(Fallback::Last(seconds(300))));
+    let quantity = |milli| Some(Fallback::Value(Quantity::from_milli(milli)));
+    assert_eq!(first.on_nan, quantity(1_500_000));
+    let entry = &first.selector_values[0];
+    assert_eq!(
+        (entry.label.as_str(), entry.values["1"].as_str()),
+        ("path", "one")
+    );
+    assert_eq!(
+        (entry.replace[0].to.as_str(), entry.replace[1].to.as_str()),
+        ("/", "")
+    );
+    assert_eq!(
+        (words.on_missing, words.on_nan),
+        (Some(Fallback::Omit), quantity(0))
+    );
+    assert_eq!(
+        (others.on_missing, others.on_nan),
+        (Some(Fallback::Error), quantity(5000))
+    );
+    assert_eq!(*nulls, DiscoveryRule::default());
+}
+
+#[test]
+fn refuses_bad_values_of_our_own_fields() {
+    for (field, what) in [
+        ("maxAge: 0", "must be more than 0"),
+        ("maxAge: 5", "\"5\" is not a duration"),
+        ("window: 1500ms", "1.5s are no whole seconds"),
+        ("window: -1m", "is not a duration"),
+        (
+            "onMissing: keep",
+            "one of omit, zero, error, {value: QUANTITY} and {last: DURATION}",
+        ),
+        ("onMissing: 0", "one of omit, zero"),
+        ("onMissing: [zero]", "one of omit, zero"),
+        ("onMissing: {}", "there must be a `value` or a `last`"),
+        (
+            "onMissing: {value: 1, last: 1m}",
+            "either a `value` or a `last`",
+        ),
+        ("onMissing: {values: 1}", "values"),
+        ("onMissing: {last: 0s}", "must be more than 0"),
+        ("onMissing: {last: }", "\"\" is not a duration"),
+        ("onNaN: {value: many}", "\"many\" is not a quantity"),
+        ("onNan: zero", "onNan"),
+        ("onInfinity: zero", "onInfinity"),
+        ("selectorValues: {path: {}}", "sequence"),
+        ("selectorValues: [{key: path}]", "key"),
+        (
+            "selectorValues: [{values: {a: b, a: c}}]",
+            "duplicate mapping key: a",
+        ),
+    ] {
+        let error =
+            RuleFile::parse(&format!("rules:\n- seriesQuery: up\n  {field}\n")).unwrap_err();
+        let first = error.lines().next().unwrap_or_default();
+        assert!(
+            first.contains("line 3") && first.contains(what),
+            "{field} gave {error}"
+        );
+        assert!(error.lines().count() > 1, "no snippet: {error}");
+    }
 }
 
 #[test]

@@ -1,15 +1,44 @@
 //! Custom metrics: lookup, objects, query, and the result cut into objects.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Evaluator, value};
+use jiff::Timestamp;
+use tracing::debug;
+
+use super::value::{self, Reading, Unusable};
+use super::{Evaluator, Lack};
 use crate::discovery::Entry;
 use crate::model::{
-    MetricInfo, MetricQuery, MetricValue, MetricsApi, ObjectSource, ProviderError, QueryValue,
-    ResourceType, Target,
+    Fallback, MetricInfo, MetricQuery, MetricValue, MetricsApi, ObjectRef, ObjectSource,
+    ProviderError, QueryValue, ResourceType, Sample, Selector, Target,
 };
 use crate::prometheus::QueryClient;
 use crate::rules::{QueryError, QueryScope, Rule};
+
+/// What Prometheus is asked.
+struct Question {
+    promql: String,
+    /// For the newest sample's time.
+    age: Option<String>,
+    /// The label that carries the objects' names in the results.
+    label: String,
+}
+
+/// What it answered, by the objects' names.
+struct Answer<'a> {
+    samples: HashMap<&'a str, &'a Sample>,
+    newest: HashMap<&'a str, &'a Sample>,
+}
+
+/// The objects that are asked about.
+struct Asked<'a> {
+    query: &'a MetricQuery,
+    resource: &'a ResourceType,
+    rule: &'a Rule,
+    /// The evaluation time; an answer without any sample has none, and this is the present.
+    evaluated: Timestamp,
+}
 
 impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     pub(super) async fn custom_values(
@@ -43,37 +72,49 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             // As prometheus-adapter: no objects, no metric.
             return Err(not_found(described));
         }
-        let (promql, label) = self
-            .custom_query(&query, &resource, rule, series, &names)
+        let question = self
+            .question(&query, &resource, rule, series, &names)
             .map_err(|error| super::query_failed(&query.metric, rule.id(), &error))?;
-        let result = self.query(rule.id(), promql).await?;
+        let (result, newest) = futures::try_join!(
+            self.query(rule.id(), question.promql),
+            self.newest(rule.id(), question.age),
+        )?;
         let QueryValue::Vector(samples) = result.as_ref() else {
             return Err(super::no_vector(rule.id()));
         };
-        let objects = value::Objects {
-            resource: &resource,
-            namespace: query.namespace.as_ref(),
-            label: &label,
+        let newest = newest.as_deref().map_or(&[][..], value::elements);
+        let any = samples.first().or(newest.first());
+        let answer = Answer {
+            samples: value::by_name(samples, &question.label),
+            newest: value::by_name(newest, &question.label),
         };
-        let left_out = |unusable| self.left_out(MetricsApi::Custom, rule.id(), unusable);
-        let values = objects
-            .values(samples, &names, left_out)
-            .map_err(|()| not_found(described.clone()))?;
+        if answer.samples.is_empty() && !samples.is_empty() {
+            // The rule's query forgot `by (<<.GroupBy>>)`.
+            let label = question.label;
+            debug!(label, "no sample carries the label of the objects");
+            return Err(not_found(described));
+        }
+        let asked = Asked {
+            query: &query,
+            resource: &resource,
+            rule,
+            evaluated: any.map_or_else(Timestamp::now, |sample| sample.timestamp),
+        };
+        let values = self.readings(&asked, &names, &answer)?;
         match query.target {
             Target::Name(_) if values.is_empty() => Err(not_found(described)),
             _ => Ok(values),
         }
     }
 
-    /// The query, and the label that will carry the objects' names in its result.
-    fn custom_query(
+    fn question(
         &self,
         query: &MetricQuery,
         resource: &ResourceType,
         rule: &Rule,
         series: &str,
         names: &[Arc<str>],
-    ) -> Result<(String, String), QueryError> {
+    ) -> Result<Question, QueryError> {
         let resolve = |group: &str, name: &str| self.objects.resolve(group, name);
         let association = rule.labels().associate(&resolve)?;
         let label = association.label(resource)?;
@@ -84,8 +125,129 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             metric_selector: &query.metric_selector,
             names,
         };
-        let promql = rule.query(&association, &scope)?;
-        Ok((promql, label))
+        Ok(Question {
+            promql: rule.query(&association, &scope)?,
+            age: rule.age_query(&association, &scope)?,
+            label,
+        })
+    }
+
+    /// The values of the named objects, in the order of the names.
+    fn readings(
+        &self,
+        asked: &Asked<'_>,
+        names: &[Arc<str>],
+        answer: &Answer<'_>,
+    ) -> Result<Vec<MetricValue>, ProviderError> {
+        let api_version: Arc<str> = asked.resource.api_version().into();
+        let kind: Arc<str> = asked.resource.kind.as_str().into();
+        let mut values = Vec::with_capacity(names.len());
+        for name in names {
+            let Some(reading) = self.reading(asked, name, answer)? else {
+                continue;
+            };
+            values.push(MetricValue {
+                object: ObjectRef {
+                    api_version: Arc::clone(&api_version),
+                    kind: Arc::clone(&kind),
+                    namespace: asked.query.namespace.clone(),
+                    name: Arc::clone(name),
+                },
+                value: reading.value,
+                timestamp: reading.timestamp,
+                window: asked.rule.policy().window,
+            });
+        }
+        Ok(values)
+    }
+
+    /// The value of one object, or what the rule puts in its place.
+    fn reading(
+        &self,
+        asked: &Asked<'_>,
+        name: &Arc<str>,
+        answer: &Answer<'_>,
+    ) -> Result<Option<Reading>, ProviderError> {
+        let policy = asked.rule.policy();
+        let Some(sample) = answer.samples.get(name.as_ref()) else {
+            return self.instead(
+                asked,
+                name,
+                Lack::Missing,
+                policy.on_missing,
+                asked.evaluated,
+            );
+        };
+        let timestamp = match policy.max_age {
+            None => Some(sample.timestamp),
+            Some(max_age) => {
+                let newest = answer.newest.get(name.as_ref());
+                newest.and_then(|newest| value::fresh(newest, max_age))
+            }
+        };
+        let Some(timestamp) = timestamp else {
+            let lack = Lack::Unusable(Unusable::Stale);
+            return self.instead(asked, name, lack, policy.on_missing, asked.evaluated);
+        };
+        match value::quantity(sample.value) {
+            Ok(value) => {
+                let reading = Reading { value, timestamp };
+                if policy.remembers() {
+                    self.memory.served(asked.object(name), reading);
+                }
+                Ok(Some(reading))
+            }
+            Err(unusable) => {
+                // NaN of an object is 0, as prometheus-adapter has it.
+                let fallback = match unusable {
+                    Unusable::NotANumber => policy.on_nan.unwrap_or(Fallback::ZERO),
+                    _ => Fallback::Omit,
+                };
+                self.instead(asked, name, Lack::Unusable(unusable), fallback, timestamp)
+            }
+        }
+    }
+
+    /// What an object without a usable sample gets. `timestamp` is the time of a fixed value.
+    fn instead(
+        &self,
+        asked: &Asked<'_>,
+        name: &Arc<str>,
+        lack: Lack,
+        fallback: Fallback,
+        timestamp: Timestamp,
+    ) -> Result<Option<Reading>, ProviderError> {
+        self.lacks(MetricsApi::Custom, asked.rule.id(), lack, fallback);
+        let reading = match fallback {
+            Fallback::Omit => None,
+            Fallback::Error => {
+                let described = format!("{} {name}", asked.resource.id);
+                return Err(lack.error(&asked.query.metric, described));
+            }
+            Fallback::Value(value) => Some(Reading { value, timestamp }),
+            Fallback::Last(longest) => {
+                let object = asked.object(name);
+                self.memory.last(&object, asked.evaluated, longest)
+            }
+        };
+        let nan = lack == Lack::Unusable(Unusable::NotANumber);
+        let reading = reading.filter(|_| nan || self.exists(asked, name));
+        if reading.is_some() {
+            self.metrics.substituted(MetricsApi::Custom, lack);
+        }
+        Ok(reading)
+    }
+
+    /// Selected objects come from the index; a name may be anything.
+    fn exists(&self, asked: &Asked<'_>, name: &Arc<str>) -> bool {
+        let namespace = asked.query.namespace.as_deref();
+        match asked.query.target {
+            Target::Selected(_) => true,
+            Target::Name(_) => self
+                .objects
+                .select(asked.resource, namespace, &Selector::EVERYTHING)
+                .is_ok_and(|names| names.contains(name)),
+        }
     }
 
     fn selected(
@@ -99,6 +261,19 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
                 .objects
                 .select(resource, query.namespace.as_deref(), selector)
                 .map_err(ProviderError::Objects),
+        }
+    }
+}
+
+impl Asked<'_> {
+    /// The request for one of the objects alone.
+    fn object(&self, name: &Arc<str>) -> MetricQuery {
+        MetricQuery {
+            resource: self.resource.id.clone(),
+            metric: Arc::clone(&self.query.metric),
+            namespace: self.query.namespace.clone(),
+            target: Target::Name(Arc::clone(name)),
+            metric_selector: self.query.metric_selector.clone(),
         }
     }
 }

@@ -4,14 +4,23 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Evaluator, value};
+use super::value::{self, Unusable};
+use super::{Evaluator, Lack};
 use crate::discovery::ExternalEntry;
 use crate::model::sample::Labels;
 use crate::model::{
-    ExternalQuery, ExternalValue, MetricsApi, ObjectSource, ProviderError, QueryValue,
+    ExternalQuery, ExternalValue, Fallback, MetricsApi, ObjectSource, ProviderError, Quantity,
+    QueryValue,
 };
 use crate::prometheus::QueryClient;
-use crate::rules::{ExternalScope, QueryError};
+use crate::rules::{ExternalScope, QueryError, Rule};
+
+/// One element of a result, or its scalar.
+struct Element {
+    labels: Option<Labels>,
+    value: f64,
+    timestamp: Timestamp,
+}
 
 impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     pub(super) async fn external_values(
@@ -24,41 +33,165 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
                 .get_external(&query.metric)
                 .ok_or_else(|| ProviderError::MetricNotFound {
                     metric: Arc::clone(&query.metric),
-                    described: format!("namespaces {}", query.namespace),
+                    described: described(&query),
                 })?;
+        let (promql, age) = self
+            .external_question(&query, rule, series)
+            .map_err(|error| super::query_failed(&query.metric, rule.id(), &error))?;
+        let (result, newest) =
+            futures::try_join!(self.query(rule.id(), promql), self.newest(rule.id(), age),)?;
+        let mut elements = elements(&result);
+        let newest = newest.as_deref().map_or(&[][..], value::elements).first();
+        let evaluated = elements.first().map(|element| element.timestamp);
+        let evaluated = evaluated.or(newest.map(|newest| newest.timestamp));
+        let evaluated = evaluated.unwrap_or_else(Timestamp::now);
+        if elements.is_empty() {
+            return self.nothing(&query, rule, Lack::Missing, evaluated);
+        }
+        if let Some(max_age) = rule.policy().max_age {
+            let Some(taken) = newest.and_then(|newest| value::fresh(newest, max_age)) else {
+                let lack = Lack::Unusable(Unusable::Stale);
+                return self.nothing(&query, rule, lack, evaluated);
+            };
+            for element in &mut elements {
+                element.timestamp = taken;
+            }
+        }
+        self.external_readings(&query, rule, elements, evaluated)
+    }
+
+    fn external_question(
+        &self,
+        query: &ExternalQuery,
+        rule: &Rule,
+        series: &str,
+    ) -> Result<(String, Option<String>), QueryError> {
+        let resolve = |group: &str, name: &str| self.objects.resolve(group, name);
+        let association = rule.labels().associate(&resolve)?;
         let scope = ExternalScope {
             series,
             namespace: Some(&query.namespace),
             selector: &query.selector,
         };
-        let resolve = |group: &str, name: &str| self.objects.resolve(group, name);
-        let promql = rule
-            .labels()
-            .associate(&resolve)
-            .map_err(QueryError::from)
-            .and_then(|association| rule.external_query(&association, &scope))
-            .map_err(|error| super::query_failed(&query.metric, rule.id(), &error))?;
-        let result = self.query(rule.id(), promql).await?;
-        let item = |labels: Option<Labels>, value: f64, timestamp: Timestamp| {
-            let value = value::quantity(value)
-                .inspect_err(|unusable| {
-                    self.left_out(MetricsApi::External, rule.id(), *unusable);
-                })
-                .ok()?;
-            Some(ExternalValue {
-                labels,
+        let promql = rule.external_query(&association, &scope)?;
+        let age = rule.external_age_query(&association, &scope)?;
+        Ok((promql, age))
+    }
+
+    /// The values of the elements; what a quantity cannot hold is left out, or as the rule says.
+    fn external_readings(
+        &self,
+        query: &ExternalQuery,
+        rule: &Rule,
+        elements: Vec<Element>,
+        evaluated: Timestamp,
+    ) -> Result<Vec<ExternalValue>, ProviderError> {
+        let mut values = Vec::with_capacity(elements.len());
+        let mut measured = Vec::new();
+        for element in elements {
+            let reading = match value::quantity(element.value) {
+                Ok(quantity) => Some((mk_value(rule, element, quantity), true)),
+                Err(unusable) => self.element_instead(query, rule, element, unusable, evaluated)?,
+            };
+            let Some((value, is_measured)) = reading else {
+                continue;
+            };
+            if is_measured && rule.policy().remembers() {
+                measured.push(value.clone());
+            }
+            values.push(value);
+        }
+        self.memory.served_external(query, measured);
+        Ok(values)
+    }
+
+    /// What an element without a usable value becomes, and whether that was measured once.
+    fn element_instead(
+        &self,
+        query: &ExternalQuery,
+        rule: &Rule,
+        element: Element,
+        unusable: Unusable,
+        evaluated: Timestamp,
+    ) -> Result<Option<(ExternalValue, bool)>, ProviderError> {
+        let fallback = match unusable {
+            Unusable::NotANumber => rule.policy().on_nan.unwrap_or(Fallback::Omit),
+            _ => Fallback::Omit,
+        };
+        let lack = Lack::Unusable(unusable);
+        self.lacks(MetricsApi::External, rule.id(), lack, fallback);
+        let found = match fallback {
+            Fallback::Omit => None,
+            Fallback::Error => return Err(lack.error(&query.metric, described(query))),
+            Fallback::Value(quantity) => Some((mk_value(rule, element, quantity), false)),
+            Fallback::Last(longest) => {
+                let last = self.memory.last_external(query, evaluated, longest);
+                let mut last = last.into_iter();
+                last.find(|value| value.labels == element.labels)
+                    .map(|value| (value, true))
+            }
+        };
+        if found.is_some() {
+            self.metrics.substituted(MetricsApi::External, lack);
+        }
+        Ok(found)
+    }
+
+    /// What a metric without a result gets: a fixed value stands alone, without labels.
+    fn nothing(
+        &self,
+        query: &ExternalQuery,
+        rule: &Rule,
+        lack: Lack,
+        timestamp: Timestamp,
+    ) -> Result<Vec<ExternalValue>, ProviderError> {
+        let fallback = rule.policy().on_missing;
+        self.lacks(MetricsApi::External, rule.id(), lack, fallback);
+        let values = match fallback {
+            Fallback::Omit => Vec::new(),
+            Fallback::Error => return Err(lack.error(&query.metric, described(query))),
+            Fallback::Value(value) => vec![ExternalValue {
+                labels: None,
                 value,
                 timestamp,
-            })
+                window: rule.policy().window,
+            }],
+            Fallback::Last(longest) => self.memory.last_external(query, timestamp, longest),
         };
-        Ok(match result.as_ref() {
-            QueryValue::Vector(samples) => samples
-                .iter()
-                .filter_map(|s| item(Some(s.labels.clone()), s.value, s.timestamp))
-                .collect(),
-            QueryValue::Scalar { value, timestamp } => {
-                item(None, *value, *timestamp).into_iter().collect()
-            }
-        })
+        if !values.is_empty() {
+            self.metrics.substituted(MetricsApi::External, lack);
+        }
+        Ok(values)
+    }
+}
+
+fn described(query: &ExternalQuery) -> String {
+    format!("namespaces {}", query.namespace)
+}
+
+fn mk_value(rule: &Rule, element: Element, value: Quantity) -> ExternalValue {
+    ExternalValue {
+        labels: element.labels,
+        value,
+        timestamp: element.timestamp,
+        window: rule.policy().window,
+    }
+}
+
+fn elements(result: &QueryValue) -> Vec<Element> {
+    match result {
+        QueryValue::Vector(samples) => samples
+            .iter()
+            .map(|sample| Element {
+                labels: Some(sample.labels.clone()),
+                value: sample.value,
+                timestamp: sample.timestamp,
+            })
+            .collect(),
+        QueryValue::Scalar { value, timestamp } => vec![Element {
+            labels: None,
+            value: *value,
+            timestamp: *timestamp,
+        }],
     }
 }

@@ -5,11 +5,12 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
+use super::Lack;
 use super::value::Unusable;
 use crate::model::MetricsApi;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct UnusableLabels {
+struct ReasonLabels {
     api: &'static str,
     reason: &'static str,
 }
@@ -17,7 +18,8 @@ struct UnusableLabels {
 /// Counters of evaluation.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
-    unusable: Family<UnusableLabels, Counter>,
+    unusable: Family<ReasonLabels, Counter>,
+    substituted: Family<ReasonLabels, Counter>,
 }
 
 impl Metrics {
@@ -29,18 +31,30 @@ impl Metrics {
             "Samples that were left out of an answer, by API and reason",
             metrics.unusable.clone(),
         );
+        registry.register(
+            "substituted_values_total",
+            "Values that a rule's onMissing or onNaN put into an answer, by API and reason",
+            metrics.substituted.clone(),
+        );
         metrics
     }
 
     pub(super) fn left_out(&self, api: MetricsApi, unusable: Unusable) {
-        let api = match api {
-            MetricsApi::Custom => "custom",
-            MetricsApi::External => "external",
-            MetricsApi::Resource => "resource",
-        };
         let reason = unusable.reason();
-        self.unusable
-            .get_or_create(&UnusableLabels { api, reason })
-            .inc();
+        self.unusable.get_or_create(&labels(api, reason)).inc();
     }
+
+    pub(super) fn substituted(&self, api: MetricsApi, lack: Lack) {
+        let reason = lack.reason();
+        self.substituted.get_or_create(&labels(api, reason)).inc();
+    }
+}
+
+fn labels(api: MetricsApi, reason: &'static str) -> ReasonLabels {
+    let api = match api {
+        MetricsApi::Custom => "custom",
+        MetricsApi::External => "external",
+        MetricsApi::Resource => "resource",
+    };
+    ReasonLabels { api, reason }
 }

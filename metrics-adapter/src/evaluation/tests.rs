@@ -1,4 +1,7 @@
+#[path = "../../tests/it/cluster.rs"]
+mod cluster;
 mod external;
+mod option;
 mod usage;
 
 use std::sync::Mutex;
@@ -11,11 +14,9 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::config::RuleFile;
 use crate::discovery::{self, Options, Relister};
-use crate::model::{
-    Consumer, GroupResource, IndexedObject, ObjectSourceError, ResourceType, Sample, Selector,
-    Target,
-};
+use crate::model::{GroupResource, Sample, Selector, Target};
 use crate::prometheus::{PrometheusError, SeriesSet, SeriesShape};
+use cluster::Cluster;
 
 /// One series `ops{namespace,pod}`; queries answer what the test sets.
 struct Fake {
@@ -59,72 +60,12 @@ impl QueryClient for Fake {
     }
 }
 
-/// Pods `web-0` and `web-1`, which only `app=web` selects; nothing else can be selected. They run
-/// in the namespace `shop`, another `web-0` in `bank`, all of them on the nodes `n1` and `n2`.
-struct Cluster;
-
-impl ObjectSource for Cluster {
-    fn resolve(&self, _: &str, resource: &str) -> Option<ResourceType> {
-        let (plural, kind) = match resource {
-            "pod" | "pods" => ("pods", "Pod"),
-            "namespace" | "namespaces" => ("namespaces", "Namespace"),
-            "node" | "nodes" => ("nodes", "Node"),
-            _ => return None,
-        };
-        Some(ResourceType {
-            id: GroupResource::new("", plural),
-            version: "v1".to_owned(),
-            kind: kind.to_owned(),
-            singular: kind.to_lowercase(),
-            namespaced: plural == "pods",
-        })
-    }
-
-    fn watch(&self, _: &[ResourceType]) {}
-
-    fn select(
-        &self,
-        kind: &ResourceType,
-        _: Option<&str>,
-        selector: &Selector,
-    ) -> Result<Vec<Arc<str>>, ObjectSourceError> {
-        if kind.id.resource != "pods" {
-            return Err(ObjectSourceError::NotSynced(kind.id.clone()));
-        }
-        let web = selector.matches(|key| (key == "app").then_some("web"));
-        Ok(if web {
-            vec!["web-0".into(), "web-1".into()]
-        } else {
-            Vec::new()
-        })
-    }
-
-    fn consumers(
-        &self,
-        consumer: Consumer,
-        namespace: Option<&str>,
-        selector: &Selector,
-    ) -> Result<Vec<IndexedObject>, ObjectSourceError> {
-        let objects: &[_] = match consumer {
-            Consumer::Node => &[(None, "n1"), (None, "n2")],
-            Consumer::Pod => &[
-                (Some("bank"), "web-0"),
-                (Some("shop"), "web-0"),
-                (Some("shop"), "web-1"),
-            ],
-        };
-        let web = selector.matches(|key| (key == "app").then_some("web"));
-        Ok(objects
-            .iter()
-            .filter(|(of, _)| web && (namespace.is_none() || namespace == *of))
-            .map(|(namespace, name)| IndexedObject {
-                namespace: namespace.map(Into::into),
-                name: (*name).into(),
-                labels: [(Arc::from("app"), Arc::from("web"))].into(),
-            })
-            .collect())
-    }
-}
+/// They run on nodes `n1` and `n2`.
+const PODS: &[(&str, &str, &str)] = &[
+    ("bank", "web-0", "web"),
+    ("shop", "web-0", "web"),
+    ("shop", "web-1", "web"),
+];
 
 const RULES: &str = r#"
 rules:
@@ -161,19 +102,26 @@ resourceRules:
 async fn mk_evaluator(
     answer: Result<QueryValue, &'static str>,
 ) -> (Evaluator<Fake, Cluster>, Arc<Fake>) {
+    mk_evaluator_of(RULES, answer).await
+}
+
+async fn mk_evaluator_of(
+    rules: &str,
+    answer: Result<QueryValue, &'static str>,
+) -> (Evaluator<Fake, Cluster>, Arc<Fake>) {
     let client = Arc::new(Fake {
         answer: Mutex::new(answer),
         special: Mutex::default(),
         asked: Mutex::default(),
     });
-    let rules = crate::rules::compile(&RuleFile::parse(RULES).unwrap()).unwrap();
+    let rules = crate::rules::compile(&RuleFile::parse(rules).unwrap()).unwrap();
     let rules = Arc::new(rules);
     let options = Options {
         interval: Duration::from_secs(60),
         max_age: Duration::from_secs(60),
     };
     let metrics = discovery::Metrics::register(&mut Registry::default());
-    let objects = Arc::new(Cluster);
+    let objects = Arc::new(Cluster(PODS));
     let relister = Relister::new(
         Arc::clone(&client),
         Arc::clone(&objects),

@@ -1,22 +1,21 @@
-//! From an instant vector to the values of objects, and from floats to quantities.
+//! From instant vectors to the readings of objects, and from floats to quantities.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::time::Duration;
 
-use tracing::debug;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{MetricValue, ObjectRef, Quantity, ResourceType, Sample};
+use crate::model::{Quantity, QueryValue, Sample};
 
 /// Why a sample is no value. prometheus-adapter serves the smallest integer for such samples of
 /// external metrics, which makes the HPA scale to its minimum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("{}", self.text())]
 pub(super) enum Unusable {
-    #[error("NaN is no value")]
     NotANumber,
-    #[error("an infinite number is no value")]
     Infinite,
-    #[error("2^63 thousandths or more do not fit into a quantity")]
     Overflow,
+    Stale,
 }
 
 impl Unusable {
@@ -26,8 +25,26 @@ impl Unusable {
             Self::NotANumber => "nan",
             Self::Infinite => "infinite",
             Self::Overflow => "overflow",
+            Self::Stale => "stale",
         }
     }
+
+    /// For people.
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            Self::NotANumber => "NaN is no value",
+            Self::Infinite => "an infinite number is no value",
+            Self::Overflow => "2^63 thousandths or more do not fit into a quantity",
+            Self::Stale => "the newest sample is older than maxAge, or its age is unknown",
+        }
+    }
+}
+
+/// A value, and when it was true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reading {
+    pub(super) value: Quantity,
+    pub(super) timestamp: Timestamp,
 }
 
 /// The quantity of a sample.
@@ -41,61 +58,28 @@ pub(super) fn quantity(value: f64) -> Result<Quantity, Unusable> {
     Quantity::from_f64(value).map_err(|_| Unusable::Overflow)
 }
 
-/// Which objects the samples describe.
-pub(super) struct Objects<'a> {
-    pub(super) resource: &'a ResourceType,
-    pub(super) namespace: Option<&'a Arc<str>>,
-    /// The label that carries their names.
-    pub(super) label: &'a str,
+/// The newest sample's own time, which is the value of its element in the answer to an age query;
+/// `None` where that is too long ago. The age is measured by Prometheus' clock alone.
+pub(super) fn fresh(newest: &Sample, max_age: Duration) -> Option<Timestamp> {
+    let since_epoch = SignedDuration::try_from_secs_f64(newest.value).ok()?;
+    let taken = Timestamp::from_duration(since_epoch).ok()?;
+    let age = newest.timestamp.duration_since(taken);
+    (age <= SignedDuration::try_from(max_age).ok()?).then_some(taken)
 }
 
-impl Objects<'_> {
-    /// The values of the named objects, in the order of the names; objects without a usable
-    /// sample are left out, and what is wrong with a sample is told. Of several samples for one
-    /// object the last one wins.
-    ///
-    /// Fails when there are samples and none carries the label: the rule's query forgot
-    /// `by (<<.GroupBy>>)`.
-    pub(super) fn values(
-        &self,
-        samples: &[Sample],
-        names: &[Arc<str>],
-        left_out: impl Fn(Unusable),
-    ) -> Result<Vec<MetricValue>, ()> {
-        let by_name: HashMap<&str, &Sample> = samples
-            .iter()
-            .filter_map(|sample| Some((sample.labels.get(self.label)?.as_ref(), sample)))
-            .collect();
-        if by_name.is_empty() && !samples.is_empty() {
-            debug!(
-                label = self.label,
-                "no sample carries the label of the objects"
-            );
-            return Err(());
-        }
-        let api_version: Arc<str> = self.resource.api_version().into();
-        let kind: Arc<str> = self.resource.kind.as_str().into();
-        let value = |name: &Arc<str>| {
-            let sample = by_name.get(name.as_ref())?;
-            Some(MetricValue {
-                object: ObjectRef {
-                    api_version: Arc::clone(&api_version),
-                    kind: Arc::clone(&kind),
-                    namespace: self.namespace.cloned(),
-                    name: Arc::clone(name),
-                },
-                value: of_object(sample.value).map_err(&left_out).ok()?,
-                timestamp: sample.timestamp,
-            })
-        };
-        Ok(names.iter().filter_map(value).collect())
-    }
+/// Elements of an answer by the name of their object. Of several for one object the last one
+/// wins; those without the label are nobody's.
+pub(super) fn by_name<'a>(samples: &'a [Sample], label: &str) -> HashMap<&'a str, &'a Sample> {
+    samples
+        .iter()
+        .filter_map(|sample| Some((sample.labels.get(label)?.as_ref(), sample)))
+        .collect()
 }
 
-/// NaN of an object is 0, as prometheus-adapter has it.
-fn of_object(value: f64) -> Result<Quantity, Unusable> {
-    match quantity(value) {
-        Err(Unusable::NotANumber) => Ok(Quantity::ZERO),
-        other => other,
+/// The elements of a vector; a scalar has none.
+pub(super) fn elements(value: &QueryValue) -> &[Sample] {
+    match value {
+        QueryValue::Vector(samples) => samples,
+        QueryValue::Scalar { .. } => &[],
     }
 }

@@ -1,6 +1,7 @@
 //! External metrics: values that belong to no object of the cluster.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -25,6 +26,9 @@ pub struct ExternalValue {
     pub labels: Option<Labels>,
     /// The value.
     pub value: Quantity,
-    /// The sample's time.
+    /// When the value was true: the evaluation time that Prometheus told, or the newest sample's
+    /// own time where the rule asks for it.
     pub timestamp: Timestamp,
+    /// The time that the value looks back on, where the rule tells it; whole seconds.
+    pub window: Option<Duration>,
 }

@@ -1,6 +1,7 @@
 //! API metrics: what discovery lists and what a request answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -24,6 +25,9 @@ pub struct MetricValue {
     pub object: ObjectRef,
     /// The value.
     pub value: Quantity,
-    /// When the value was true: the evaluation time that Prometheus told, never "now".
+    /// When the value was true: the evaluation time that Prometheus told, or the newest sample's
+    /// own time where the rule asks for it.
     pub timestamp: Timestamp,
+    /// The time that the value looks back on, where the rule tells it; whole seconds.
+    pub window: Option<Duration>,
 }

@@ -77,6 +77,16 @@ pub enum ProviderError {
         /// What the template said; for the log.
         reason: String,
     },
+    /// There are samples, but none that can be served, and the rule asks for an error then (500).
+    #[error("the metric {metric} of {described} has no value: {reason}")]
+    NoValue {
+        /// The API metric name.
+        metric: Arc<str>,
+        /// `pods web-0`.
+        described: String,
+        /// Our own words.
+        reason: &'static str,
+    },
     /// Prometheus failed or answered something else than a vector (500).
     #[error("unable to fetch metrics")]
     Upstream {

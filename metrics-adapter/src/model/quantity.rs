@@ -1,6 +1,10 @@
 //! Kubernetes quantities, as far as metric values need them.
 
+mod parse;
+
 use std::fmt;
+
+pub use parse::QuantityError;
 
 /// How a quantity is written; its value is the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

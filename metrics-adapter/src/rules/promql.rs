@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::alternation::alternation;
 use super::association::{Association, AssociationError};
+use super::selector_values::SelectorValues;
 use super::template::{FieldType, Fields, Scope, Template, TemplateError, Value};
 use crate::model::{Operator, Requirement, Selector};
 
@@ -64,9 +66,14 @@ pub(super) struct Matchers {
 }
 
 impl Matchers {
-    fn selector(&mut self, selector: &Selector) -> Result<(), QueryError> {
+    fn selector(
+        &mut self,
+        rewriting: &SelectorValues,
+        selector: &Selector,
+    ) -> Result<(), QueryError> {
         for requirement in selector.requirements() {
-            self.texts.push(matcher(requirement)?);
+            let requirement = rewriting.apply(requirement);
+            self.texts.push(matcher(&requirement)?);
             let joined = join(&requirement.values);
             self.values.insert(requirement.key.clone(), joined);
         }
@@ -91,10 +98,7 @@ impl Matchers {
     pub(super) fn names(&mut self, label: &str, names: &[Arc<str>]) {
         let (operator, names) = match names {
             [name] => ("=", name.as_ref().to_owned()),
-            names => {
-                let escaped: Vec<String> = names.iter().map(|name| escape(name)).collect();
-                ("=~", escaped.join("|"))
-            }
+            names => ("=~", alternation(names)),
         };
         self.texts
             .push(format!("{label}{operator}{}", quote(&names)));
@@ -102,31 +106,47 @@ impl Matchers {
     }
 }
 
-/// Builds the query for a metric of objects. The matchers' order is prometheus-adapter's: metric
-/// selector by key, then namespace, then the objects.
-pub(super) fn build(
-    template: &Template,
+/// The matchers of a query for a metric of objects, in prometheus-adapter's order: metric selector
+/// by key, then namespace, then the objects.
+pub(super) fn matchers(
+    rewriting: &SelectorValues,
     association: &Association<'_>,
     scope: &QueryScope<'_>,
-) -> Result<String, QueryError> {
+) -> Result<Matchers, QueryError> {
     let mut matchers = Matchers::default();
-    matchers.selector(scope.metric_selector)?;
+    matchers.selector(rewriting, scope.metric_selector)?;
     matchers.namespace(association, scope.namespace)?;
     matchers.names(scope.label, scope.names);
-    let group_by = vec![scope.label.to_owned()];
-    Ok(render(template, scope.series, matchers, group_by)?)
+    Ok(matchers)
 }
 
-/// Builds the query for an external metric, which is grouped by nothing.
-pub(super) fn build_external(
-    template: &Template,
+/// Likewise for an external metric.
+pub(super) fn external_matchers(
+    rewriting: &SelectorValues,
     association: &Association<'_>,
     scope: &ExternalScope<'_>,
-) -> Result<String, QueryError> {
+) -> Result<Matchers, QueryError> {
     let mut matchers = Matchers::default();
-    matchers.selector(scope.selector)?;
+    matchers.selector(rewriting, scope.selector)?;
     matchers.namespace(association, scope.namespace)?;
-    Ok(render(template, scope.series, matchers, Vec::new())?)
+    Ok(matchers)
+}
+
+/// Asks for the time of the newest sample, per value of a label or of all together.
+pub(super) fn newest(series: &str, matchers: &Matchers, label: Option<&str>) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':');
+    let (name, mut texts) = if series.bytes().all(plain) {
+        (series, Vec::new())
+    } else {
+        // Names in UTF-8 cannot stand in front of the braces.
+        ("", vec![format!("__name__={}", quote(series))])
+    };
+    texts.extend(matchers.texts.iter().cloned());
+    let selected = format!("{name}{{{}}}", texts.join(","));
+    match label {
+        Some(label) => format!("max by ({label}) (timestamp({selected}))"),
+        None => format!("max(timestamp({selected}))"),
+    }
 }
 
 /// Renders the template over its [`FIELDS`].
@@ -177,7 +197,7 @@ fn join(values: &BTreeSet<String>) -> String {
     values.join("|")
 }
 
-fn is_label_name(text: &str) -> bool {
+pub(super) fn is_label_name(text: &str) -> bool {
     !text.starts_with(|c: char| c.is_ascii_digit())
         && !text.is_empty()
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
@@ -199,27 +219,5 @@ fn quote(text: &str) -> String {
         }
     }
     out.push('"');
-    out
-}
-
-/// Makes a name match literally inside a regular expression. A character class needs no
-/// backslash, so the result also survives inside a string that the rule's author quoted.
-pub(super) fn escape(name: &str) -> String {
-    let mut out = String::with_capacity(name.len() + 8);
-    for character in name.chars() {
-        match character {
-            '.' | '+' | '*' | '?' | '(' | ')' | '|' | '{' | '}' | '$' => {
-                out.push('[');
-                out.push(character);
-                out.push(']');
-            }
-            // These mean something inside a class as well.
-            '[' | ']' | '^' | '\\' => {
-                out.push('\\');
-                out.push(character);
-            }
-            c => out.push(c),
-        }
-    }
     out
 }

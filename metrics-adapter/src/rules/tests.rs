@@ -351,7 +351,7 @@ proptest! {
         let parsed = promql_parser::parser::parse(&text);
         prop_assert!(parsed.is_ok(), "{text}: {parsed:?}");
         if names.len() > 1 {
-            let pattern: Vec<String> = names.iter().map(|n| promql::escape(n)).collect();
+            let pattern: Vec<String> = names.iter().map(|n| alternation::escape(n)).collect();
             let regex = regex::Regex::new(&format!("^(?:{})$", pattern.join("|"))).unwrap();
             for name in &names {
                 prop_assert!(regex.is_match(name), "{name:?} is not matched by {regex}");

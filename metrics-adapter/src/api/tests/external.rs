@@ -12,6 +12,7 @@ fn mk_value(labels: Option<&[(&str, &str)]>) -> ExternalValue {
         labels,
         value: Quantity::from_milli(1_500),
         timestamp: Timestamp::from_second(1_700_000_000).unwrap(),
+        window: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{List, list, timestamp};
+use super::{List, list, seconds, timestamp};
 use crate::api::group::GroupVersion;
 use crate::model::{MetricValue, ObjectRef, Operator, Requirement, Selector};
 
@@ -14,6 +14,8 @@ pub(in crate::api) struct ItemV1Beta1<'a> {
     described_object: DescribedObject<'a>,
     metric_name: &'a str,
     timestamp: String,
+    #[serde(rename = "window", skip_serializing_if = "Option::is_none")]
+    window_seconds: Option<u64>,
     value: String,
     /// Null when there is none, as upstream writes it.
     selector: Option<LabelSelector<'a>>,
@@ -25,6 +27,8 @@ pub(in crate::api) struct ItemV1Beta2<'a> {
     described_object: DescribedObject<'a>,
     metric: Identifier<'a>,
     timestamp: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window_seconds: Option<u64>,
     value: String,
 }
 
@@ -73,6 +77,7 @@ pub(in crate::api) fn v1beta1<'a>(
         described_object: described(&value.object),
         metric_name: metric,
         timestamp: timestamp(value.timestamp),
+        window_seconds: seconds(value.window),
         value: value.value.to_string(),
         selector: label_selector(selector),
     };
@@ -96,6 +101,7 @@ pub(in crate::api) fn v1beta2<'a>(
             selector: label_selector(selector),
         },
         timestamp: timestamp(value.timestamp),
+        window_seconds: seconds(value.window),
         value: value.value.to_string(),
     };
     list(

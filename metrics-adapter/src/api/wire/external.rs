@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{List, list, timestamp};
+use super::{List, list, seconds, timestamp};
 use crate::api::group::GroupVersion;
 use crate::model::ExternalValue;
 use crate::model::sample::Labels;
@@ -14,6 +14,8 @@ pub(in crate::api) struct Item<'a> {
     /// Null for a scalar.
     metric_labels: Option<LabelMap<'a>>,
     timestamp: String,
+    #[serde(rename = "window", skip_serializing_if = "Option::is_none")]
+    window_seconds: Option<u64>,
     value: String,
 }
 
@@ -32,6 +34,7 @@ pub(in crate::api) fn values<'a>(metric: &'a str, values: &'a [ExternalValue]) -
         metric_name: metric,
         metric_labels: value.labels.as_ref().map(LabelMap),
         timestamp: timestamp(value.timestamp),
+        window_seconds: seconds(value.window),
         value: value.value.to_string(),
     };
     list(

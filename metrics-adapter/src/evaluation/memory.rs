@@ -1,0 +1,146 @@
+//! The last values that were served, for the rules that fall back on them.
+//!
+//! Bounded by the number of entries: what was asked for least recently is forgotten first.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use lru::LruCache;
+
+use super::value::Reading;
+use crate::model::{ExternalQuery, ExternalValue, MetricQuery};
+
+/// Objects times metrics and selectors: some kilobytes per hundred, so a few megabytes.
+const OBJECTS: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
+
+/// External metrics times namespaces and selectors.
+const EXTERNAL: NonZeroUsize = NonZeroUsize::new(1000).expect("not zero");
+
+/// Larger answers of an external metric are not remembered.
+const ELEMENTS: usize = 100;
+
+/// Who was served what. The key of an object is the request that names it alone.
+pub(super) struct Memory {
+    objects: Mutex<LruCache<MetricQuery, Reading>>,
+    external: Mutex<LruCache<ExternalQuery, Arc<[ExternalValue]>>>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            objects: Mutex::new(LruCache::new(OBJECTS)),
+            external: Mutex::new(LruCache::new(EXTERNAL)),
+        }
+    }
+}
+
+impl Memory {
+    pub(super) fn served(&self, object: MetricQuery, reading: Reading) {
+        let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        objects.put(object, reading);
+    }
+
+    /// What the object was served last, unless that is too long ago.
+    pub(super) fn last(
+        &self,
+        object: &MetricQuery,
+        now: Timestamp,
+        longest: Duration,
+    ) -> Option<Reading> {
+        let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        let reading = objects.get(object).copied()?;
+        recent(reading.timestamp, now, longest).then_some(reading)
+    }
+
+    pub(super) fn served_external(&self, query: &ExternalQuery, values: Vec<ExternalValue>) {
+        let mut external = self.external.lock().unwrap_or_else(PoisonError::into_inner);
+        if values.len() > ELEMENTS {
+            external.pop(query);
+        } else if !values.is_empty() {
+            external.put(query.clone(), values.into());
+        }
+    }
+
+    /// What was served last, without what is too long ago.
+    pub(super) fn last_external(
+        &self,
+        query: &ExternalQuery,
+        now: Timestamp,
+        longest: Duration,
+    ) -> Vec<ExternalValue> {
+        let mut external = self.external.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(values) = external.get(query) else {
+            return Vec::new();
+        };
+        let recent = |value: &&ExternalValue| recent(value.timestamp, now, longest);
+        values.iter().filter(recent).cloned().collect()
+    }
+}
+
+fn recent(timestamp: Timestamp, now: Timestamp, longest: Duration) -> bool {
+    SignedDuration::try_from(longest).is_ok_and(|longest| now.duration_since(timestamp) <= longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{GroupResource, Quantity, Selector, Target};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn mk_object(name: usize) -> MetricQuery {
+        MetricQuery {
+            resource: GroupResource::new("", "pods"),
+            metric: "ops".into(),
+            namespace: Some("shop".into()),
+            target: Target::Name(name.to_string().into()),
+            metric_selector: Selector::EVERYTHING,
+        }
+    }
+
+    #[test]
+    fn remembers_for_so_long_and_so_many() {
+        let memory = Memory::default();
+        let reading = Reading {
+            value: Quantity::from_milli(5),
+            timestamp: at(100),
+        };
+        let minute = Duration::from_secs(60);
+        memory.served(mk_object(0), reading);
+        assert_eq!(memory.last(&mk_object(0), at(160), minute), Some(reading));
+        assert_eq!(memory.last(&mk_object(0), at(161), minute), None);
+        assert_eq!(memory.last(&mk_object(1), at(100), minute), None);
+        for name in 1..=OBJECTS.get() {
+            memory.served(mk_object(name), reading);
+        }
+        assert_eq!(memory.last(&mk_object(0), at(100), minute), None);
+        assert_eq!(memory.objects.lock().unwrap().len(), OBJECTS.get());
+    }
+
+    #[test]
+    fn large_external_answers_are_not_remembered() {
+        let memory = Memory::default();
+        let query = ExternalQuery {
+            namespace: "shop".into(),
+            metric: "queue".into(),
+            selector: Selector::EVERYTHING,
+        };
+        let value = |second| ExternalValue {
+            labels: None,
+            value: Quantity::ZERO,
+            timestamp: at(second),
+            window: None,
+        };
+        let last = || memory.last_external(&query, at(100), Duration::from_secs(60));
+        memory.served_external(&query, vec![value(30), value(50)]);
+        assert_eq!(last(), [value(50)]);
+        memory.served_external(&query, Vec::new());
+        assert_eq!(last(), [value(50)]);
+        memory.served_external(&query, vec![value(100); ELEMENTS + 1]);
+        assert_eq!(last(), []);
+    }
+}
