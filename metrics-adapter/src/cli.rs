@@ -416,6 +416,7 @@ mod tests {
         assert_eq!(config.relist.interval, Duration::from_secs(600));
         assert_eq!(config.relist.max_age, config.relist.interval);
         assert_eq!(config.prometheus.url.as_str(), "https://localhost/");
+        assert_eq!(config.prometheus.max_query_length, 0);
         assert_eq!(config.secure_address.to_string(), "0.0.0.0:443");
         assert!(matches!(
             config.certificate,
@@ -428,6 +429,10 @@ mod tests {
         for (flags, text) in [
             (&["--secure-port=0"][..], "--secure-port"),
             (&["--prometheus-verb=get"], "--prometheus-verb"),
+            (
+                &["--prometheus-max-query-length=-1"],
+                "--prometheus-max-query-length",
+            ),
             (&["--prometheus-url=prometheus:9090"], "--prometheus-url"),
             (
                 &["--metrics-relist-interval=10"],

@@ -10,9 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use lru::LruCache;
 
 use super::value::Reading;
-use crate::model::{ExternalQuery, ExternalValue, MetricQuery};
+use crate::model::{ExternalQuery, ExternalValue, MetricQuery, Requirement, Selector};
 
-/// Objects times metrics and selectors: some kilobytes per hundred, so a few megabytes.
+/// Objects times metrics and selectors: some 300 bytes each, so three megabytes.
 const OBJECTS: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
 /// External metrics times namespaces and selectors.
@@ -20,6 +20,9 @@ const EXTERNAL: NonZeroUsize = NonZeroUsize::new(1000).expect("not zero");
 
 /// Larger answers of an external metric are not remembered.
 const ELEMENTS: usize = 100;
+
+/// Nor is what a selector of more bytes asked for: a client decides how long it is.
+const SELECTOR: usize = 1024;
 
 /// Who was served what. The key of an object is the request that names it alone.
 pub(super) struct Memory {
@@ -38,8 +41,10 @@ impl Default for Memory {
 
 impl Memory {
     pub(super) fn served(&self, object: MetricQuery, reading: Reading) {
-        let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-        objects.put(object, reading);
+        if is_small(&object.metric_selector) {
+            let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+            objects.put(object, reading);
+        }
     }
 
     /// What the object was served last, unless that is too long ago.
@@ -55,6 +60,9 @@ impl Memory {
     }
 
     pub(super) fn served_external(&self, query: &ExternalQuery, values: Vec<ExternalValue>) {
+        if !is_small(&query.selector) {
+            return;
+        }
         let mut external = self.external.lock().unwrap_or_else(PoisonError::into_inner);
         if values.len() > ELEMENTS {
             external.pop(query);
@@ -79,6 +87,13 @@ impl Memory {
     }
 }
 
+fn is_small(selector: &Selector) -> bool {
+    let bytes = |requirement: &Requirement| {
+        requirement.key.len() + requirement.values.iter().map(String::len).sum::<usize>()
+    };
+    selector.requirements().iter().map(bytes).sum::<usize>() <= SELECTOR
+}
+
 fn recent(timestamp: Timestamp, now: Timestamp, longest: Duration) -> bool {
     SignedDuration::try_from(longest).is_ok_and(|longest| now.duration_since(timestamp) <= longest)
 }
@@ -86,7 +101,7 @@ fn recent(timestamp: Timestamp, now: Timestamp, longest: Duration) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{GroupResource, Quantity, Selector, Target};
+    use crate::model::{GroupResource, Quantity, Target};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -114,6 +129,12 @@ mod tests {
         assert_eq!(memory.last(&mk_object(0), at(160), minute), Some(reading));
         assert_eq!(memory.last(&mk_object(0), at(161), minute), None);
         assert_eq!(memory.last(&mk_object(1), at(100), minute), None);
+        let mut wordy = mk_object(0);
+        let values: Vec<String> = (0..400).map(|n| format!("v{n}")).collect();
+        let selector = format!("code in ({})", values.join(","));
+        wordy.metric_selector = Selector::parse(&selector).unwrap();
+        memory.served(wordy.clone(), reading);
+        assert_eq!(memory.last(&wordy, at(100), minute), None);
         for name in 1..=OBJECTS.get() {
             memory.served(mk_object(name), reading);
         }

@@ -256,3 +256,54 @@ fn innermost(error: &dyn std::error::Error) -> String {
     }
     error.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_query_that_is_too_long_is_not_sent() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let mut registry = Registry::default();
+        let mk = |max_query_length, registry: &mut Registry| {
+            let options = Options {
+                // Nobody listens on the discard port.
+                url: "http://127.0.0.1:9".parse().unwrap(),
+                verb: Verb::Post,
+                headers: Vec::new(),
+                token_file: None,
+                ca_file: None,
+                client_certificate: None,
+                timeout: Duration::from_secs(5),
+                concurrency: 1,
+                max_body: 1,
+                max_query_length,
+            };
+            Client::new(options, Metrics::register(registry)).unwrap()
+        };
+        let client = mk(8, &mut registry);
+        let error = client.query("vector(1)").await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.to_string()),
+            (
+                "query_too_long",
+                "the query has 9 bytes, --prometheus-max-query-length allows 8".to_owned()
+            )
+        );
+        let text = telemetry::text::encode(&registry);
+        let line = "requests_total{endpoint=\"query\",result=\"query_too_long\"} 1\n";
+        assert!(text.contains(line), "{text}");
+        // These are sent, and meet nobody.
+        assert_eq!(
+            client.query("vector()").await.unwrap_err().kind(),
+            "connect"
+        );
+        let unlimited = mk(0, &mut Registry::default());
+        assert_eq!(
+            unlimited.query("vector(1)").await.unwrap_err().kind(),
+            "connect"
+        );
+    }
+}

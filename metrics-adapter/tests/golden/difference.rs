@@ -145,6 +145,14 @@ const TABLE: &[Difference] = &[
     },
     Difference {
         area: "config",
+        reason: "a rule may have fields of our own",
+        covers: |input, go, ours| {
+            let ours_alone = ["- maxAge:", "- window:"];
+            we_accept(go, ours) && ours_alone.iter().any(|field| input.contains(field))
+        },
+    },
+    Difference {
+        area: "config",
         reason: "a lone `...` is an empty file",
         covers: |input, go, ours| we_accept(go, ours) && input == "...\n",
     },

@@ -34,6 +34,24 @@ const GOOD: &[&str] = &[
 - <<: *base
   name: {as: "other", matches: "^q(ueue)?_[[:alpha:]]{1,10}$"}
 "#,
+    r#"rules:
+- seriesQuery: 'http_requests_total{pod!=""}'
+  metricsQuery: sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)
+  maxAge: 2m
+  window: 1m30s
+  onMissing: {last: 5m}
+  onNaN: {value: 1.5k}
+  selectorValues:
+  - label: path
+    values: {checkout: "/api/v1/checkout#eu", "root": /}
+    replace:
+    - {from: __slash__, to: "/"}
+    - from: ".."
+- seriesQuery: up
+  metricsQuery: up
+  onMissing: zero
+  onNaN: error
+"#,
     r#"resourceRules:
   cpu:
     containerQuery: sum(rate(c{<<.LabelMatchers>>}[3m])) by (<<.GroupBy>>)
@@ -99,6 +117,13 @@ const PIECES: &[&str] = &[
     "%YAML 1.2\n",
     "seriesQuery: x\n",
     "nosuch: 1\n",
+    "onMissing: ",
+    "onNaN: keep\n",
+    "{last: ",
+    "{value: 1Zi}",
+    "maxAge: 0\n",
+    "- label: a\n",
+    "from: ",
 ];
 
 /// Places are fractions, so that they fit whatever the text has become.

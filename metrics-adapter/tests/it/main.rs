@@ -4,8 +4,10 @@
 
 mod adapter;
 mod cluster;
+mod document;
 mod external;
 mod metrics;
+mod option;
 mod own_metrics;
 mod prometheus;
 mod resource;

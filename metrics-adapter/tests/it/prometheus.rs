@@ -1,9 +1,11 @@
 //! A real Prometheus on loopback, whose series come from recording rules over constants.
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -21,6 +23,14 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Starts a Prometheus that records the given samples: series with labels, and a value.
     pub(crate) async fn start(samples: &[(&str, &str)]) -> Self {
+        Self::start_scraping(samples, None).await
+    }
+
+    /// Likewise; it also scrapes a target, five times a second.
+    pub(crate) async fn start_scraping(
+        samples: &[(&str, &str)],
+        target: Option<SocketAddr>,
+    ) -> Self {
         assert!(
             Path::new(BINARY).exists(),
             "{BINARY} is missing: install Debian's package `prometheus`"
@@ -38,11 +48,15 @@ impl Prometheus {
             .collect();
         let group = format!("groups:\n- name: constants\n  interval: 200ms\n  rules:\n{rules}");
         fs::write(directory.path().join("rules.yml"), group).unwrap();
-        fs::write(
-            directory.path().join("prometheus.yml"),
-            "global: {evaluation_interval: 200ms}\nrule_files: [rules.yml]\n",
-        )
-        .unwrap();
+        let mut config = "global: {evaluation_interval: 200ms, scrape_interval: 200ms, \
+                          scrape_timeout: 200ms}\nrule_files: [rules.yml]\n"
+            .to_owned();
+        if let Some(target) = target {
+            config += &format!(
+                "scrape_configs: [{{job_name: t, static_configs: [{{targets: ['{target}']}}]}}]\n"
+            );
+        }
+        fs::write(directory.path().join("prometheus.yml"), config).unwrap();
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
@@ -78,7 +92,7 @@ impl Prometheus {
     }
 
     /// Waits until a query has a result.
-    async fn wait_for(&self, query: &str) {
+    pub(crate) async fn wait_for(&self, query: &str) {
         let client = reqwest::Client::new();
         let url = format!("{}/api/v1/query", self.url());
         for _ in 0..300 {
@@ -115,4 +129,28 @@ impl Drop for Prometheus {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What a target exposes; the test changes it.
+pub(crate) type Exposition = Arc<Mutex<String>>;
+
+/// A target to scrape, which lives as long as the process.
+pub(crate) fn expose(text: String) -> (SocketAddr, Exposition) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let exposition: Exposition = Arc::new(Mutex::new(text));
+    let exposed = Arc::clone(&exposition);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // One read holds a whole GET; what comes after it nobody needs.
+            let _ = stream.read(&mut [0; 4096]);
+            let text = exposed.lock().unwrap().clone();
+            let length = text.len();
+            let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: text/plain";
+            let answer = format!("{head}\r\ncontent-length: {length}\r\n\r\n{text}");
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    (address, exposition)
 }
