@@ -93,6 +93,31 @@ fn writes_prometheus_adapters_queries() {
 }
 
 #[test]
+fn long_lists_of_pods_make_short_queries() {
+    let rule = compiled(&mk_rule(&[("pod", "pod"), ("namespace", "namespace")]));
+    let names: Vec<String> = (0..1000_u32)
+        .map(|n| {
+            format!(
+                "checkout-frontend-7d9f8c6b5-{:05x}",
+                n.wrapping_mul(65_537) % 0xf_ffff
+            )
+        })
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let plain: usize = names.iter().map(|name| name.len() + 1).sum();
+    let text = query(&rule, "pods", Some("shop"), "", &names).unwrap();
+    assert!(
+        text.contains("pod=~\"checkout-frontend-7d9f8c6b5-(?:"),
+        "{text}"
+    );
+    assert!(
+        plain > 32_000 && text.len() < 8000,
+        "{} of {plain}",
+        text.len()
+    );
+}
+
+#[test]
 fn the_template_serves_both_directions() {
     let mut source = mk_rule(&[]);
     source.resources.template = "kube_<<.Resource>>".to_owned();
