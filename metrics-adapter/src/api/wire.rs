@@ -131,3 +131,6 @@ fn entries<'a>(map: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<proto::Entr
     })
     .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 
 mod adapter;
 mod cluster;
+mod encoding;
 mod external;
 mod metrics;
 mod own_metrics;

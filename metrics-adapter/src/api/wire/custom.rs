@@ -15,7 +15,7 @@ pub(in crate::api) struct ItemV1Beta1<'a> {
     metric_name: &'a str,
     timestamp: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
-    window: Option<i64>,
+    pub(super) window: Option<i64>,
     value: Amount,
     /// Null when there is none, as upstream writes it.
     selector: Option<LabelSelector<'a>>,
@@ -28,7 +28,7 @@ pub(in crate::api) struct ItemV1Beta2<'a> {
     metric: Identifier<'a>,
     timestamp: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
-    window_seconds: Option<i64>,
+    pub(super) window_seconds: Option<i64>,
     value: Amount,
 }
 

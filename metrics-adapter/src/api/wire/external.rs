@@ -15,7 +15,7 @@ pub(in crate::api) struct Item<'a> {
     metric_labels: Option<LabelMap<'a>>,
     timestamp: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
-    window: Option<i64>,
+    pub(super) window: Option<i64>,
     value: Amount,
 }
 

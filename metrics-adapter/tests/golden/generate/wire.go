@@ -2,7 +2,7 @@ package main
 
 import (
 	"bytes"
-	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -48,8 +48,9 @@ type wireCase struct {
 	Metric   string     `json:"metric,omitempty"`
 	Selector string     `json:"selector,omitempty"`
 	Items    []wireItem `json:"items"`
-	Protobuf string     `json:"protobuf"`
-	JSON     string     `json:"json"`
+	// Protobuf is in hexadecimal digits.
+	Protobuf string `json:"protobuf"`
+	JSON     string `json:"json"`
 }
 
 var codecs = serializer.NewCodecFactory(runtime.NewScheme())
@@ -69,7 +70,7 @@ func encode(mediaType string, object runtime.Object) []byte {
 
 func (c wireCase) with(object runtime.Object, kind string, version string) wireCase {
 	object.GetObjectKind().SetGroupVersionKind(schema.FromAPIVersionAndKind(version, kind))
-	c.Protobuf = base64.StdEncoding.EncodeToString(encode(runtime.ContentTypeProtobuf, object))
+	c.Protobuf = hex.EncodeToString(encode(runtime.ContentTypeProtobuf, object))
 	c.JSON = string(encode(runtime.ContentTypeJSON, object))
 	if c.Items == nil {
 		c.Items = []wireItem{}
