@@ -54,8 +54,8 @@ unit: ## unit and integration tests, with a real Prometheus
 	cargo test --workspace --quiet
 
 .PHONY: golden
-golden: ## make the golden vectors of the rules language anew, with Go's own libraries
-	cd metrics-adapter/tests/golden/generate && go run . ..
+golden: ## make the golden vectors and the OpenAPI documents anew, with Go's own libraries
+	cd metrics-adapter/tests/golden/generate && go run . .. ../../../src/api/openapi
 
 .PHONY: rules
 rules: ## the Prometheus rules, with promtool

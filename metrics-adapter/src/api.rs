@@ -8,6 +8,7 @@ mod accept;
 mod discovery;
 mod group;
 mod metrics;
+mod openapi;
 mod options;
 mod path;
 mod respond;
@@ -15,11 +16,11 @@ pub mod status;
 mod usage;
 mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use http::Method;
 use http::request::Parts;
@@ -28,24 +29,32 @@ use tokio::time::Instant;
 pub use metrics::Metrics;
 
 use crate::model::{ExternalQuery, MetricQuery, Provider, Target};
-use accept::{AggregatedVersion, Form, Offer, negotiate};
+use accept::{AggregatedVersion, Encoding, Form, Negotiated, Offer, negotiate};
 use discovery::Documents;
 use group::GroupVersion;
+use openapi::OpenApi;
 use options::{CustomOptions, ListOptions, Parameters};
 use path::Route;
-use respond::{cacheable, document};
+use respond::{cacheable, document, text};
 use status::ApiError;
 use usage::UsageRequest;
+use wire::discovery::Document;
 use wire::{custom, external};
 
 struct Api<P> {
     provider: Arc<P>,
     metrics: Metrics,
+    /// Written when somebody asks for the first time.
+    openapi: OnceLock<OpenApi>,
 }
 
-/// The routes below `/apis`, `/version`, and `Status` objects for everything unknown.
+/// The routes below `/apis` and `/openapi`, `/version`, and `Status` objects for everything unknown.
 pub fn router<P: Provider>(provider: Arc<P>, metrics: Metrics) -> Router {
-    let api = Arc::new(Api { provider, metrics });
+    let api = Arc::new(Api {
+        provider,
+        metrics,
+        openapi: OnceLock::new(),
+    });
     Router::new()
         .route("/version", get(version))
         .fallback(handle::<P>)
@@ -55,12 +64,13 @@ pub fn router<P: Provider>(provider: Arc<P>, metrics: Metrics) -> Router {
 async fn version() -> Response {
     let version = env!("CARGO_PKG_VERSION");
     let mut parts = version.split('.');
-    document(&serde_json::json!({
+    let version = serde_json::json!({
         "major": parts.next(),
         "minor": parts.next(),
         "gitVersion": format!("v{version}"),
         "platform": format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
-    }))
+    });
+    text(Encoding::Json, &version)
 }
 
 async fn handle<P: Provider>(State(api): State<Arc<Api<P>>>, request: Request) -> Response {
@@ -72,6 +82,7 @@ async fn handle<P: Provider>(State(api): State<Arc<Api<P>>>, request: Request) -
         Ok(Route::External { .. }) => "external",
         Ok(Route::Nodes { .. } | Route::Pods { .. }) => "resource",
         Ok(Route::Groups | Route::Group(_) | Route::Version(_)) => "discovery",
+        Ok(Route::OpenApi(_)) => "openapi",
         Err(_) => "other",
     };
     let answer = match route {
@@ -80,7 +91,7 @@ async fn handle<P: Provider>(State(api): State<Arc<Api<P>>>, request: Request) -
     };
     let response = answer.unwrap_or_else(|error| {
         error.log(request.uri.path());
-        error.into_response()
+        error.respond(&request.headers)
     });
     api.metrics.observe(kind, response.status(), started);
     response
@@ -100,21 +111,28 @@ impl<P: Provider> Api<P> {
         let headers = &request.headers;
         let parameters = || Parameters::read(request.uri.query().unwrap_or_default());
         match route {
-            Route::Groups => Ok(match negotiate(headers, Offer::Groups)? {
-                Form::Aggregated(version) => cacheable(
-                    headers,
-                    version.content_type(),
-                    &documents.aggregated(version),
-                ),
-                _ => cacheable(headers, "application/json", &documents.groups()),
-            }),
+            Route::Groups => {
+                let Negotiated { form, encoding } = negotiate(headers, Offer::Groups)?;
+                let (parameters, groups) = match form {
+                    Form::Aggregated(version) => {
+                        (version.parameters(), documents.aggregated(version))
+                    }
+                    _ => ("", documents.groups()),
+                };
+                Ok(cacheable(headers, encoding, parameters, &Document(groups)))
+            }
             Route::Group(api) => {
-                negotiate(headers, Offer::Plain)?;
-                Ok(document(&documents.group(api)))
+                let Negotiated { encoding, .. } = negotiate(headers, Offer::Plain)?;
+                Ok(document(encoding, &Document(documents.group(api))))
             }
             Route::Version(version) => {
-                negotiate(headers, Offer::Plain)?;
-                Ok(document(&documents.resources(version)))
+                let Negotiated { encoding, .. } = negotiate(headers, Offer::Plain)?;
+                Ok(document(encoding, &documents.resources(version)))
+            }
+            Route::OpenApi(document) => {
+                let served = |api| self.provider.serves(api);
+                let documents = self.openapi.get_or_init(|| OpenApi::of(served));
+                documents.answer(&document, request, parameters()?)
             }
             Route::Custom {
                 version,
@@ -123,7 +141,7 @@ impl<P: Provider> Api<P> {
                 name,
                 metric,
             } => {
-                negotiate(headers, Offer::Plain)?;
+                let Negotiated { encoding, .. } = negotiate(headers, Offer::Plain)?;
                 let options = CustomOptions::read(parameters()?, &name)?;
                 let target = if name == "*" {
                     Target::Selected(options.labels)
@@ -137,10 +155,10 @@ impl<P: Provider> Api<P> {
                     target,
                     metric_selector: options.metric,
                 };
-                self.custom(version, query).await
+                self.custom(version, query, encoding).await
             }
             Route::External { namespace, metric } => {
-                negotiate(headers, Offer::Plain)?;
+                let Negotiated { encoding, .. } = negotiate(headers, Offer::Plain)?;
                 let query = ExternalQuery {
                     namespace: namespace.into(),
                     metric: metric.into(),
@@ -148,7 +166,7 @@ impl<P: Provider> Api<P> {
                 };
                 let metric = Arc::clone(&query.metric);
                 let values = self.provider.external(query).await?;
-                Ok(document(&external::values(&metric, &values)))
+                Ok(document(encoding, &external::values(&metric, &values)))
             }
             Route::Nodes { name } => {
                 let UsageRequest { query, form } =
@@ -167,23 +185,25 @@ impl<P: Provider> Api<P> {
         &self,
         version: GroupVersion,
         query: MetricQuery,
+        encoding: Encoding,
     ) -> Result<Response, ApiError> {
         let (metric, selector) = (Arc::clone(&query.metric), query.metric_selector.clone());
         let values = self.provider.custom(query).await?;
         Ok(match version {
-            GroupVersion::CustomV1Beta2 => document(&custom::v1beta2(&metric, &selector, &values)),
-            _ => document(&custom::v1beta1(&metric, &selector, &values)),
+            GroupVersion::CustomV1Beta2 => {
+                document(encoding, &custom::v1beta2(&metric, &selector, &values))
+            }
+            _ => document(encoding, &custom::v1beta1(&metric, &selector, &values)),
         })
     }
 }
 
 impl AggregatedVersion {
-    const fn content_type(self) -> &'static str {
+    /// What stands behind the media type.
+    const fn parameters(self) -> &'static str {
         match self {
-            Self::V2 => "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
-            Self::V2Beta1 => {
-                "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
-            }
+            Self::V2 => ";g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+            Self::V2Beta1 => ";g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList",
         }
     }
 }

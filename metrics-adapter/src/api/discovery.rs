@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::accept::AggregatedVersion;
 use super::group::{self, GROUPS, GroupVersion};
+use super::wire::{Answer, discovery as message, proto};
 use crate::model::{MetricInfo, MetricsApi, Provider};
 
 /// Writes the documents of one moment.
@@ -213,4 +214,24 @@ fn group_entry(api: MetricsApi) -> Value {
         "preferredVersion": versions.first(),
         "versions": versions,
     })
+}
+
+impl Answer for ApiResourceList {
+    fn protobuf(&self) -> Vec<u8> {
+        let resource = |resource: &ApiResource| message::ApiResource {
+            name: resource.name.clone(),
+            namespaced: resource.namespaced,
+            kind: resource.kind.to_owned(),
+            verbs: message::Verbs {
+                items: resource.verbs.iter().map(|v| (*v).to_owned()).collect(),
+            },
+            singular_name: resource.singular_name.to_owned(),
+            ..message::ApiResource::default()
+        };
+        let list = message::ApiResourceList {
+            group_version: self.group_version.to_owned(),
+            resources: self.resources.iter().map(resource).collect(),
+        };
+        proto::envelope(self.api_version, self.kind, list)
+    }
 }

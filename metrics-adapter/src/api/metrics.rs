@@ -40,7 +40,7 @@ impl Metrics {
         };
         registry.register(
             "requests_total",
-            "Requests by API (custom, external, resource, discovery, other) and status code",
+            "Requests by API (custom, external, resource, discovery, openapi, other) and status code",
             metrics.requests.clone(),
         );
         registry.register(

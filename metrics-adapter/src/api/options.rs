@@ -28,7 +28,7 @@ impl<'a> Parameters<'a> {
     }
 
     /// A parameter that means nothing when it is empty.
-    fn text(self, name: &str) -> Option<String> {
+    pub(super) fn text(self, name: &str) -> Option<String> {
         self.get(name).filter(|text| !text.is_empty())
     }
 

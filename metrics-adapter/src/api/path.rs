@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::group::{self, GroupVersion};
+use super::openapi::Document;
 use super::status::ApiError;
 use crate::model::{GroupResource, MetricsApi};
 
@@ -15,6 +16,8 @@ pub(super) enum Route {
     Group(MetricsApi),
     /// `/apis/<group>/<version>`
     Version(GroupVersion),
+    /// `/openapi/v2` or `/openapi/v3`, or a document of the latter
+    OpenApi(Document),
     /// Values of a custom metric.
     Custom {
         version: GroupVersion,
@@ -39,7 +42,7 @@ impl Route {
     /// The group that it belongs to.
     pub(super) const fn api(&self) -> Option<MetricsApi> {
         match self {
-            Self::Groups => None,
+            Self::Groups | Self::OpenApi(_) => None,
             Self::Group(api) => Some(*api),
             Self::Version(version) => Some(version.api()),
             Self::Custom { .. } => Some(MetricsApi::Custom),
@@ -64,6 +67,9 @@ pub(super) fn parse(path: &str) -> Result<Route, ApiError> {
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
     match segments.as_slice() {
         ["apis"] => Ok(Route::Groups),
+        ["openapi", "v2"] => Ok(Route::OpenApi(Document::V2)),
+        ["openapi", "v3"] => Ok(Route::OpenApi(Document::V3List)),
+        ["openapi", "v3", place @ ..] => Ok(Route::OpenApi(Document::V3(place.join("/")))),
         ["apis", group, rest @ ..] => {
             let api = group::find(group).ok_or(ApiError::UnknownPath)?;
             let [version, rest @ ..] = rest else {

@@ -6,49 +6,102 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use serde_saphyr::SerializerOptions;
 use tracing::warn;
 
-/// An answer in plain JSON.
-pub(super) fn document(document: &impl Serialize) -> Response {
-    match serde_json::to_vec(document) {
-        Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
-        Err(error) => unwritable(&error),
+use super::accept::Encoding;
+use super::wire::Answer;
+
+/// An answer in the encoding that was agreed upon.
+pub(super) fn document(encoding: Encoding, document: &impl Answer) -> Response {
+    respond(encoding, bytes(encoding, document))
+}
+
+/// An answer that has no protobuf form: in JSON or YAML.
+pub(super) fn text(encoding: Encoding, document: &impl Serialize) -> Response {
+    match encoding {
+        Encoding::Yaml => respond(Encoding::Yaml, yaml(document)),
+        Encoding::Json | Encoding::Protobuf => respond(Encoding::Json, json(document)),
     }
 }
 
-/// An answer with an ETag, or 304 where the caller has it already.
+/// An answer with an ETag, or 304 where the caller has it already. The parameters of its media
+/// type begin with a semicolon.
 pub(super) fn cacheable(
     request: &HeaderMap,
-    content_type: &'static str,
-    document: &impl Serialize,
+    encoding: Encoding,
+    parameters: &'static str,
+    document: &impl Answer,
 ) -> Response {
-    let body = match serde_json::to_vec(document) {
+    let body = match bytes(encoding, document) {
         Ok(body) => body,
         Err(error) => return unwritable(&error),
     };
+    let content_type = format!("{}{parameters}", encoding.media_type());
     let mut hasher = DefaultHasher::new();
-    (content_type, &body).hash(&mut hasher);
+    (&content_type, &body).hash(&mut hasher);
     let etag = format!("\"{:016x}\"", hasher.finish());
-    let known = request
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .any(|value| value == etag.as_str());
-    let mut response = if known {
+    let mut response = if is_known(request, &etag) {
         (StatusCode::NOT_MODIFIED, Body::empty()).into_response()
     } else {
         body.into_response()
     };
     let headers = response.headers_mut();
-    if let Ok(etag) = etag.parse() {
+    if let (Ok(etag), Ok(content_type)) = (etag.parse(), content_type.parse()) {
         headers.insert(header::ETAG, etag);
+        headers.insert(header::CONTENT_TYPE, content_type);
     }
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::VARY, HeaderValue::from_static("Accept"));
     response
 }
 
+/// Whether the caller has this version, by its quoted ETag.
+pub(super) fn is_known(request: &HeaderMap, etag: &str) -> bool {
+    let values = request.get_all(header::IF_NONE_MATCH).iter();
+    let mut values = values.filter_map(|value| value.to_str().ok());
+    values.any(|value| value.split(',').any(|known| known.trim() == etag))
+}
+
+fn respond(encoding: Encoding, body: Result<Vec<u8>, Unwritable>) -> Response {
+    match body {
+        Ok(body) => ([(header::CONTENT_TYPE, encoding.media_type())], body).into_response(),
+        Err(error) => unwritable(&error),
+    }
+}
+
+fn bytes(encoding: Encoding, document: &impl Answer) -> Result<Vec<u8>, Unwritable> {
+    match encoding {
+        Encoding::Json => json(document),
+        Encoding::Yaml => yaml(document),
+        Encoding::Protobuf => Ok(document.protobuf()),
+    }
+}
+
+fn json(document: &impl Serialize) -> Result<Vec<u8>, Unwritable> {
+    Ok(serde_json::to_vec(document)?)
+}
+
+/// Every text is quoted: Go reads YAML 1.1, where a plain `on` or `1:30` is none.
+fn yaml(document: &impl Serialize) -> Result<Vec<u8>, Unwritable> {
+    let mut options = SerializerOptions::default();
+    options.quote_all = true;
+    let mut text = serde_saphyr::to_string_with_options(document, options)?;
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Ok(text.into_bytes())
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Unwritable {
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Yaml(#[from] serde_saphyr::ser::Error),
+}
+
 /// Our wire types hold strings, numbers and maps with string keys: this cannot happen.
-fn unwritable(error: &serde_json::Error) -> Response {
+fn unwritable(error: &Unwritable) -> Response {
     warn!("an answer cannot be written: {error}");
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }

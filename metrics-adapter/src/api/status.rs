@@ -1,10 +1,12 @@
 //! The one map from errors to Kubernetes `Status` objects.
 
-use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
-use serde_json::{Value, json};
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
 use tracing::{debug, warn};
 
+use super::accept;
+use super::respond::document;
+use super::wire::status::{Details, failure};
 use crate::model::ProviderError;
 
 /// Why a request gets no answer.
@@ -23,8 +25,14 @@ pub enum ApiError {
     #[error("watch is not supported on the requested resource")]
     WatchNotSupported,
     /// Nothing in `Accept` can be served (406).
-    #[error("only the following media types are accepted: application/json")]
+    #[error(
+        "only the following media types are accepted: application/json, application/yaml, \
+             application/vnd.kubernetes.protobuf"
+    )]
     NotAcceptable,
+    /// Likewise, where there is nothing but JSON (406).
+    #[error("only the following media types are accepted: application/json")]
+    OnlyJson,
     /// A parameter that cannot be understood (400).
     #[error("{0}")]
     BadRequest(String),
@@ -46,7 +54,7 @@ impl ApiError {
                 (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed")
             }
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid"),
-            Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "NotAcceptable"),
+            Self::NotAcceptable | Self::OnlyJson => (StatusCode::NOT_ACCEPTABLE, "NotAcceptable"),
             Self::Provider(error) => match error {
                 ProviderError::MetricNotFound { .. } | ProviderError::ObjectNotFound { .. } => {
                     (StatusCode::NOT_FOUND, "NotFound")
@@ -74,38 +82,27 @@ impl ApiError {
         }
     }
 
-    fn status(&self) -> Value {
+    /// The `Status`, in the encoding that the caller accepts.
+    pub(super) fn respond(&self, request: &HeaderMap) -> Response {
         let (code, reason) = self.code();
-        let mut status = json!({
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "message": self.to_string(),
-            "reason": reason,
-            "code": code.as_u16(),
-        });
-        if let Self::Provider(ProviderError::ObjectNotFound { resource, name }) = self {
-            let mut details = json!({"name": name, "kind": resource.resource});
-            if !resource.group.is_empty() {
-                details["group"] = resource.group.as_str().into();
-            }
-            status["details"] = details;
-        }
-        status
+        let details = match self {
+            Self::Provider(ProviderError::ObjectNotFound { resource, name }) => Some(Details {
+                name,
+                group: &resource.group,
+                kind: &resource.resource,
+            }),
+            _ => None,
+        };
+        let message = self.to_string();
+        let status = failure(code.as_u16(), reason, &message, details);
+        let mut response = document(accept::of_errors(request), &status);
+        *response.status_mut() = code;
+        response
     }
 }
 
 impl From<ProviderError> for ApiError {
     fn from(error: ProviderError) -> Self {
         Self::Provider(error)
-    }
-}
-
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let (code, _) = self.code();
-        let body = self.status().to_string();
-        (code, [(header::CONTENT_TYPE, "application/json")], body).into_response()
     }
 }

@@ -3,9 +3,9 @@
 use axum::response::Response;
 use http::request::Parts;
 
-use super::accept::{Form, Offer, negotiate};
+use super::accept::{Encoding, Form, Negotiated, Offer, negotiate};
 use super::options::{IncludeObject, ListOptions, Parameters};
-use super::respond::document;
+use super::respond::{document, text};
 use super::status::ApiError;
 use super::wire::resource::{Used, object, objects, partial, partials};
 use super::wire::table::table;
@@ -20,6 +20,7 @@ pub(super) struct UsageRequest {
 /// The form of the answer.
 pub(super) struct UsageForm {
     form: Form,
+    encoding: Encoding,
     include: IncludeObject,
     /// Whether it is one object, and not a list.
     single: bool,
@@ -51,7 +52,7 @@ impl UsageRequest {
                 (query, Offer::List)
             }
         };
-        let form = negotiate(&request.headers, offer)?;
+        let Negotiated { form, encoding } = negotiate(&request.headers, offer)?;
         let include = match form {
             Form::Table(_) => IncludeObject::read(parameters)?,
             _ => IncludeObject::Metadata,
@@ -60,6 +61,7 @@ impl UsageRequest {
             query,
             form: UsageForm {
                 form,
+                encoding,
                 include,
                 single,
             },
@@ -70,14 +72,17 @@ impl UsageRequest {
 impl UsageForm {
     /// Writes the answer; a single one has exactly one usage.
     pub(super) fn respond<A: Used>(&self, usages: &[Usage<A>]) -> Response {
+        let encoding = self.encoding;
         match (self.form, usages) {
-            (Form::Table(version), usages) => document(&table(version, self.include, usages)),
-            (Form::Metadata(version), [usage]) => document(&partial(version, usage)),
+            (Form::Table(version), usages) => text(encoding, &table(version, self.include, usages)),
+            (Form::Metadata(version), [usage]) => document(encoding, &partial(version, usage)),
             (Form::Metadata(version) | Form::MetadataList(version), usages) => {
-                document(&partials(version, usages))
+                document(encoding, &partials(version, usages))
             }
-            (Form::Plain | Form::Aggregated(_), [usage]) if self.single => document(&object(usage)),
-            (Form::Plain | Form::Aggregated(_), usages) => document(&objects(usages)),
+            (Form::Plain | Form::Aggregated(_), [usage]) if self.single => {
+                document(encoding, &object(usage))
+            }
+            (Form::Plain | Form::Aggregated(_), usages) => document(encoding, &objects(usages)),
         }
     }
 }

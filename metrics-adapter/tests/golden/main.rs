@@ -12,6 +12,7 @@ mod mutation;
 mod pattern;
 mod template;
 mod value;
+mod wire;
 
 use std::path::Path;
 

@@ -5,6 +5,7 @@
 mod adapter;
 mod cluster;
 mod document;
+mod encoding;
 mod external;
 mod metrics;
 mod option;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{List, list, seconds, timestamp};
+use super::{Amount, List, Part, Time, entries, list, proto, seconds};
 use crate::api::group::GroupVersion;
 use crate::model::{MetricValue, ObjectRef, Operator, Requirement, Selector};
 
@@ -13,10 +13,10 @@ use crate::model::{MetricValue, ObjectRef, Operator, Requirement, Selector};
 pub(in crate::api) struct ItemV1Beta1<'a> {
     described_object: DescribedObject<'a>,
     metric_name: &'a str,
-    timestamp: String,
-    #[serde(rename = "window", skip_serializing_if = "Option::is_none")]
-    window_seconds: Option<u64>,
-    value: String,
+    timestamp: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<i64>,
+    value: Amount,
     /// Null when there is none, as upstream writes it.
     selector: Option<LabelSelector<'a>>,
 }
@@ -26,10 +26,10 @@ pub(in crate::api) struct ItemV1Beta1<'a> {
 pub(in crate::api) struct ItemV1Beta2<'a> {
     described_object: DescribedObject<'a>,
     metric: Identifier<'a>,
-    timestamp: String,
+    timestamp: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
-    window_seconds: Option<u64>,
-    value: String,
+    window_seconds: Option<i64>,
+    value: Amount,
 }
 
 #[derive(Serialize)]
@@ -65,6 +65,68 @@ struct Expression<'a> {
     values: Vec<&'a str>,
 }
 
+impl Part for ItemV1Beta1<'_> {
+    type Message = proto::CustomV1Beta1;
+
+    fn message(&self) -> proto::CustomV1Beta1 {
+        proto::CustomV1Beta1 {
+            described_object: self.described_object.message(),
+            metric_name: self.metric_name.to_owned(),
+            timestamp: self.timestamp.into(),
+            window: self.window,
+            value: self.value.into(),
+            selector: self.selector.as_ref().map(Part::message),
+        }
+    }
+}
+
+impl Part for ItemV1Beta2<'_> {
+    type Message = proto::CustomV1Beta2;
+
+    fn message(&self) -> proto::CustomV1Beta2 {
+        proto::CustomV1Beta2 {
+            described_object: self.described_object.message(),
+            metric: proto::MetricIdentifier {
+                name: self.metric.name.to_owned(),
+                selector: self.metric.selector.as_ref().map(Part::message),
+            },
+            timestamp: self.timestamp.into(),
+            window_seconds: self.window_seconds,
+            value: self.value.into(),
+        }
+    }
+}
+
+impl Part for DescribedObject<'_> {
+    type Message = proto::ObjectReference;
+
+    fn message(&self) -> proto::ObjectReference {
+        proto::ObjectReference {
+            kind: self.kind.to_owned(),
+            namespace: self.namespace.unwrap_or_default().to_owned(),
+            name: self.name.to_owned(),
+            api_version: self.api_version.to_owned(),
+            ..proto::ObjectReference::default()
+        }
+    }
+}
+
+impl Part for LabelSelector<'_> {
+    type Message = proto::LabelSelector;
+
+    fn message(&self) -> proto::LabelSelector {
+        let expression = |expression: &Expression<'_>| proto::LabelSelectorRequirement {
+            key: expression.key.to_owned(),
+            operator: expression.operator.to_owned(),
+            values: expression.values.iter().map(|v| (*v).to_owned()).collect(),
+        };
+        proto::LabelSelector {
+            match_labels: entries(self.match_labels.iter().map(|(k, v)| (*k, *v))),
+            match_expressions: self.match_expressions.iter().map(expression).collect(),
+        }
+    }
+}
+
 const KIND: &str = "MetricValueList";
 
 /// `custom.metrics.k8s.io/v1beta1`.
@@ -76,9 +138,9 @@ pub(in crate::api) fn v1beta1<'a>(
     let item = |value: &'a MetricValue| ItemV1Beta1 {
         described_object: described(&value.object),
         metric_name: metric,
-        timestamp: timestamp(value.timestamp),
-        window_seconds: seconds(value.window),
-        value: value.value.to_string(),
+        timestamp: Time(value.timestamp),
+        window: seconds(value.window),
+        value: Amount(value.value),
         selector: label_selector(selector),
     };
     list(
@@ -100,9 +162,9 @@ pub(in crate::api) fn v1beta2<'a>(
             name: metric,
             selector: label_selector(selector),
         },
-        timestamp: timestamp(value.timestamp),
+        timestamp: Time(value.timestamp),
         window_seconds: seconds(value.window),
-        value: value.value.to_string(),
+        value: Amount(value.value),
     };
     list(
         KIND,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{List, list, seconds, timestamp};
+use super::{Amount, List, Part, Time, entries, list, proto, seconds};
 use crate::api::group::GroupVersion;
 use crate::model::ExternalValue;
 use crate::model::sample::Labels;
@@ -13,18 +13,39 @@ pub(in crate::api) struct Item<'a> {
     metric_name: &'a str,
     /// Null for a scalar.
     metric_labels: Option<LabelMap<'a>>,
-    timestamp: String,
-    #[serde(rename = "window", skip_serializing_if = "Option::is_none")]
-    window_seconds: Option<u64>,
-    value: String,
+    timestamp: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<i64>,
+    value: Amount,
 }
 
 /// The domain knows nothing of serde.
 struct LabelMap<'a>(&'a Labels);
 
+impl LabelMap<'_> {
+    fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(k, v)| (k.as_ref(), v.as_ref()))
+    }
+}
+
 impl Serialize for LabelMap<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(k, v)| (k.as_ref(), v.as_ref())))
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl Part for Item<'_> {
+    type Message = proto::ExternalMetricValue;
+
+    fn message(&self) -> proto::ExternalMetricValue {
+        let labels = self.metric_labels.as_ref();
+        proto::ExternalMetricValue {
+            metric_name: self.metric_name.to_owned(),
+            metric_labels: labels.map_or_else(Vec::new, |labels| entries(labels.iter())),
+            timestamp: self.timestamp.into(),
+            window: self.window,
+            value: self.value.into(),
+        }
     }
 }
 
@@ -33,9 +54,9 @@ pub(in crate::api) fn values<'a>(metric: &'a str, values: &'a [ExternalValue]) -
     let item = |value: &'a ExternalValue| Item {
         metric_name: metric,
         metric_labels: value.labels.as_ref().map(LabelMap),
-        timestamp: timestamp(value.timestamp),
-        window_seconds: seconds(value.window),
-        value: value.value.to_string(),
+        timestamp: Time(value.timestamp),
+        window: seconds(value.window),
+        value: Amount(value.value),
     };
     list(
         "ExternalMetricValueList",

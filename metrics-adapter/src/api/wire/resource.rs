@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::{List, list, timestamp};
+use super::{Answer, List, Part, Time, entries, list, proto};
 use crate::api::accept::MetaVersion;
 use crate::api::group::GroupVersion;
 use crate::model::{Amount, ObjectLabels, Quantity, Usage};
@@ -18,7 +18,7 @@ pub(in crate::api) trait Used {
     /// Kind of a list.
     const LIST_KIND: &'static str;
     /// The fields that hold the amounts.
-    type Fields<'a>: Serialize
+    type Fields<'a>: Fields
     where
         Self: 'a;
 
@@ -27,6 +27,15 @@ pub(in crate::api) trait Used {
 
     /// All of them added up.
     fn total(&self) -> Amount;
+}
+
+/// What stands behind the window of an object.
+pub(in crate::api) trait Fields: Serialize {
+    /// One of them.
+    type Message: proto::Object;
+
+    /// All of them.
+    fn messages(&self) -> Vec<Self::Message>;
 }
 
 /// `apiVersion` and `kind`, in front of what stands alone.
@@ -43,8 +52,9 @@ pub(in crate::api) struct Typed<T> {
 #[derive(Serialize)]
 pub(in crate::api) struct Item<'a, F> {
     metadata: Metadata<'a>,
-    timestamp: String,
-    window: String,
+    timestamp: Time,
+    #[serde(serialize_with = "write_duration")]
+    window: Duration,
     #[serde(flatten)]
     fields: F,
 }
@@ -56,7 +66,7 @@ struct Metadata<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<&'a str>,
     /// Upstream writes its present here; the metrics are as old as their samples.
-    creation_timestamp: String,
+    creation_timestamp: Time,
     #[serde(skip_serializing_if = "Labels::is_empty")]
     labels: Labels<'a>,
 }
@@ -67,11 +77,15 @@ impl Labels<'_> {
     fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(k, v)| (k.as_ref(), v.as_ref()))
+    }
 }
 
 impl Serialize for Labels<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(k, v)| (k.as_ref(), v.as_ref())))
+        serializer.collect_map(self.iter())
     }
 }
 
@@ -83,8 +97,18 @@ pub(in crate::api) struct Partial<'a> {
 
 #[derive(Serialize)]
 struct Quantities {
-    cpu: String,
-    memory: String,
+    cpu: super::Amount,
+    memory: super::Amount,
+}
+
+impl Quantities {
+    fn messages(&self) -> Vec<proto::QuantityEntry> {
+        let entry = |key: &str, amount: super::Amount| proto::QuantityEntry {
+            key: key.to_owned(),
+            value: amount.into(),
+        };
+        vec![entry("cpu", self.cpu), entry("memory", self.memory)]
+    }
 }
 
 #[derive(Serialize)]
@@ -103,11 +127,104 @@ struct Container<'a> {
     usage: Quantities,
 }
 
+impl Fields for NodeFields {
+    type Message = proto::QuantityEntry;
+
+    fn messages(&self) -> Vec<proto::QuantityEntry> {
+        self.usage.messages()
+    }
+}
+
+impl Fields for PodFields<'_> {
+    type Message = proto::ContainerMetrics;
+
+    fn messages(&self) -> Vec<proto::ContainerMetrics> {
+        let container = |container: &Container<'_>| proto::ContainerMetrics {
+            name: container.name.to_owned(),
+            usage: container.usage.messages(),
+        };
+        self.containers.iter().map(container).collect()
+    }
+}
+
+impl<F: Fields> Part for Item<'_, F> {
+    type Message = proto::ResourceMetrics<F::Message>;
+
+    fn message(&self) -> Self::Message {
+        proto::ResourceMetrics {
+            metadata: self.metadata.message(),
+            timestamp: self.timestamp.into(),
+            window: proto::Duration {
+                // 292 years fit.
+                duration: i64::try_from(self.window.as_nanos()).unwrap_or(i64::MAX),
+            },
+            used: self.fields.messages(),
+        }
+    }
+}
+
+impl Part for Metadata<'_> {
+    type Message = proto::ObjectMeta;
+
+    fn message(&self) -> proto::ObjectMeta {
+        proto::ObjectMeta {
+            name: self.name.to_owned(),
+            namespace: self.namespace.unwrap_or_default().to_owned(),
+            creation_timestamp: self.creation_timestamp.into(),
+            labels: entries(self.labels.iter()),
+            ..proto::ObjectMeta::default()
+        }
+    }
+}
+
+impl Part for Partial<'_> {
+    type Message = proto::PartialObjectMetadata;
+
+    fn message(&self) -> proto::PartialObjectMetadata {
+        proto::PartialObjectMetadata {
+            metadata: self.metadata.message(),
+        }
+    }
+}
+
+impl<T: Part> Answer for Typed<T> {
+    fn protobuf(&self) -> Vec<u8> {
+        proto::envelope(self.api_version, self.kind, self.object.message())
+    }
+}
+
+/// `PartialObjectMetadataList`; in protobuf its two versions differ.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(in crate::api) struct Partials<'a> {
+    list: List<Typed<Partial<'a>>>,
+    #[serde(skip)]
+    version: MetaVersion,
+}
+
+impl Answer for Partials<'_> {
+    fn protobuf(&self) -> Vec<u8> {
+        let List {
+            api_version, kind, ..
+        } = self.list;
+        let metadata = proto::ListMeta::default();
+        let items = self.list.items.iter();
+        let items = items.map(|item| item.object.message()).collect();
+        match self.version {
+            MetaVersion::V1 => proto::envelope(api_version, kind, proto::List { metadata, items }),
+            MetaVersion::V1Beta1 => {
+                let list = proto::PartialListV1Beta1 { items, metadata };
+                proto::envelope(api_version, kind, list)
+            }
+        }
+    }
+}
+
 impl From<&Amount> for Quantities {
     fn from(amount: &Amount) -> Self {
         Self {
-            cpu: amount.cpu.to_string(),
-            memory: amount.memory.to_string(),
+            cpu: super::Amount(amount.cpu),
+            memory: super::Amount(amount.memory),
         }
     }
 }
@@ -185,22 +302,20 @@ pub(in crate::api) fn partial<A>(version: MetaVersion, usage: &Usage<A>) -> Type
 }
 
 /// The metadata of many.
-pub(in crate::api) fn partials<A>(
-    version: MetaVersion,
-    usages: &[Usage<A>],
-) -> List<Typed<Partial<'_>>> {
-    list(
+pub(in crate::api) fn partials<A>(version: MetaVersion, usages: &[Usage<A>]) -> Partials<'_> {
+    let list = list(
         "PartialObjectMetadataList",
         version.api_version(),
         usages.iter().map(|usage| partial(version, usage)),
-    )
+    );
+    Partials { list, version }
 }
 
 fn item<A: Used>(usage: &Usage<A>) -> Item<'_, A::Fields<'_>> {
     Item {
         metadata: metadata(usage),
-        timestamp: timestamp(usage.timestamp),
-        window: duration(usage.window),
+        timestamp: Time(usage.timestamp),
+        window: usage.window,
         fields: usage.amount.fields(),
     }
 }
@@ -209,9 +324,13 @@ fn metadata<A>(usage: &Usage<A>) -> Metadata<'_> {
     Metadata {
         name: &usage.object.name,
         namespace: usage.object.namespace.as_deref(),
-        creation_timestamp: timestamp(usage.timestamp),
+        creation_timestamp: Time(usage.timestamp),
         labels: Labels(&usage.object.labels),
     }
+}
+
+fn write_duration<S: Serializer>(window: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&duration(*window))
 }
 
 /// Go's `Duration.String()`, as metav1.Duration is written: `1m0s`, `1.5s`, `250ms`. Prometheus'

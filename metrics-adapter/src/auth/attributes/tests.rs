@@ -160,6 +160,8 @@ fn anything_else_is_a_path() {
         "/apis/custom.metrics.k8s.io",
         "/apis/custom.metrics.k8s.io/v1beta2",
         "/apis/custom.metrics.k8s.io/v1beta2/",
+        "/openapi/v2",
+        "/openapi/v3",
         "/openapi/v3/apis/x/v1",
         "//healthz",
     ] {

@@ -1,6 +1,6 @@
 // Generate writes the golden vectors: what the Go libraries that prometheus-adapter is built on
 // answer, for hand-written corner cases and for seeded random ones. The same input gives the same
-// files. Run it with `make golden`.
+// files. A second directory gets the OpenAPI documents. Run it with `make golden`.
 package main
 
 import (
@@ -30,6 +30,8 @@ func main() {
 		{"selector", selectors},
 		{"duration", durations},
 		{"config", configs},
+		{"wire", wires},
+		{"accept", accepts},
 	} {
 		// Each file has its own sequence, so that a change of one leaves the others alone.
 		random := rand.New(rand.NewPCG(20250101, uint64(len(file.name))<<32|uint64(file.name[0])))
@@ -40,6 +42,12 @@ func main() {
 			os.Exit(1)
 		}
 		fmt.Println(path, len(vectors))
+	}
+	if len(os.Args) > 2 {
+		if err := writeOpenAPI(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
 }
 
