@@ -23,7 +23,7 @@ struct Binary {
     links: &'static [&'static str],
 }
 
-const BINARIES: [Binary; 5] = [
+const BINARIES: [Binary; 6] = [
     Binary {
         name: "kubernetes",
         module: "kubernetes",
@@ -56,6 +56,14 @@ const BINARIES: [Binary; 5] = [
         name: "pause",
         module: "tools",
         package: "./pause",
+        tags: "",
+        versions: &[],
+        links: &[],
+    },
+    Binary {
+        name: "clients",
+        module: "clients",
+        package: ".",
         tags: "",
         versions: &[],
         links: &[],
