@@ -5,6 +5,7 @@
 mod adapter;
 mod cluster;
 mod external;
+mod guide;
 mod metrics;
 mod own_metrics;
 mod prometheus;
