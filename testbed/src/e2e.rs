@@ -94,18 +94,6 @@ const SCENARIOS: [Scenario; 18] = [
         beside: false,
     },
     Scenario {
-        name: "hpa",
-        about: "the HPA shows real values of both metrics",
-        run: hpa::run,
-        beside: false,
-    },
-    Scenario {
-        name: "scale-up-and-down",
-        about: "load up: several pods; load off: one again; no failed call",
-        run: scaling::run,
-        beside: false,
-    },
-    Scenario {
         name: "hpa-kinds",
         about: "Object, Namespace, External to and from zero, CPU: each scales",
         run: kinds::run,
@@ -122,6 +110,18 @@ const SCENARIOS: [Scenario; 18] = [
         about: "nodes, pods, containers, tables; who may view pods sees usage",
         run: usage::run,
         beside: true,
+    },
+    Scenario {
+        name: "hpa",
+        about: "the HPA shows real values of both metrics",
+        run: hpa::run,
+        beside: false,
+    },
+    Scenario {
+        name: "scale-up-and-down",
+        about: "load up: several pods; load off: one again; no failed call",
+        run: scaling::run,
+        beside: false,
     },
     Scenario {
         name: "late-kind",
