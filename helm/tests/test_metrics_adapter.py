@@ -10,6 +10,17 @@ from charts import HELM_DIR, ChartTest, container, one, render, run, some
 CI = HELM_DIR / "metrics-adapter/ci"
 
 
+GROUPS = ("custom.metrics.k8s.io", "external.metrics.k8s.io", "metrics.k8s.io")
+CUSTOM = {"v1beta1.custom.metrics.k8s.io", "v1beta2.custom.metrics.k8s.io"}
+EXTERNAL = {"v1beta1.external.metrics.k8s.io"}
+RESOURCE = {"v1beta1.metrics.k8s.io"}
+CONTROLLER = [{"kind": "ServiceAccount", "name": "horizontal-pod-autoscaler", "namespace": "kube-system"}]
+
+
+def registered(objects):
+    return {o["metadata"]["name"] for o in some(objects, "APIService")}
+
+
 class Adapter(ChartTest):
     def test_api_services_point_to_the_service(self):
         for _, objects in self.each_branch("metrics-adapter"):
@@ -17,7 +28,7 @@ class Adapter(ChartTest):
             for api in some(objects, "APIService"):
                 spec = api["spec"]
                 self.assertEqual(api["metadata"]["name"], f"{spec['version']}.{spec['group']}")
-                self.assertEqual(spec["group"], "custom.metrics.k8s.io")
+                self.assertIn(spec["group"], GROUPS)
                 self.assertEqual(spec["groupPriorityMinimum"], 100)
                 self.assertEqual(
                     spec["service"],
@@ -113,7 +124,7 @@ class Adapter(ChartTest):
         self.assertEqual(bindings["metrics-adapter:resource-reader"]["subjects"], [adapter])
         self.assertEqual(
             bindings["metrics-adapter:metrics-reader"]["subjects"],
-            [{"kind": "ServiceAccount", "name": "horizontal-pod-autoscaler", "namespace": "kube-system"}],
+            CONTROLLER,
         )
         self.assertEqual(
             one(objects, "ClusterRole", "metrics-adapter:resource-reader")["rules"],
@@ -177,7 +188,97 @@ class Adapter(ChartTest):
                 one(render("metrics-adapter", CI / values), "ConfigMap")["data"]["config.yaml"]
             )
             self.assertEqual(len(config["rules"]), count)
-        self.assert_refused("metrics-adapter", "rules", "--set", "rules.default=false")
+        self.assert_refused("metrics-adapter", "rules: without default", "--set", "rules.default=false")
+
+    def test_each_section_registers_its_group(self):
+        for values, wanted in (
+            ("default-values.yaml", CUSTOM),
+            ("only-custom-rules-values.yaml", CUSTOM),
+            ("external-rules-values.yaml", EXTERNAL),
+            ("resource-rules-values.yaml", CUSTOM | RESOURCE),
+            ("existing-rules-values.yaml", CUSTOM | EXTERNAL | RESOURCE),
+            ("bare-values.yaml", set()),
+        ):
+            with self.subTest(values=values):
+                self.assertEqual(registered(render("metrics-adapter", CI / values)), wanted)
+        # Of an existing ConfigMap the chart knows nothing more.
+        self.assertEqual(registered(render("metrics-adapter", sets=("rules.existing=x",))), CUSTOM)
+        both = ("rules.existing=x", "rules.external[0].seriesQuery=y", "rules.resource.window=1m")
+        self.assertEqual(registered(render("metrics-adapter", sets=both)), CUSTOM)
+        for group, gone in (("custom", CUSTOM), ("external", EXTERNAL), ("resource", RESOURCE)):
+            sets = (f"apiService.{group}=false", "rules.external[0].seriesQuery=y", "rules.resource.window=1m")
+            left = (CUSTOM | EXTERNAL | RESOURCE) - gone
+            self.assertEqual(registered(render("metrics-adapter", sets=sets)), left)
+        self.assert_refused("metrics-adapter", "/apiService/external", "--set", "apiService.external=maybe")
+
+    def test_sections_of_the_file(self):
+        def sections(values):
+            objects = render("metrics-adapter", CI / values)
+            return yaml.safe_load(one(objects, "ConfigMap")["data"]["config.yaml"])
+
+        external = sections("external-rules-values.yaml")
+        self.assertEqual(list(external), ["externalRules"])
+        self.assertEqual(external["externalRules"][0]["seriesQuery"], 'queue_messages_ready{namespace!=""}')
+        resource = sections("resource-rules-values.yaml")
+        self.assertEqual(list(resource), ["rules", "resourceRules"])
+        self.assertEqual(set(resource["resourceRules"]), {"cpu", "memory", "window"})
+        given = yaml.safe_load((CI / "resource-rules-values.yaml").read_text())["rules"]["resource"]
+        self.assertEqual(resource["resourceRules"], given)
+
+    def test_roles_of_external_metrics(self):
+        objects = render("metrics-adapter", CI / "external-rules-values.yaml")
+        name = "metrics-adapter:external-metrics-reader"
+        # kube-apiserver asks for the verb list: see ExternalMetrics' authorization attributes.
+        self.assertEqual(
+            one(objects, "ClusterRole", name)["rules"],
+            [
+                {
+                    "apiGroups": ["external.metrics.k8s.io"],
+                    "resources": ["queue_messages_ready"],
+                    "verbs": ["get", "list"],
+                }
+            ],
+        )
+        (subject,) = one(objects, "ClusterRoleBinding", name)["subjects"]
+        self.assertEqual(subject["name"], "system:kube-controller-manager")
+        names = {o["metadata"]["name"] for o in some(objects, "ClusterRole")}
+        self.assertNotIn("metrics-adapter:metrics-reader", names)
+        self.assertNotIn("metrics-adapter:resource-metrics-reader", names)
+
+    def test_roles_of_resource_metrics(self):
+        objects = render("metrics-adapter", CI / "resource-rules-values.yaml")
+        name = "metrics-adapter:resource-metrics-reader"
+        role = one(objects, "ClusterRole", name)
+        self.assertEqual(
+            role["rules"],
+            [{"apiGroups": ["metrics.k8s.io"], "resources": ["pods", "nodes"], "verbs": ["get", "list", "watch"]}],
+        )
+        for to in ("view", "edit", "admin"):
+            label = f"rbac.authorization.k8s.io/aggregate-to-{to}"
+            self.assertEqual(role["metadata"]["labels"][label], "true")
+        self.assertEqual(one(objects, "ClusterRoleBinding", name)["subjects"], CONTROLLER)
+
+    def test_discovery(self):
+        def arguments(values):
+            return container(render("metrics-adapter", CI / values))["args"]
+
+        self.assertIn("--discovery=compact", arguments("resource-rules-values.yaml"))
+        self.assertNotIn("--discovery", str(arguments("default-values.yaml")))
+        self.assert_refused("metrics-adapter", "/discovery", "--set", "discovery=none")
+
+    def test_files_of_flags_are_mounted(self):
+        objects = render("metrics-adapter", CI / "private-ca-values.yaml")
+        mounts = {m["mountPath"]: m["name"] for m in container(objects)["volumeMounts"]}
+        spec = one(objects, "Deployment")["spec"]["template"]["spec"]
+        self.assertIn(mounts["/etc/prometheus-ca"], [v["name"] for v in spec["volumes"]])
+        self.assertEqual(len(mounts), 3)
+        self.assertEqual(spec["dnsPolicy"], "Default")
+
+    def test_the_nodes_network(self):
+        spec = one(render("metrics-adapter", sets=("hostNetwork.enabled=true",)), "Deployment")
+        spec = spec["spec"]["template"]["spec"]
+        self.assertIs(spec["hostNetwork"], True)
+        self.assertEqual(spec["dnsPolicy"], "ClusterFirstWithHostNet")
 
     def test_existing_rules(self):
         objects = render("metrics-adapter", CI / "existing-rules-values.yaml")

@@ -42,14 +42,31 @@ def config(objects):
 
 
 class Monitoring(ChartTest):
+    def test_kubelets_are_scraped_on_demand_with_the_right_to_it(self):
+        objects = render("monitoring", CI / "kubelets-values.yaml")
+        pods, kubelets = config(objects)["scrape_configs"]
+        self.assertEqual((pods["job_name"], kubelets["job_name"]), ("kubernetes-pods", "kubelets"))
+        self.assertEqual((kubelets["scheme"], kubelets["metrics_path"]), ("https", "/metrics/resource"))
+        self.assertIn("ca_file", kubelets["tls_config"])
+        self.assertNotIn("insecure_skip_verify", kubelets["tls_config"])
+        self.assertEqual(kubelets["relabel_configs"][0]["target_label"], "node")
+        rules = one(objects, "ClusterRole")["rules"]
+        self.assertIn({"apiGroups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]}, rules)
+        self.assertEqual(len(one(render("monitoring"), "ClusterRole")["rules"]), 1)
+
     def test_promtool_accepts_configuration_and_rules(self):
         for _, objects in self.each_branch("monitoring"):
             with tempfile.TemporaryDirectory() as directory:
                 text = one(objects, "ConfigMap", "prometheus")["data"]["prometheus.yml"]
                 self.assertIn("- /etc/prometheus/rules/*.yaml\n", text)
                 text = text.replace("/etc/prometheus/rules", f"{directory}/rules")
+                # Files that are in the pod, and that promtool wants to see.
+                text = text.replace("/var/run/secrets/kubernetes.io/serviceaccount", directory)
+                for file in ("token", "ca.crt"):
+                    (pathlib.Path(directory) / file).write_text("")
                 if not knows_kubernetes():
                     text = text.replace(KUBERNETES_SD, STATIC)
+                    text = text.replace(KUBERNETES_SD.replace("pod", "node"), STATIC)
                     self.assertNotIn("kubernetes_sd_configs", text)
                 path = pathlib.Path(directory)
                 (path / "rules").mkdir()

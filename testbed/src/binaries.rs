@@ -23,7 +23,7 @@ struct Binary {
     links: &'static [&'static str],
 }
 
-const BINARIES: [Binary; 5] = [
+const BINARIES: [Binary; 6] = [
     Binary {
         name: "kubernetes",
         module: "kubernetes",
@@ -56,6 +56,14 @@ const BINARIES: [Binary; 5] = [
         name: "pause",
         module: "tools",
         package: "./pause",
+        tags: "",
+        versions: &[],
+        links: &[],
+    },
+    Binary {
+        name: "clients",
+        module: "clients",
+        package: ".",
         tags: "",
         versions: &[],
         links: &[],
@@ -177,6 +185,25 @@ mod tests {
                         .any(|given| given.ends_with(&version))),
                 "{version}"
             );
+        }
+    }
+
+    /// The stock clients are those of the Kubernetes that they are tried on: v1.36.3 is v0.36.3 there.
+    #[test]
+    fn clients_are_as_new_as_the_cluster() {
+        let layout = Layout::find().expect("the workspace");
+        let version = |module: &str, of: &str| {
+            let file = layout.workspace().join("testbed").join(module);
+            let text = fs::read_to_string(file.join("go.mod")).expect("go.mod");
+            let found = text.lines().find_map(|line| {
+                let line = line.trim().trim_start_matches("require ");
+                line.strip_prefix(of)?.strip_prefix(" v")?.get(2..)
+            });
+            found.expect("is required").to_owned()
+        };
+        let cluster = version("kubernetes", "k8s.io/kubernetes");
+        for module in ["k8s.io/metrics", "k8s.io/client-go", "k8s.io/apimachinery"] {
+            assert_eq!(version("clients", module), cluster, "{module}");
         }
     }
 }

@@ -20,9 +20,9 @@ pub(crate) enum Action {
     Setup,
     /// Build Kubernetes, etcd, CoreDNS and Helm from their Go modules
     Build,
-    /// Bring the cluster up; does nothing when it is up
+    /// Bring the cluster up; when it is up with other feature gates, restart what is given them
     Up {
-        /// Given to every Kubernetes component, as KEY=true,…
+        /// Given to every Kubernetes component, as KEY=true,…; none without the flag
         #[arg(long, value_name = "GATES")]
         feature_gates: Option<String>,
     },

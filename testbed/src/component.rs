@@ -13,7 +13,7 @@ use crate::{
 const ETCD: &str = "http://127.0.0.1:2379";
 
 /// What a user may choose about the components.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     /// As of `--feature-gates`, given to every Kubernetes component.
     pub feature_gates: Option<String>,
@@ -100,6 +100,15 @@ fn arguments(component: Component, layout: &Layout) -> Vec<String> {
             format!(
                 "--authorization-kubeconfig={}",
                 pki("kube-controller-manager.kubeconfig")
+            ),
+            // Otherwise it signs one of its own, that nobody can verify, to serve its metrics with.
+            format!(
+                "--tls-cert-file={}",
+                pki("kube-controller-manager-serving.crt")
+            ),
+            format!(
+                "--tls-private-key-file={}",
+                pki("kube-controller-manager-serving.key")
             ),
             "--use-service-account-credentials=true".to_owned(),
             format!("--root-ca-file={}", pki("ca.crt")),

@@ -10,14 +10,22 @@ mod charts;
 mod container;
 mod evidence;
 mod front_proxy;
+mod guide;
 mod hpa;
+mod idle;
 mod installed;
+mod kinds;
+mod late_kind;
+mod openapi;
 mod outage;
 mod poller;
 mod quantity;
 mod restart;
 mod rollout;
 mod scaling;
+mod signal;
+mod stock_clients;
+mod usage;
 mod wire;
 mod world;
 
@@ -78,12 +86,30 @@ struct Scenario {
 }
 
 /// All scenarios. Those that run beside another one follow it.
-const SCENARIOS: [Scenario; 11] = [
+const SCENARIOS: [Scenario; 18] = [
     Scenario {
         name: "installed",
         about: "pods, APIServices, discovery, values, refusals, confinement",
         run: installed::run,
         beside: false,
+    },
+    Scenario {
+        name: "hpa-kinds",
+        about: "Object, Namespace, External to and from zero, CPU: each scales",
+        run: kinds::run,
+        beside: true,
+    },
+    Scenario {
+        name: "stock-clients",
+        about: "every form of a read in JSON and protobuf, by the stock Go clients",
+        run: stock_clients::run,
+        beside: true,
+    },
+    Scenario {
+        name: "kubectl-top",
+        about: "nodes, pods, containers, tables; who may view pods sees usage",
+        run: usage::run,
+        beside: true,
     },
     Scenario {
         name: "hpa",
@@ -98,9 +124,27 @@ const SCENARIOS: [Scenario; 11] = [
         beside: false,
     },
     Scenario {
+        name: "late-kind",
+        about: "metrics of a kind that comes after the adapter, without a restart",
+        run: late_kind::run,
+        beside: true,
+    },
+    Scenario {
+        name: "openapi",
+        about: "kubectl explains PodMetrics; kube-apiserver finds no fault",
+        run: openapi::run,
+        beside: true,
+    },
+    Scenario {
         name: "charts-dry-run",
         about: "kube-apiserver accepts every branch of every chart",
         run: charts::run,
+        beside: true,
+    },
+    Scenario {
+        name: "guide-dry-run",
+        about: "kube-apiserver accepts the objects in docs/migration.md",
+        run: guide::run,
         beside: true,
     },
     Scenario {
@@ -145,6 +189,12 @@ const SCENARIOS: [Scenario; 11] = [
         run: rollout::rolling_update,
         beside: false,
     },
+    Scenario {
+        name: "compact-discovery",
+        about: "few entries for many metrics; kubectl and the HPA are content",
+        run: rollout::compact_discovery,
+        beside: false,
+    },
 ];
 
 /// How many clients make load between scenarios: 10 requests/s.
@@ -161,7 +211,7 @@ pub fn run(filters: &[String]) -> crate::Result<bool> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     setup::setup()?;
     binaries::build()?;
-    let cluster = up::up(&Options::default())?;
+    let cluster = up::up(&options())?;
     images::images(&[])?;
     step("removing the HPA, for a new one to be made", || {
         forget_hpa(&cluster)
@@ -224,6 +274,13 @@ fn chosen(name: &str, filters: &[String]) -> bool {
     filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
 }
 
+/// An HPA may take a Deployment to no pods at all with this gate only; alpha since Kubernetes 1.16.
+fn options() -> Options {
+    Options {
+        feature_gates: Some("HPAScaleToZero=true".to_owned()),
+    }
+}
+
 /// The charts' own values, but for what would only make the tests longer or heavier.
 fn settings() -> Settings {
     Settings {
@@ -234,10 +291,13 @@ fn settings() -> Settings {
         mean_latency: Some(Duration::from_millis(200)),
         max_replicas: Some(4),
         scale_down_stabilisation: Some(Duration::from_secs(5)),
-        set: vec![(
-            Release::MetricsAdapter,
-            "metricsRelistInterval=10s".to_owned(),
-        )],
+        values: vec![
+            (Release::Monitoring, "testbed/values/monitoring.yaml"),
+            (
+                Release::MetricsAdapter,
+                "testbed/values/metrics-adapter.yaml",
+            ),
+        ],
         ..Settings::default()
     }
 }
@@ -266,14 +326,18 @@ fn run_group(stack: &Stack, group: &[Scenario]) -> Vec<Report> {
     };
     let cluster = stack.cluster();
     thread::scope(|scope| {
-        // A thread of its own, because it moves into the cluster's network.
-        let beside = scope.spawn(|| {
-            let timed = |scenario: &Scenario| {
-                let started = now();
-                (*scenario, attempt(cluster, scenario), started.elapsed())
-            };
-            others.iter().map(timed).collect::<Vec<_>>()
-        });
+        // Threads of their own, because they move into the cluster's network. Each has objects and
+        // metrics of its own, so they need not wait for one another.
+        let beside: Vec<_> = others
+            .iter()
+            .map(|scenario| {
+                let run = || {
+                    let started = now();
+                    (attempt(cluster, scenario), started.elapsed())
+                };
+                (scenario, scope.spawn(run))
+            })
+            .collect();
         let outcome = step(first.name, || {
             scope
                 .spawn(|| attempt(cluster, first))
@@ -281,14 +345,18 @@ fn run_group(stack: &Stack, group: &[Scenario]) -> Vec<Report> {
                 .unwrap_or_else(|_| Err(Failure::new("the scenario panicked")))
         });
         let mut reports = vec![report(first, outcome)];
-        for (scenario, outcome, elapsed) in beside.join().unwrap_or_default() {
+        for (scenario, running) in beside {
+            let (outcome, elapsed) = running.join().unwrap_or_else(|_| {
+                let failure = Failure::new("the scenario panicked");
+                (Err(failure), Duration::ZERO)
+            });
             let mark = if outcome.is_ok() { "" } else { "  FAILED" };
             let seconds = elapsed.as_secs_f64();
             say(&format!(
                 "  {:<44} {seconds:>6.1} s beside {}{mark}",
                 scenario.name, first.name
             ));
-            reports.push(report(&scenario, outcome));
+            reports.push(report(scenario, outcome));
         }
         if let Err(error) = settle(cluster) {
             say(&format!("    {error}"));

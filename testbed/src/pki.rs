@@ -77,6 +77,12 @@ pub(crate) fn create(layout: &Layout) -> Result<()> {
         &format!("system:node:{NODE_NAME}"),
         &[NODE_NAME, NODE_ADDRESS],
     )?;
+    cluster.server(
+        &dir,
+        "kube-controller-manager-serving",
+        "kube-controller-manager",
+        &["localhost", "127.0.0.1", NODE_ADDRESS],
+    )?;
     for (file, user, group) in USERS {
         cluster.client(&dir, file, user, group)?;
         write(

@@ -34,13 +34,15 @@ pub fn up(options: &Options) -> Result<Cluster> {
 
     let running = Cluster::at(layout.clone(), cluster::saved_options());
     if is_up(&running) {
-        let same = options.feature_gates.is_none()
-            || options.feature_gates == cluster::saved_options().feature_gates;
-        if same {
+        if *options == cluster::saved_options() {
             say("the testbed is up already");
             return Ok(running);
         }
-        say("the testbed is up with other feature gates; starting it anew");
+        let cluster = Cluster::at(layout, options.clone());
+        step("restarting Kubernetes with other feature gates", || {
+            switch(&cluster, options)
+        })?;
+        return Ok(cluster);
     }
     let begun = now();
     if down::anything_left() {
@@ -55,6 +57,30 @@ pub fn up(options: &Options) -> Result<Cluster> {
         begun.elapsed().as_secs_f64()
     ));
     Ok(cluster)
+}
+
+/// Restarts what is given feature gates. Pods, objects and images stay.
+fn switch(cluster: &Cluster, options: &Options) -> Result<()> {
+    let concerned = || Component::ALL.into_iter().filter(|it| it.is_kubernetes());
+    for component in concerned() {
+        cluster.stop(component)?;
+    }
+    cluster::save_options(options)?;
+    // The first of them, without which the others end.
+    cluster.restart(Component::Apiserver)?;
+    for component in concerned() {
+        cluster.start(component)?;
+    }
+    cluster.wait_for(Component::Kubelet, "node ready", PATIENCE, || {
+        node_ready(cluster)
+    })?;
+    match cluster.first_missing() {
+        Some(component) => Err(died(
+            component.name(),
+            &cluster.layout().log(component.name()),
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Whether everything runs and answers.

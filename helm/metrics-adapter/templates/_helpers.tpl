@@ -98,18 +98,37 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- $prometheus.url | trimSuffix "/" }}{{ with int $prometheus.port }}:{{ . }}{{ end }}{{ with $prometheus.path }}/{{ trimPrefix "/" . }}{{ end }}
 {{- end }}
 
-{{/* The adapter's configuration file. */}}
+{{/* The adapter's configuration file. A section without rules is left out: its group is not served. */}}
 {{- define "metrics-adapter.config" -}}
-{{- if not (or .Values.rules.default .Values.rules.custom) }}
-{{- fail "rules: without default there must be custom rules, or the name of an existing ConfigMap" }}
-{{- end -}}
+{{- $rules := .Values.rules }}
+{{- if not (or $rules.default $rules.custom $rules.external $rules.resource) }}
+{{- fail "rules: without default there must be custom, external or resource rules, or the name of an existing ConfigMap" }}
+{{- end }}
+{{- if or $rules.default $rules.custom -}}
 rules:
-{{- if .Values.rules.default }}
+{{- if $rules.default }}
 {{ .Files.Get "files/default-rules.yaml" | trim }}
 {{- end }}
-{{- with .Values.rules.custom }}
+{{- with $rules.custom }}
 {{ toYaml . }}
 {{- end }}
+{{ end }}
+{{- with $rules.external -}}
+externalRules:
+{{ toYaml . }}
+{{ end }}
+{{- with $rules.resource -}}
+resourceRules:
+{{ toYaml . | indent 2 }}
+{{ end }}
+{{- end }}
+
+{{/* Whether a group is registered: "custom", "external" or "resource" of (dict "root" $ "group" …). Empty: no. */}}
+{{- define "metrics-adapter.registers" -}}
+{{- $rules := .root.Values.rules }}
+{{- $known := dict "custom" (or $rules.default $rules.custom $rules.existing) "external" (and (not $rules.existing) $rules.external) "resource" (and (not $rules.existing) $rules.resource) }}
+{{- $wanted := get .root.Values.apiService .group | toString }}
+{{- if or (eq $wanted "true") (and (eq $wanted "auto") (get $known .group)) }}true{{ end }}
 {{- end }}
 
 {{/* Name of the ConfigMap with the configuration file. */}}
@@ -164,7 +183,7 @@ same, so the first answer is kept in .Values for the rest of the rendering. The 
 {{- end }}
 {{- end }}
 
-{{/* An APIService. Takes (dict "root" $ "version" … "versionPriority" …). */}}
+{{/* An APIService. Takes (dict "root" $ "group" … "version" … "versionPriority" …). */}}
 {{- define "metrics-adapter.apiService" -}}
 {{- $root := .root -}}
 {{- $annotations := $root.Values.apiService.annotations | default dict }}
@@ -174,7 +193,7 @@ same, so the first answer is kept in .Values for the rest of the rendering. The 
 apiVersion: apiregistration.k8s.io/v1
 kind: APIService
 metadata:
-  name: {{ .version }}.custom.metrics.k8s.io
+  name: {{ .version }}.{{ .group }}
   labels:
     {{- include "metrics-adapter.labels" $root | nindent 4 }}
   {{- with $annotations }}
@@ -182,7 +201,7 @@ metadata:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
-  group: custom.metrics.k8s.io
+  group: {{ .group }}
   version: {{ .version }}
   groupPriorityMinimum: 100
   versionPriority: {{ .versionPriority }}

@@ -141,6 +141,23 @@ scrape_configs:
       - source_labels: [__meta_kubernetes_pod_label_app]
         action: replace
         target_label: app
+  {{- if .Values.scrapeKubelets }}
+  # CPU and memory of nodes, pods and containers, from every kubelet itself: few series, and what
+  # metrics-server reads.
+  - job_name: kubelets
+    scheme: https
+    metrics_path: /metrics/resource
+    authorization:
+      credentials_file: /var/run/secrets/kubernetes.io/serviceaccount/token
+    tls_config:
+      ca_file: /var/run/secrets/kubernetes.io/serviceaccount/ca.crt
+    kubernetes_sd_configs:
+      - role: node
+    relabel_configs:
+      - source_labels: [__meta_kubernetes_node_name]
+        action: replace
+        target_label: node
+  {{- end }}
   {{- with .Values.extraScrapeConfigs }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

@@ -7,6 +7,7 @@ mod cluster;
 mod document;
 mod encoding;
 mod external;
+mod guide;
 mod metrics;
 mod option;
 mod own_metrics;

@@ -54,7 +54,10 @@ fn check(world: &World) -> Outcome {
             }],
         }),
     )?;
-    let (nobody, reader) = (token(world, NOBODY)?, token(world, READER)?);
+    let (nobody, reader) = (
+        token(world, NAMESPACE, NOBODY)?,
+        token(world, NAMESPACE, READER)?,
+    );
     for direct in [false, true] {
         let client = |caller: &Caller| {
             if direct {
@@ -148,9 +151,10 @@ fn account_name(account: &str) -> String {
     format!("system:serviceaccount:{NAMESPACE}:{account}")
 }
 
-fn token(world: &World, account: &str) -> Result<String, Failure> {
+/// A new token of a service account.
+pub(super) fn token(world: &World, namespace: &str, account: &str) -> Result<String, Failure> {
     let request: Value = world.create(
-        &format!("{}/{account}/token", accounts()),
+        &format!("/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"),
         &json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {} }),
     )?;
     let token = request["status"]["token"].as_str();

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     progress::now,
-    stack::{Release, Stack},
+    stack::{Release, Settings, Stack},
 };
 
 /// Reads to wait for after the last change.
@@ -48,7 +48,7 @@ pub(super) fn bad_rules(world: &World) -> Outcome {
         "resources.template=<<.Resource>>",
         "metricsQuery=sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)",
     ] {
-        let pair = format!("rules.custom[0].{pair}");
+        let pair = format!("rules.custom[6].{pair}");
         with_bad.set.push((Release::MetricsAdapter, pair));
     }
     let watch = Watch::begin(world)?;
@@ -74,7 +74,8 @@ pub(super) fn bad_rules(world: &World) -> Outcome {
 /// Waits until each adapter has asked in vain several times, and checks that its log says so once,
 /// with the rule's place. Gives that line.
 fn complaint(world: &World) -> Result<String, Failure> {
-    const RULE: &str = "rules[2]";
+    // Two default rules and six of the values file come before it.
+    const RULE: &str = "rules[8]";
     let mut said = String::new();
     for pod in world.adapters()? {
         world.wait("several refused series queries", PODS, || {
@@ -109,6 +110,50 @@ fn complaint(world: &World) -> Result<String, Failure> {
         ensure!(said.contains("400"), "no status of Prometheus: {said}");
     }
     Ok(said)
+}
+
+/// Discovery in few words: what kubectl and the HPA see of it, under polling.
+pub(super) fn compact_discovery(world: &World) -> Outcome {
+    let stack = Stack::on(&world.cluster);
+    let full = listed(world)?;
+    let mut settings_compact = settings();
+    let compact = (Release::MetricsAdapter, "discovery=compact".to_owned());
+    settings_compact.set.push(compact);
+    let upgrade = |settings: &Settings, tally: &Tally| -> Result<(), Failure> {
+        let old = uids(world)?;
+        stack.upgrade(Release::MetricsAdapter, settings)?;
+        replaced(world, &old)?;
+        some_reads(world, tally)
+    };
+    let outcome = under_polling(world, |tally| {
+        upgrade(&settings_compact, tally)?;
+        let compact = listed(world)?;
+        ensure!(
+            compact > 0 && compact * 10 < full,
+            "{full} metrics are {compact} entries"
+        );
+        for args in [&["api-resources"][..], &["get", "pods", "--all-namespaces"]] {
+            let shown = world.cluster.kubectl(args)?;
+            ensure!(shown.success && shown.stderr.is_empty(), "{}", shown.stderr);
+        }
+        world.all_available()?;
+        world.wait_poll()?;
+        Ok(compact)
+    });
+    // Also when the adapter did not know the flag.
+    stack.upgrade(Release::MetricsAdapter, &settings())?;
+    world.wait_rolled_out(Release::MetricsAdapter)?;
+    let (compact, counts) = outcome?;
+    Ok(vec![format!(
+        "{full} metrics in {compact} entries; {} reads, none failed",
+        counts.good
+    )])
+}
+
+/// How many entries the document of v1beta2 has.
+fn listed(world: &World) -> Result<usize, Failure> {
+    let document = world.get("/apis/custom.metrics.k8s.io/v1beta2")?;
+    Ok(document["resources"].as_array().map_or(0, Vec::len))
 }
 
 fn uids(world: &World) -> Result<Vec<String>, Failure> {

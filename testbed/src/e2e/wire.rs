@@ -1,5 +1,5 @@
 //! HTTP inside the cluster's network. Law: the thread that asks is in the network namespace, the
-//! rest of the process is not; certificates are always verified, except where a scenario says so.
+//! rest of the process is not; certificates are always verified.
 
 use std::{fs, net::SocketAddr, rc::Rc, time::Duration};
 
@@ -18,15 +18,6 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 #[derive(Clone)]
 pub(super) struct Wire {
     runtime: Rc<Runtime>,
-}
-
-/// Whose certificates are believed.
-#[derive(Clone, Copy)]
-pub(super) enum Trust<'a> {
-    /// Those that this authority (PEM) signed.
-    Authority(&'a [u8]),
-    /// All: for a component that makes its own certificate at every start.
-    Anybody,
 }
 
 /// Who asks.
@@ -103,23 +94,25 @@ impl Wire {
         })
     }
 
-    /// A client for `https://host:port` or `http://host:port`. A host name is taken to be at
-    /// `address`; nothing is resolved.
+    /// A client for `https://host:port`, whose certificate the authority (PEM) must have signed, or
+    /// for `http://host:port` without one. A host name is taken to be at `address`; nothing is
+    /// resolved.
     pub(super) fn client(
         &self,
         base: &str,
         address: Option<(&str, SocketAddr)>,
-        trust: Trust<'_>,
+        authority: Option<&[u8]>,
         caller: &Caller,
     ) -> Result<Client, Failure> {
         let bad = |error: reqwest::Error| Failure::new(format!("client for {base}: {error:?}"));
-        let mut builder = reqwest::Client::builder().no_proxy().timeout(TIMEOUT);
-        builder = match trust {
-            Trust::Authority(pem) => {
-                builder.tls_certs_only(Certificate::from_pem_bundle(pem).map_err(bad)?)
-            }
-            Trust::Anybody => builder.tls_danger_accept_invalid_certs(true),
-        };
+        let mut trusted = Vec::new();
+        if let Some(pem) = authority {
+            trusted = Certificate::from_pem_bundle(pem).map_err(bad)?;
+        }
+        let mut builder = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(TIMEOUT)
+            .tls_certs_only(trusted);
         if let Some((name, address)) = address {
             builder = builder.resolve(name, address);
         }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     CLIENTS, Failure, ensure,
     hpa::{Hpa, Polls},
-    wire::{Answer, Caller, Client, Trust, Wire},
+    wire::{Answer, Caller, Client, Wire},
 };
 use crate::{
     cluster::{Cluster, wait_until},
@@ -21,9 +21,11 @@ use crate::{
 /// The adapter's namespace, Deployment and Service.
 pub(super) const ADAPTER: &str = "metrics-adapter";
 /// The APIServices that the adapter serves.
-pub(super) const API_SERVICES: [&str; 2] = [
+pub(super) const API_SERVICES: [&str; 4] = [
     "v1beta1.custom.metrics.k8s.io",
     "v1beta2.custom.metrics.k8s.io",
+    "v1beta1.external.metrics.k8s.io",
+    "v1beta1.metrics.k8s.io",
 ];
 /// How long a pod may take to start or to go. A server's pod drains for 5 s.
 pub(super) const PODS: Duration = Duration::from_secs(60);
@@ -68,10 +70,9 @@ impl World {
         let wire = Wire::enter()?;
         let caller = Caller::certificate(identity(cluster, "admin")?);
         let authority = pki(cluster, "ca.crt")?;
-        let admin = wire.client(APISERVER, None, Trust::Authority(&authority), &caller)?;
-        // It makes its certificate at its start, and nobody knows its authority.
+        let admin = wire.client(APISERVER, None, Some(&authority), &caller)?;
         let controllers = format!("https://{NODE_ADDRESS}:{CONTROLLER_MANAGER_PORT}");
-        let controllers = wire.client(&controllers, None, Trust::Anybody, &caller)?;
+        let controllers = wire.client(&controllers, None, Some(&authority), &caller)?;
         Ok(Self {
             cluster: cluster.clone(),
             wire,
@@ -91,8 +92,7 @@ impl World {
     /// kube-apiserver, for any caller.
     pub(super) fn apiserver(&self, caller: &Caller) -> Result<Client, Failure> {
         let authority = pki(&self.cluster, "ca.crt")?;
-        self.wire
-            .client(APISERVER, None, Trust::Authority(&authority), caller)
+        self.wire.client(APISERVER, None, Some(&authority), caller)
     }
 
     /// The adapter's Service without the aggregator in between, by the name and with the
@@ -112,7 +112,7 @@ impl World {
         self.wire.client(
             &format!("https://{name}"),
             Some((&name, address)),
-            Trust::Authority(authority),
+            Some(authority),
             caller,
         )
     }
@@ -206,7 +206,7 @@ impl World {
         Ok(text(&condition["lastTransitionTime"]))
     }
 
-    /// Fails unless both APIServices are available; since when.
+    /// Fails unless all APIServices are available; since when.
     pub(super) fn all_available(&self) -> Result<Vec<String>, Failure> {
         API_SERVICES
             .iter()
@@ -219,21 +219,22 @@ impl World {
         self.admin.get(&metric_path(REQUESTS_METRIC))
     }
 
+    /// Prometheus.
+    pub(super) fn prometheus(&self) -> Result<&Client, Failure> {
+        if let Some(client) = self.prometheus.get() {
+            return Ok(client);
+        }
+        let address = self.cluster.service_ip("monitoring", "prometheus")?;
+        let base = format!("http://{address}:9090");
+        let client = self.wire.client(&base, None, None, &Caller::anonymous())?;
+        Ok(self.prometheus.get_or_init(|| client))
+    }
+
     /// An instant query's only value.
     pub(super) fn query(&self, promql: &str) -> Result<f64, Failure> {
-        let client = match self.prometheus.get() {
-            Some(client) => client,
-            None => {
-                let address = self.cluster.service_ip("monitoring", "prometheus")?;
-                let base = format!("http://{address}:9090");
-                let client = self
-                    .wire
-                    .client(&base, None, Trust::Anybody, &Caller::anonymous())?;
-                self.prometheus.get_or_init(|| client)
-            }
-        };
         let promql: String = promql.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let answer = client
+        let answer = self
+            .prometheus()?
             .get(&format!("/api/v1/query?query={promql}"))?
             .expect(200)?;
         let result = answer["data"]["result"].as_array();
@@ -253,7 +254,7 @@ impl World {
     pub(super) fn metrics_of(&self, pod: &Pod, port: u16) -> Result<String, Failure> {
         let base = format!("http://{}:{port}", pod.ip);
         let nobody = Caller::anonymous();
-        let client = self.wire.client(&base, None, Trust::Anybody, &nobody)?;
+        let client = self.wire.client(&base, None, None, &nobody)?;
         let answer = client.get("/metrics")?;
         ensure!(answer.status == 200, "{answer}");
         Ok(answer.text)

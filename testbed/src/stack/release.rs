@@ -84,6 +84,10 @@ impl Release {
         ]
         .map(str::to_owned)
         .to_vec();
+        for (_, file) in settings.values.iter().filter(|(of, _)| *of == self) {
+            args.push("--values".to_owned());
+            args.push(layout.workspace().join(file).display().to_string());
+        }
         for pair in settings.pairs(self) {
             args.extend(["--set".to_owned(), pair]);
         }

@@ -21,6 +21,8 @@ pub struct Settings {
     pub max_replicas: Option<u32>,
     /// How long the HPA remembers a larger wish before it removes pods. `None`: the chart's.
     pub scale_down_stabilisation: Option<Duration>,
+    /// Values files, by their paths in the workspace.
+    pub values: Vec<(Release, &'static str)>,
     /// More `key=value` pairs as of `helm --set`, which win.
     pub set: Vec<(Release, String)>,
 }
@@ -87,6 +89,7 @@ mod tests {
             mean_latency: Some(Duration::from_millis(80)),
             max_replicas: Some(8),
             scale_down_stabilisation: Some(Duration::from_secs(20)),
+            values: Vec::new(),
             set: vec![
                 (Release::Server, "replicaCount=2".into()),
                 (Release::Client, "replicaCount=9".into()),
