@@ -54,8 +54,9 @@ unit: ## unit and integration tests, with a real Prometheus
 	cargo test --workspace --quiet
 
 .PHONY: golden
-golden: ## make the golden vectors of the rules language anew, with Go's own libraries
+golden: ## make the golden vectors anew, with Go's own libraries and prometheus-adapter's own code
 	cd metrics-adapter/tests/golden/generate && go run . ..
+	cd metrics-adapter/tests/golden/generate-adapter && go run . ..
 
 .PHONY: rules
 rules: ## the Prometheus rules, with promtool

@@ -38,6 +38,12 @@ pub struct Args {
     #[arg(help_heading = "Rules")]
     metrics_max_age: Duration,
 
+    /// What discovery names: full for every metric, compact for the same one entry per API
+    /// whatever the number of metrics. Values are served all the same.
+    #[arg(long, value_name = "FORM", default_value = "full", value_parser = listing)]
+    #[arg(help_heading = "Rules")]
+    discovery: discovery::Listing,
+
     /// Base URL of Prometheus.
     #[arg(long, value_name = "URL", default_value = "https://localhost", value_parser = url)]
     #[arg(help_heading = "Prometheus")]
@@ -298,7 +304,11 @@ impl Args {
         }
         Ok(Config {
             rules: self.config,
-            relist: discovery::Options { interval, max_age },
+            relist: discovery::Options {
+                interval,
+                max_age,
+                listing: self.discovery,
+            },
             prometheus: prometheus::Options {
                 url: self.prometheus_url,
                 verb: self.prometheus_verb,
@@ -363,6 +373,14 @@ fn url(text: &str) -> Result<Url, String> {
         return Err("expected http://HOST or https://HOST".to_owned());
     }
     Ok(url)
+}
+
+fn listing(text: &str) -> Result<discovery::Listing, &'static str> {
+    match text {
+        "full" => Ok(discovery::Listing::Full),
+        "compact" => Ok(discovery::Listing::Compact),
+        _ => Err("expected full or compact"),
+    }
 }
 
 fn verb(text: &str) -> Result<Verb, &'static str> {

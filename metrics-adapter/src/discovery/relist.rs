@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{Catalog, Metrics};
-use crate::model::ObjectSource;
+use crate::model::{MetricInfo, ObjectSource};
 use crate::prometheus::{QueryClient, SeriesSet};
 use crate::rules::{Rule, RuleSet};
 
@@ -26,6 +26,20 @@ pub struct Options {
     pub interval: Duration,
     /// Series that had samples within this time are listed (`--metrics-max-age`).
     pub max_age: Duration,
+    /// What discovery documents name (`--discovery`).
+    pub listing: Listing,
+}
+
+/// Which metrics discovery documents name. Every kubectl reads these documents, so thousands of
+/// entries slow down the whole cluster (kubernetes#98801); nobody but people needs them: the HPA
+/// asks for a metric by its name. Values are served all the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Listing {
+    /// All of them, as prometheus-adapter does.
+    #[default]
+    Full,
+    /// None of them: the document is the same whatever the number of metrics.
+    Compact,
 }
 
 /// How one rule fares; for `/readyz?verbose`.
@@ -45,12 +59,31 @@ pub struct State {
     catalog: ArcSwap<Catalog>,
     health: Mutex<Vec<RuleHealth>>,
     first_round: watch::Sender<bool>,
+    listing: Listing,
+    /// What the compact form names, always the same.
+    nothing: (Arc<[MetricInfo]>, Arc<[Arc<str>]>),
 }
 
 impl State {
     /// The current catalog.
     pub fn catalog(&self) -> Arc<Catalog> {
         self.catalog.load_full()
+    }
+
+    /// The custom metrics that discovery documents name.
+    pub fn listed(&self) -> Arc<[MetricInfo]> {
+        match self.listing {
+            Listing::Full => Arc::clone(self.catalog.load().list()),
+            Listing::Compact => Arc::clone(&self.nothing.0),
+        }
+    }
+
+    /// The external metrics that discovery documents name.
+    pub fn listed_external(&self) -> Arc<[Arc<str>]> {
+        match self.listing {
+            Listing::Full => Arc::clone(self.catalog.load().external_list()),
+            Listing::Compact => Arc::clone(&self.nothing.1),
+        }
     }
 
     /// How every rule fares, in rule order.
@@ -120,6 +153,8 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
             catalog: ArcSwap::default(),
             health: Mutex::new(Vec::new()),
             first_round: watch::Sender::new(false),
+            listing: options.listing,
+            nothing: (Arc::default(), Arc::default()),
         });
         let relister = Self {
             client,
@@ -189,7 +224,7 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
     }
 
     fn publish_catalog(&mut self) {
-        let (catalog, refused) = Catalog::build(
+        let (mut catalog, refused) = Catalog::build(
             self.found(&self.rules.custom),
             self.found(&self.rules.external),
             self.objects.as_ref(),
@@ -203,7 +238,8 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
         }
         self.refused = refused;
         let before = self.state.catalog.load();
-        if before.list() != catalog.list() || before.external_list() != catalog.external_list() {
+        catalog.share_lists(&before);
+        if !catalog.has_lists_of(&before) {
             let (metrics, was) = (catalog.len(), before.len());
             info!(metrics, was, "the list of metrics has changed");
         }

@@ -171,6 +171,7 @@ async fn mk_evaluator(
     let options = Options {
         interval: Duration::from_secs(60),
         max_age: Duration::from_secs(60),
+        listing: discovery::Listing::default(),
     };
     let metrics = discovery::Metrics::register(&mut Registry::default());
     let objects = Arc::new(Cluster);

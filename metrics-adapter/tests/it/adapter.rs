@@ -46,6 +46,7 @@ impl Adapter {
         let options = discovery::Options {
             interval: Duration::from_secs(60),
             max_age: Duration::from_secs(60),
+            listing: discovery::Listing::default(),
         };
         let objects = Arc::new(Cluster);
         let relister = Relister::new(

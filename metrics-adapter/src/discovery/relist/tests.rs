@@ -130,6 +130,7 @@ fn start(fake: &Arc<Fake>, rules: &[(&str, &str)]) -> (Arc<State>, CancellationT
     let options = Options {
         interval: Duration::from_secs(60),
         max_age: Duration::from_secs(60),
+        listing: Listing::default(),
     };
     let metrics = Metrics::register(&mut Registry::default());
     let relister = Relister::new(
