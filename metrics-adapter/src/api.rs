@@ -29,11 +29,11 @@ pub use metrics::Metrics;
 
 use crate::model::{ExternalQuery, MetricQuery, Provider, Target};
 use accept::{AggregatedVersion, Form, Offer, negotiate};
-use discovery::Documents;
+use discovery::{Page, Pages};
 use group::GroupVersion;
 use options::{CustomOptions, ListOptions, Parameters};
 use path::Route;
-use respond::{cacheable, document};
+use respond::document;
 use status::ApiError;
 use usage::UsageRequest;
 use wire::{custom, external};
@@ -41,11 +41,16 @@ use wire::{custom, external};
 struct Api<P> {
     provider: Arc<P>,
     metrics: Metrics,
+    pages: Pages,
 }
 
 /// The routes below `/apis`, `/version`, and `Status` objects for everything unknown.
 pub fn router<P: Provider>(provider: Arc<P>, metrics: Metrics) -> Router {
-    let api = Arc::new(Api { provider, metrics });
+    let api = Arc::new(Api {
+        provider,
+        metrics,
+        pages: Pages::default(),
+    });
     Router::new()
         .route("/version", get(version))
         .fallback(handle::<P>)
@@ -94,27 +99,21 @@ impl<P: Provider> Api<P> {
         if request.method != Method::GET {
             return Err(ApiError::MethodNotAllowed);
         }
-        let documents = Documents {
-            provider: self.provider.as_ref(),
-        };
+        let page = |page: Page| self.pages.get(self.provider.as_ref(), page);
         let headers = &request.headers;
         let parameters = || Parameters::read(request.uri.query().unwrap_or_default());
         match route {
             Route::Groups => Ok(match negotiate(headers, Offer::Groups)? {
-                Form::Aggregated(version) => cacheable(
-                    headers,
-                    version.content_type(),
-                    &documents.aggregated(version),
-                ),
-                _ => cacheable(headers, "application/json", &documents.groups()),
+                Form::Aggregated(version) => page(Page::Aggregated(version)).cacheable(headers),
+                _ => page(Page::Groups).cacheable(headers),
             }),
             Route::Group(api) => {
                 negotiate(headers, Offer::Plain)?;
-                Ok(document(&documents.group(api)))
+                Ok(page(Page::Group(api)).plain())
             }
             Route::Version(version) => {
                 negotiate(headers, Offer::Plain)?;
-                Ok(document(&documents.resources(version)))
+                Ok(page(Page::Version(version)).plain())
             }
             Route::Custom {
                 version,

@@ -422,6 +422,9 @@ mod tests {
         let config = parse(&[]).unwrap();
         assert_eq!(config.relist.interval, Duration::from_secs(600));
         assert_eq!(config.relist.max_age, config.relist.interval);
+        assert_eq!(config.relist.listing, discovery::Listing::Full);
+        let compact = parse(&["--discovery=compact"]).unwrap();
+        assert_eq!(compact.relist.listing, discovery::Listing::Compact);
         assert_eq!(config.prometheus.url.as_str(), "https://localhost/");
         assert_eq!(config.secure_address.to_string(), "0.0.0.0:443");
         assert!(matches!(
@@ -452,6 +455,7 @@ mod tests {
             (&["--prometheus-header=a b=c"], "--prometheus-header"),
             (&["--metrics_max_age=1m"], "--metrics_max_age"),
             (&["--log-format=xml"], "--log-format"),
+            (&["--discovery=none"], "--discovery"),
         ] {
             let error = parse(flags).map(|_| ()).unwrap_err();
             assert!(error.contains(text), "{flags:?}: {error}");

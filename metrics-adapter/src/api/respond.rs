@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use tracing::warn;
@@ -16,35 +17,54 @@ pub(super) fn document(document: &impl Serialize) -> Response {
     }
 }
 
-/// An answer with an ETag, or 304 where the caller has it already.
-pub(super) fn cacheable(
-    request: &HeaderMap,
+/// A document as it goes out, to be sent many times.
+#[derive(Clone, Debug)]
+pub(super) struct Written {
     content_type: &'static str,
-    document: &impl Serialize,
-) -> Response {
-    let body = match serde_json::to_vec(document) {
-        Ok(body) => body,
-        Err(error) => return unwritable(&error),
-    };
-    let mut hasher = DefaultHasher::new();
-    (content_type, &body).hash(&mut hasher);
-    let etag = format!("\"{:016x}\"", hasher.finish());
-    let known = request
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .any(|value| value == etag.as_str());
-    let mut response = if known {
-        (StatusCode::NOT_MODIFIED, Body::empty()).into_response()
-    } else {
-        body.into_response()
-    };
-    let headers = response.headers_mut();
-    if let Ok(etag) = etag.parse() {
-        headers.insert(header::ETAG, etag);
+    body: Bytes,
+    etag: String,
+}
+
+impl Written {
+    pub(super) fn new(content_type: &'static str, document: &impl Serialize) -> Self {
+        // See `unwritable`.
+        let body = serde_json::to_vec(document).unwrap_or_default();
+        let mut hasher = DefaultHasher::new();
+        (content_type, &body).hash(&mut hasher);
+        Self {
+            content_type,
+            body: body.into(),
+            etag: format!("\"{:016x}\"", hasher.finish()),
+        }
     }
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
-    response
+
+    /// The answer without an ETag.
+    pub(super) fn plain(&self) -> Response {
+        (
+            [(header::CONTENT_TYPE, self.content_type)],
+            self.body.clone(),
+        )
+            .into_response()
+    }
+
+    /// The answer with an ETag, or 304 where the caller has it already.
+    pub(super) fn cacheable(&self, request: &HeaderMap) -> Response {
+        let known = request
+            .get_all(header::IF_NONE_MATCH)
+            .iter()
+            .any(|value| value == self.etag.as_str());
+        let mut response = self.plain();
+        if known {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            *response.body_mut() = Body::empty();
+        }
+        let headers = response.headers_mut();
+        if let Ok(etag) = self.etag.parse() {
+            headers.insert(header::ETAG, etag);
+        }
+        headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+        response
+    }
 }
 
 /// Our wire types hold strings, numbers and maps with string keys: this cannot happen.

@@ -55,8 +55,8 @@ impl Node {
                     let merged_list = (key == "<<").then(|| value.kept_inside()).flatten();
                     if let Some((key, kept)) = kept.or(merged_list) {
                         return Err(format!(
-                            "{}: {key:?} replaces a merged map that has {kept:?}; say whether it \
-                             is to stay, by giving it here",
+                            "{}: {key:?} replaces a merged map that has {kept:?}; give that here as \
+                             well, or do without the merge key",
                             path.trim_start_matches('.')
                         ));
                     }

@@ -177,8 +177,8 @@ fn a_merge_key_comes_first_or_not_at_all() {
     let merged = "<<: {name: {matches: a, as: b}, seriesQuery: s}";
     assert_eq!(
         parse(&format!("{{{merged}, name: {{matches: c}}}}")).unwrap_err(),
-        "rules[0]: \"name\" replaces a merged map that has \"as\"; say whether it is to stay, by \
-         giving it here"
+        "rules[0]: \"name\" replaces a merged map that has \"as\"; give that here as well, or do \
+         without the merge key"
     );
     let file = parse(&format!("{{{merged}, name: {{matches: c, as: ''}}}}")).unwrap();
     assert_eq!(file.rules[0].name.r#as, "");

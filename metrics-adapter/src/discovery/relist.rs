@@ -120,6 +120,8 @@ pub struct Relister<C, O> {
     refused: Vec<(Arc<str>, String)>,
     state: Arc<State>,
     metrics: Metrics,
+    /// Changes when the cluster has other kinds of objects than before.
+    kinds: watch::Receiver<u64>,
 }
 
 impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
@@ -165,9 +167,17 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
             refused: Vec::new(),
             state,
             metrics,
+            kinds: watch::channel(0).1,
         };
         relister.publish_health();
         relister
+    }
+
+    /// Makes the catalog anew, of the series that are known, whenever `kinds` changes: labels may
+    /// name other resources then.
+    #[must_use]
+    pub fn with_kinds(self, kinds: watch::Receiver<u64>) -> Self {
+        Self { kinds, ..self }
     }
 
     /// What the loop publishes.
@@ -184,9 +194,15 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
             }
             let next = self.sources.iter().map(|source| source.due).min();
             let next = next.unwrap_or_else(|| Instant::now() + self.options.interval);
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep_until(next) => {}
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep_until(next) => break,
+                    () = changed(&mut self.kinds) => {
+                        self.publish_catalog();
+                        self.publish_health();
+                    }
+                }
             }
         }
     }
@@ -296,6 +312,13 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
             .health
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = health.collect();
+    }
+}
+
+/// Waits for a change; for ever when there can be none any more.
+async fn changed(kinds: &mut watch::Receiver<u64>) {
+    if kinds.changed().await.is_err() {
+        std::future::pending().await
     }
 }
 

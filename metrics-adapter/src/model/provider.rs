@@ -28,6 +28,13 @@ pub enum Target {
     Selected(Selector),
 }
 
+impl Target {
+    /// Whether the objects are selected by their labels.
+    pub const fn is_selected(&self) -> bool {
+        matches!(self, Self::Selected(_))
+    }
+}
+
 /// One request for values of a custom metric.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MetricQuery {

@@ -4,7 +4,10 @@
 
 mod adapter;
 mod cluster;
+mod discovery;
 mod external;
+mod kinds;
+mod kubernetes;
 mod metrics;
 mod own_metrics;
 mod prometheus;
