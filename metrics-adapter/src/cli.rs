@@ -107,7 +107,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE", help_heading = "Kubernetes")]
     authorization_kubeconfig: Option<PathBuf>,
 
-    /// How often to look for new API groups and kinds.
+    /// At least how often to look for new API groups and kinds; every 5 s where kube-apiserver
+    /// can tell at once that there are none.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     #[arg(help_heading = "Kubernetes")]
     discovery_interval: Duration,

@@ -251,6 +251,21 @@ async fn selects_objects_and_leaves_out_the_missing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_several_samples_for_one_object_the_last_one_wins() {
+    let (evaluator, _) = mk_evaluator(Ok(mk_samples(&[
+        (&[("pod", "web-0"), ("code", "a")], 1.0),
+        (&[("pod", "web-0"), ("code", "b")], 3.0),
+        (&[("pod", "web-0"), ("code", "c")], 2.0),
+    ])))
+    .await;
+    for target in [selected(""), Target::Name("web-0".into())] {
+        let query = mk_query("pods", Some("shop"), target);
+        let values = evaluator.custom(query).await.unwrap();
+        assert_eq!(shown(&values), ["Pod shop/web-0 = 2"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn all_samples_missing_is_an_empty_list() {
     let (evaluator, _) = mk_evaluator(Ok(mk_samples(&[]))).await;
     let values = evaluator

@@ -4,6 +4,7 @@
 
 mod adapter;
 mod cluster;
+mod corners;
 mod discovery;
 mod external;
 mod kinds;
