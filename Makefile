@@ -54,8 +54,9 @@ unit: ## unit and integration tests, with a real Prometheus
 	cargo test --workspace --quiet
 
 .PHONY: golden
-golden: ## make the golden vectors and the OpenAPI documents anew, with Go's own libraries
+golden: ## make the golden vectors and the OpenAPI documents anew, with Go's libraries and prometheus-adapter's code
 	cd metrics-adapter/tests/golden/generate && go run . .. ../../../src/api/openapi
+	cd metrics-adapter/tests/golden/generate-adapter && go run . ..
 
 .PHONY: rules
 rules: ## the Prometheus rules, with promtool

@@ -30,15 +30,14 @@ pub use metrics::Metrics;
 
 use crate::model::{ExternalQuery, MetricQuery, Provider, Target};
 use accept::{AggregatedVersion, Encoding, Form, Negotiated, Offer, negotiate};
-use discovery::Documents;
+use discovery::{Page, Pages};
 use group::GroupVersion;
 use openapi::OpenApi;
 use options::{CustomOptions, ListOptions, Parameters};
 use path::Route;
-use respond::{cacheable, document, text};
+use respond::{document, text};
 use status::ApiError;
 use usage::UsageRequest;
-use wire::discovery::Document;
 use wire::{custom, external};
 
 struct Api<P> {
@@ -46,6 +45,7 @@ struct Api<P> {
     metrics: Metrics,
     /// Written when somebody asks for the first time.
     openapi: OnceLock<OpenApi>,
+    pages: Pages,
 }
 
 /// The routes below `/apis` and `/openapi`, `/version`, and `Status` objects for everything unknown.
@@ -54,6 +54,7 @@ pub fn router<P: Provider>(provider: Arc<P>, metrics: Metrics) -> Router {
         provider,
         metrics,
         openapi: OnceLock::new(),
+        pages: Pages::default(),
     });
     Router::new()
         .route("/version", get(version))
@@ -105,29 +106,26 @@ impl<P: Provider> Api<P> {
         if request.method != Method::GET {
             return Err(ApiError::MethodNotAllowed);
         }
-        let documents = Documents {
-            provider: self.provider.as_ref(),
-        };
+        let provider = self.provider.as_ref();
+        let page = |page, encoding| self.pages.get(provider, page, encoding);
         let headers = &request.headers;
         let parameters = || Parameters::read(request.uri.query().unwrap_or_default());
         match route {
             Route::Groups => {
                 let Negotiated { form, encoding } = negotiate(headers, Offer::Groups)?;
-                let (parameters, groups) = match form {
-                    Form::Aggregated(version) => {
-                        (version.parameters(), documents.aggregated(version))
-                    }
-                    _ => ("", documents.groups()),
+                let wanted = match form {
+                    Form::Aggregated(version) => Page::Aggregated(version),
+                    _ => Page::Groups,
                 };
-                Ok(cacheable(headers, encoding, parameters, &Document(groups)))
+                Ok(page(wanted, encoding).cacheable(headers))
             }
             Route::Group(api) => {
                 let Negotiated { encoding, .. } = negotiate(headers, Offer::Plain)?;
-                Ok(document(encoding, &Document(documents.group(api))))
+                Ok(page(Page::Group(api), encoding).plain())
             }
             Route::Version(version) => {
                 let Negotiated { encoding, .. } = negotiate(headers, Offer::Plain)?;
-                Ok(document(encoding, &documents.resources(version)))
+                Ok(page(Page::Version(version), encoding).plain())
             }
             Route::OpenApi(document) => {
                 let served = |api| self.provider.serves(api);

@@ -82,7 +82,8 @@ pub async fn run(config: Config) -> Result<()> {
         Arc::clone(&rules),
         config.relist,
         discovery::Metrics::register(registry),
-    );
+    )
+    .with_kinds(cluster.kinds());
     let evaluator = Evaluator::new(
         client,
         objects,

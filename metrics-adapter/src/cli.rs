@@ -38,6 +38,12 @@ pub struct Args {
     #[arg(help_heading = "Rules")]
     metrics_max_age: Duration,
 
+    /// What discovery names: full for every metric, compact for the same one entry per API
+    /// whatever the number of metrics. Values are served all the same.
+    #[arg(long, value_name = "FORM", default_value = "full", value_parser = listing)]
+    #[arg(help_heading = "Rules")]
+    discovery: discovery::Listing,
+
     /// Base URL of Prometheus.
     #[arg(long, value_name = "URL", default_value = "https://localhost", value_parser = url)]
     #[arg(help_heading = "Prometheus")]
@@ -111,7 +117,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE", help_heading = "Kubernetes")]
     authorization_kubeconfig: Option<PathBuf>,
 
-    /// How often to look for new API groups and kinds.
+    /// At least how often to look for new API groups and kinds; every 5 s where kube-apiserver
+    /// can tell at once that there are none.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
     #[arg(help_heading = "Kubernetes")]
     discovery_interval: Duration,
@@ -308,7 +315,11 @@ impl Args {
         }
         Ok(Config {
             rules: self.config,
-            relist: discovery::Options { interval, max_age },
+            relist: discovery::Options {
+                interval,
+                max_age,
+                listing: self.discovery,
+            },
             prometheus: prometheus::Options {
                 url: self.prometheus_url,
                 verb: self.prometheus_verb,
@@ -376,6 +387,14 @@ fn url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+fn listing(text: &str) -> Result<discovery::Listing, &'static str> {
+    match text {
+        "full" => Ok(discovery::Listing::Full),
+        "compact" => Ok(discovery::Listing::Compact),
+        _ => Err("expected full or compact"),
+    }
+}
+
 fn verb(text: &str) -> Result<Verb, &'static str> {
     match text {
         "GET" => Ok(Verb::Get),
@@ -415,6 +434,9 @@ mod tests {
         let config = parse(&[]).unwrap();
         assert_eq!(config.relist.interval, Duration::from_secs(600));
         assert_eq!(config.relist.max_age, config.relist.interval);
+        assert_eq!(config.relist.listing, discovery::Listing::Full);
+        let compact = parse(&["--discovery=compact"]).unwrap();
+        assert_eq!(compact.relist.listing, discovery::Listing::Compact);
         assert_eq!(config.prometheus.url.as_str(), "https://localhost/");
         assert_eq!(config.prometheus.max_query_length, 0);
         assert_eq!(config.secure_address.to_string(), "0.0.0.0:443");
@@ -450,6 +472,7 @@ mod tests {
             (&["--prometheus-header=a b=c"], "--prometheus-header"),
             (&["--metrics_max_age=1m"], "--metrics_max_age"),
             (&["--log-format=xml"], "--log-format"),
+            (&["--discovery=none"], "--discovery"),
         ] {
             let error = parse(flags).map(|_| ()).unwrap_err();
             assert!(error.contains(text), "{flags:?}: {error}");

@@ -35,7 +35,8 @@ use crate::model::{
 /// Settings of the connection to the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Time between two looks at what kube-apiserver serves; `--discovery-interval`.
+    /// The longest time between two looks at what kube-apiserver serves;
+    /// `--discovery-interval`.
     pub discovery_interval: Duration,
     /// Time for one review. A request may need two, and has ten seconds.
     pub review_timeout: Duration,
@@ -170,6 +171,11 @@ impl Cluster {
     /// Whether resource names come from kube-apiserver, and not from the built-in table.
     pub fn is_discovered(&self) -> bool {
         self.resources.is_discovered()
+    }
+
+    /// Tells of every change of the resources that there are.
+    pub fn kinds(&self) -> watch::Receiver<u64> {
+        self.resources.changes()
     }
 
     /// Watches what usage is told of. Without resource rules nobody asks for it.

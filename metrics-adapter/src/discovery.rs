@@ -10,4 +10,4 @@ mod relist;
 
 pub use catalog::{Catalog, Collision, Entry, ExternalEntry};
 pub use metrics::Metrics;
-pub use relist::{Options, Relister, RuleHealth, State};
+pub use relist::{Listing, Options, Relister, RuleHealth, State};

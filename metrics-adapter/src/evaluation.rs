@@ -182,11 +182,11 @@ impl<C: QueryClient, O: ObjectSource> Provider for Evaluator<C, O> {
     }
 
     fn list(&self) -> Arc<[MetricInfo]> {
-        Arc::clone(self.discovery.catalog().list())
+        self.discovery.listed()
     }
 
     fn list_external(&self) -> Arc<[Arc<str>]> {
-        Arc::clone(self.discovery.catalog().external_list())
+        self.discovery.listed_external()
     }
 
     async fn custom(&self, query: MetricQuery) -> Result<Vec<MetricValue>, ProviderError> {

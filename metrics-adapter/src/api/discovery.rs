@@ -1,24 +1,82 @@
 //! Discovery documents, legacy and aggregated, from one catalogue.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::accept::AggregatedVersion;
+use super::accept::{AggregatedVersion, Encoding};
 use super::group::{self, GROUPS, GroupVersion};
-use super::wire::{Answer, discovery as message, proto};
+use super::respond::Written;
+use super::wire::discovery::{self as message, Document};
+use super::wire::{Answer, proto};
 use crate::model::{MetricInfo, MetricsApi, Provider};
 
+/// A document of discovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Page {
+    /// `/apis`.
+    Groups,
+    /// `/apis` in the aggregated form.
+    Aggregated(AggregatedVersion),
+    /// `/apis/<group>`.
+    Group(MetricsApi),
+    /// `/apis/<group>/<version>`.
+    Version(GroupVersion),
+}
+
+/// Every document, written once for each list of metrics: with thousands of metrics that costs
+/// more than everything else that the aggregator asks for.
+#[derive(Debug, Default)]
+pub(super) struct Pages(Mutex<Shelf>);
+
+/// What was written for one state of the provider.
+#[derive(Debug, Default)]
+struct Shelf {
+    custom: Arc<[MetricInfo]>,
+    external: Arc<[Arc<str>]>,
+    served: Vec<MetricsApi>,
+    pages: Vec<((Page, Encoding), Written)>,
+}
+
+impl Pages {
+    /// The document as it is now. The lists are compared by their identity, which holds: as long
+    /// as the shelf has them nothing else can be in their place.
+    pub(super) fn get<P: Provider>(&self, provider: &P, page: Page, encoding: Encoding) -> Written {
+        let documents = Documents { provider };
+        let (custom, external) = (provider.list(), provider.list_external());
+        let served: Vec<MetricsApi> = documents.served().collect();
+        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = Arc::ptr_eq(&shelf.custom, &custom)
+            && Arc::ptr_eq(&shelf.external, &external)
+            && shelf.served == served;
+        if !same {
+            *shelf = Shelf {
+                custom,
+                external,
+                served,
+                pages: Vec::new(),
+            };
+        }
+        let wanted = (page, encoding);
+        if let Some((_, written)) = shelf.pages.iter().find(|(known, _)| *known == wanted) {
+            return written.clone();
+        }
+        let written = documents.write(page, encoding);
+        shelf.pages.push((wanted, written.clone()));
+        written
+    }
+}
+
 /// Writes the documents of one moment.
-pub(super) struct Documents<'a, P> {
-    pub(super) provider: &'a P,
+struct Documents<'a, P> {
+    provider: &'a P,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ApiResourceList {
+struct ApiResourceList {
     kind: &'static str,
     api_version: &'static str,
     group_version: &'static str,
@@ -36,14 +94,26 @@ struct ApiResource {
 }
 
 impl<P: Provider> Documents<'_, P> {
+    fn write(&self, page: Page, encoding: Encoding) -> Written {
+        match page {
+            Page::Groups => Written::new(encoding, "", &Document(self.groups())),
+            Page::Aggregated(version) => {
+                let document = Document(self.aggregated(version));
+                Written::new(encoding, version.parameters(), &document)
+            }
+            Page::Group(api) => Written::new(encoding, "", &Document(self.group(api))),
+            Page::Version(version) => Written::new(encoding, "", &self.resources(version)),
+        }
+    }
+
     /// `/apis`.
-    pub(super) fn groups(&self) -> Value {
+    fn groups(&self) -> Value {
         let groups: Vec<Value> = self.served().map(group_entry).collect();
         json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
     }
 
     /// `/apis/<group>`.
-    pub(super) fn group(&self, api: MetricsApi) -> Value {
+    fn group(&self, api: MetricsApi) -> Value {
         let mut group = group_entry(api);
         group["kind"] = "APIGroup".into();
         group["apiVersion"] = "v1".into();
@@ -51,7 +121,7 @@ impl<P: Provider> Documents<'_, P> {
     }
 
     /// `/apis/<group>/<version>`.
-    pub(super) fn resources(&self, version: GroupVersion) -> ApiResourceList {
+    fn resources(&self, version: GroupVersion) -> ApiResourceList {
         ApiResourceList {
             kind: "APIResourceList",
             api_version: "v1",
@@ -62,7 +132,7 @@ impl<P: Provider> Documents<'_, P> {
 
     /// `/apis` in the aggregated form. The aggregator caches it per Service and takes a group
     /// that is missing here for one without resources, so every group version is in it.
-    pub(super) fn aggregated(&self, version: AggregatedVersion) -> Value {
+    fn aggregated(&self, version: AggregatedVersion) -> Value {
         let group = |api: MetricsApi| {
             let resources = aggregated(&self.of(api));
             let versions: Vec<Value> = group::versions(api)
@@ -145,7 +215,10 @@ fn resource(name: &str, namespaced: bool, kind: &'static str) -> ApiResource {
     }
 }
 
-/// Something is listed while there is no metric: clients report an empty list as an error on
+/// Something is listed while there is no metric, or where none shall be named. The adapters of
+/// KEDA and Google have such entries too. It can only be got, so nobody who deletes or collects
+/// everything that can be listed takes it for objects; and without a slash, so that `kubectl
+/// api-resources` shows the group. Clients report an empty list as an error on
 /// every command of theirs (kubectl: "Got empty response").
 fn or_placeholder(
     mut metrics: Vec<ApiResource>,

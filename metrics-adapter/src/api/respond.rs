@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_saphyr::SerializerOptions;
@@ -25,34 +26,49 @@ pub(super) fn text(encoding: Encoding, document: &impl Serialize) -> Response {
     }
 }
 
-/// An answer with an ETag, or 304 where the caller has it already. The parameters of its media
-/// type begin with a semicolon.
-pub(super) fn cacheable(
-    request: &HeaderMap,
-    encoding: Encoding,
-    parameters: &'static str,
-    document: &impl Answer,
-) -> Response {
-    let body = match bytes(encoding, document) {
-        Ok(body) => body,
-        Err(error) => return unwritable(&error),
-    };
-    let content_type = format!("{}{parameters}", encoding.media_type());
-    let mut hasher = DefaultHasher::new();
-    (&content_type, &body).hash(&mut hasher);
-    let etag = format!("\"{:016x}\"", hasher.finish());
-    let mut response = if is_known(request, &etag) {
-        (StatusCode::NOT_MODIFIED, Body::empty()).into_response()
-    } else {
-        body.into_response()
-    };
-    let headers = response.headers_mut();
-    if let (Ok(etag), Ok(content_type)) = (etag.parse(), content_type.parse()) {
-        headers.insert(header::ETAG, etag);
-        headers.insert(header::CONTENT_TYPE, content_type);
+/// A document as it goes out, to be sent many times.
+#[derive(Clone, Debug)]
+pub(super) struct Written {
+    content_type: String,
+    body: Bytes,
+    etag: String,
+}
+
+impl Written {
+    /// Writes a document. The parameters of its media type begin with a semicolon.
+    pub(super) fn new(encoding: Encoding, parameters: &str, document: &impl Answer) -> Self {
+        let content_type = format!("{}{parameters}", encoding.media_type());
+        // See `unwritable`.
+        let body = bytes(encoding, document).unwrap_or_default();
+        let mut hasher = DefaultHasher::new();
+        (&content_type, &body).hash(&mut hasher);
+        Self {
+            content_type,
+            body: body.into(),
+            etag: format!("\"{:016x}\"", hasher.finish()),
+        }
     }
-    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
-    response
+
+    /// The answer without an ETag.
+    pub(super) fn plain(&self) -> Response {
+        let content_type = [(header::CONTENT_TYPE, self.content_type.as_str())];
+        (content_type, self.body.clone()).into_response()
+    }
+
+    /// The answer with an ETag, or 304 where the caller has it already.
+    pub(super) fn cacheable(&self, request: &HeaderMap) -> Response {
+        let mut response = self.plain();
+        if is_known(request, &self.etag) {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            *response.body_mut() = Body::empty();
+        }
+        let headers = response.headers_mut();
+        if let Ok(etag) = self.etag.parse() {
+            headers.insert(header::ETAG, etag);
+        }
+        headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+        response
+    }
 }
 
 /// Whether the caller has this version, by its quoted ETag.

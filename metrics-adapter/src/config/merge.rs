@@ -1,8 +1,9 @@
 //! Merge keys that Go and YAML understand differently.
 //!
 //! By YAML's definition a key of the map itself wins over a merged one. gopkg.in/yaml.v2, which
-//! prometheus-adapter uses, lets whatever comes later win: in `{a: 1, <<: {a: 2}}` that is 2.
-//! Neither can be meant silently, so such a file is refused.
+//! prometheus-adapter uses, lets whatever comes later win: in `{a: 1, <<: {a: 2}}` that is 2. It
+//! also reads a map into the merged one: `{<<: {a: {b: 1}}, a: {c: 2}}` keeps `b`, which YAML
+//! drops. Neither can be meant silently, so such a file is refused.
 
 use std::fmt;
 
@@ -46,10 +47,75 @@ impl Node {
                             path.trim_start_matches('.')
                         ));
                     }
+                    let merged = before.iter().filter(|(k, _)| k == "<<");
+                    let kept = merged
+                        .map(|(_, merged)| merged)
+                        .find_map(|merged| merged.kept(key, value))
+                        .map(|kept| (key.as_str(), kept));
+                    let merged_list = (key == "<<").then(|| value.kept_inside()).flatten();
+                    if let Some((key, kept)) = kept.or(merged_list) {
+                        return Err(format!(
+                            "{}: {key:?} replaces a merged map that has {kept:?}; give that here as \
+                             well, or do without the merge key",
+                            path.trim_start_matches('.')
+                        ));
+                    }
                     value.check(&format!("{path}.{key}"))?;
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// A key of this merged value's map at `key` that Go would keep although the map is given
+    /// again without it.
+    fn kept(&self, key: &str, again: &Self) -> Option<&str> {
+        self.get(key)?.missing_in(again)
+    }
+
+    /// Likewise among several merged maps, of which the first one wins: the key, and what is
+    /// kept of its map.
+    fn kept_inside(&self) -> Option<(&str, &str)> {
+        let Self::List(items) = self else { return None };
+        items.iter().enumerate().find_map(|(index, winner)| {
+            let Self::Map(entries) = winner else {
+                return None;
+            };
+            let mut others = items.iter().skip(index + 1);
+            others.find_map(|other| {
+                entries
+                    .iter()
+                    .find_map(|(key, value)| Some((key.as_str(), other.kept(key, value)?)))
+            })
+        })
+    }
+
+    /// A key of this map, at any depth, that the other map lacks.
+    fn missing_in(&self, other: &Self) -> Option<&str> {
+        let (Self::Map(entries), Self::Map(_)) = (self, other) else {
+            return None;
+        };
+        entries
+            .iter()
+            .find_map(|(key, value)| match other.get(key) {
+                None => Some(key.as_str()),
+                Some(found) => value.missing_in(found),
+            })
+    }
+
+    /// What a merged value has at a key.
+    fn get(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Map(entries) => entries
+                .iter()
+                .find(|(k, _)| k == key)
+                .map(|(_, value)| value)
+                .or_else(|| {
+                    let merged = entries.iter().filter(|(k, _)| k == "<<");
+                    merged.into_iter().find_map(|(_, value)| value.get(key))
+                }),
+            Self::List(items) => items.iter().find_map(|item| item.get(key)),
+            Self::Scalar => None,
         }
     }
 

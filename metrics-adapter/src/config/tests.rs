@@ -269,6 +269,15 @@ fn a_merge_key_comes_first_or_not_at_all() {
         parse("{seriesQuery: b, <<: {seriesQuery: a}}").unwrap_err(),
         "rules[0]: `<<` stands behind \"seriesQuery\", which it sets as well; put it first"
     );
+    // Go keeps what is in the merged map, YAML does not.
+    let merged = "<<: {name: {matches: a, as: b}, seriesQuery: s}";
+    assert_eq!(
+        parse(&format!("{{{merged}, name: {{matches: c}}}}")).unwrap_err(),
+        "rules[0]: \"name\" replaces a merged map that has \"as\"; give that here as well, or do \
+         without the merge key"
+    );
+    let file = parse(&format!("{{{merged}, name: {{matches: c, as: ''}}}}")).unwrap();
+    assert_eq!(file.rules[0].name.r#as, "");
 }
 
 #[test]

@@ -135,6 +135,23 @@ impl Catalog {
         &self.list
     }
 
+    /// Takes over the lists of an older catalog where they are the same, so that whoever made
+    /// something of them can tell that it is still good.
+    pub(super) fn share_lists(&mut self, older: &Self) {
+        if self.list == older.list {
+            self.list = Arc::clone(&older.list);
+        }
+        if self.external_list == older.external_list {
+            self.external_list = Arc::clone(&older.external_list);
+        }
+    }
+
+    /// Whether both lists are those of another catalog.
+    pub(super) fn has_lists_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.list, &other.list)
+            && Arc::ptr_eq(&self.external_list, &other.external_list)
+    }
+
     /// How many metrics there are, external ones included.
     pub fn len(&self) -> usize {
         self.list.len() + self.external_list.len()

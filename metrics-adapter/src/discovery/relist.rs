@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{Catalog, Metrics};
-use crate::model::ObjectSource;
+use crate::model::{MetricInfo, ObjectSource};
 use crate::prometheus::{QueryClient, SeriesSet};
 use crate::rules::{Rule, RuleSet};
 
@@ -26,6 +26,20 @@ pub struct Options {
     pub interval: Duration,
     /// Series that had samples within this time are listed (`--metrics-max-age`).
     pub max_age: Duration,
+    /// What discovery documents name (`--discovery`).
+    pub listing: Listing,
+}
+
+/// Which metrics discovery documents name. Every kubectl reads these documents, so thousands of
+/// entries slow down the whole cluster (kubernetes#98801); nobody but people needs them: the HPA
+/// asks for a metric by its name. Values are served all the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Listing {
+    /// All of them, as prometheus-adapter does.
+    #[default]
+    Full,
+    /// None of them: the document is the same whatever the number of metrics.
+    Compact,
 }
 
 /// How one rule fares; for `/readyz?verbose`.
@@ -45,12 +59,31 @@ pub struct State {
     catalog: ArcSwap<Catalog>,
     health: Mutex<Vec<RuleHealth>>,
     first_round: watch::Sender<bool>,
+    listing: Listing,
+    /// What the compact form names, always the same.
+    nothing: (Arc<[MetricInfo]>, Arc<[Arc<str>]>),
 }
 
 impl State {
     /// The current catalog.
     pub fn catalog(&self) -> Arc<Catalog> {
         self.catalog.load_full()
+    }
+
+    /// The custom metrics that discovery documents name.
+    pub fn listed(&self) -> Arc<[MetricInfo]> {
+        match self.listing {
+            Listing::Full => Arc::clone(self.catalog.load().list()),
+            Listing::Compact => Arc::clone(&self.nothing.0),
+        }
+    }
+
+    /// The external metrics that discovery documents name.
+    pub fn listed_external(&self) -> Arc<[Arc<str>]> {
+        match self.listing {
+            Listing::Full => Arc::clone(self.catalog.load().external_list()),
+            Listing::Compact => Arc::clone(&self.nothing.1),
+        }
     }
 
     /// How every rule fares, in rule order.
@@ -87,6 +120,8 @@ pub struct Relister<C, O> {
     refused: Vec<(Arc<str>, String)>,
     state: Arc<State>,
     metrics: Metrics,
+    /// Changes when the cluster has other kinds of objects than before.
+    kinds: watch::Receiver<u64>,
 }
 
 impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
@@ -120,6 +155,8 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
             catalog: ArcSwap::default(),
             health: Mutex::new(Vec::new()),
             first_round: watch::Sender::new(false),
+            listing: options.listing,
+            nothing: (Arc::default(), Arc::default()),
         });
         let relister = Self {
             client,
@@ -130,9 +167,17 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
             refused: Vec::new(),
             state,
             metrics,
+            kinds: watch::channel(0).1,
         };
         relister.publish_health();
         relister
+    }
+
+    /// Makes the catalog anew, of the series that are known, whenever `kinds` changes: labels may
+    /// name other resources then.
+    #[must_use]
+    pub fn with_kinds(self, kinds: watch::Receiver<u64>) -> Self {
+        Self { kinds, ..self }
     }
 
     /// What the loop publishes.
@@ -149,9 +194,15 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
             }
             let next = self.sources.iter().map(|source| source.due).min();
             let next = next.unwrap_or_else(|| Instant::now() + self.options.interval);
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep_until(next) => {}
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep_until(next) => break,
+                    () = changed(&mut self.kinds) => {
+                        self.publish_catalog();
+                        self.publish_health();
+                    }
+                }
             }
         }
     }
@@ -189,7 +240,7 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
     }
 
     fn publish_catalog(&mut self) {
-        let (catalog, refused) = Catalog::build(
+        let (mut catalog, refused) = Catalog::build(
             self.found(&self.rules.custom),
             self.found(&self.rules.external),
             self.objects.as_ref(),
@@ -203,7 +254,8 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
         }
         self.refused = refused;
         let before = self.state.catalog.load();
-        if before.list() != catalog.list() || before.external_list() != catalog.external_list() {
+        catalog.share_lists(&before);
+        if !catalog.has_lists_of(&before) {
             let (metrics, was) = (catalog.len(), before.len());
             info!(metrics, was, "the list of metrics has changed");
         }
@@ -260,6 +312,13 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
             .health
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = health.collect();
+    }
+}
+
+/// Waits for a change; for ever when there can be none any more.
+async fn changed(kinds: &mut watch::Receiver<u64>) {
+    if kinds.changed().await.is_err() {
+        std::future::pending().await
     }
 }
 

@@ -64,9 +64,25 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             Target::Selected(_) => resource.id.to_string(),
         };
         let catalog = self.discovery.catalog();
+        // Most kinds without namespaces are listed as if they had them (prometheus-adapter's rule,
+        // see `rules::Association::resources`). They are found by either path, too.
+        let listed_namespaced = || {
+            let rootless = query.namespace.is_none() && !resource.namespaced;
+            let info = MetricInfo {
+                namespaced: true,
+                ..info.clone()
+            };
+            rootless.then(|| catalog.get(&info)).flatten()
+        };
         let Entry { rule, series, .. } = catalog
             .get(&info)
+            .or_else(listed_namespaced)
             .ok_or_else(|| not_found(described.clone()))?;
+        if query.namespace.is_some() && !resource.namespaced && query.target.is_selected() {
+            // There is nothing of that kind in a namespace. A name may do: the series may have
+            // both labels.
+            return Err(not_found(described));
+        }
         let names = self.selected(&query, &resource)?;
         if names.is_empty() {
             // As prometheus-adapter: no objects, no metric.

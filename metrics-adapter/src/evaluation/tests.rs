@@ -119,6 +119,7 @@ async fn mk_evaluator_of(
     let options = Options {
         interval: Duration::from_secs(60),
         max_age: Duration::from_secs(60),
+        listing: discovery::Listing::default(),
     };
     let metrics = discovery::Metrics::register(&mut Registry::default());
     let objects = Arc::new(Cluster(PODS));
@@ -195,6 +196,21 @@ async fn selects_objects_and_leaves_out_the_missing() {
         *client.asked.lock().unwrap(),
         ["sum(ops{namespace=\"shop\",pod=~\"web-0|web-1\"}) by (pod)"]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_several_samples_for_one_object_the_last_one_wins() {
+    let (evaluator, _) = mk_evaluator(Ok(mk_samples(&[
+        (&[("pod", "web-0"), ("code", "a")], 1.0),
+        (&[("pod", "web-0"), ("code", "b")], 3.0),
+        (&[("pod", "web-0"), ("code", "c")], 2.0),
+    ])))
+    .await;
+    for target in [selected(""), Target::Name("web-0".into())] {
+        let query = mk_query("pods", Some("shop"), target);
+        let values = evaluator.custom(query).await.unwrap();
+        assert_eq!(shown(&values), ["Pod shop/web-0 = 2"]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

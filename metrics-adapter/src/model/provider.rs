@@ -28,6 +28,13 @@ pub enum Target {
     Selected(Selector),
 }
 
+impl Target {
+    /// Whether the objects are selected by their labels.
+    pub const fn is_selected(&self) -> bool {
+        matches!(self, Self::Selected(_))
+    }
+}
+
 /// One request for values of a custom metric.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MetricQuery {
@@ -103,10 +110,11 @@ pub trait Provider: Send + Sync + 'static {
     /// Whether an API has rules; without any it does not exist at all.
     fn serves(&self, api: MetricsApi) -> bool;
 
-    /// All custom metrics there are now, sorted; from memory.
+    /// The custom metrics that discovery names now, sorted; from memory. The same `Arc` as long
+    /// as they are the same.
     fn list(&self) -> Arc<[MetricInfo]>;
 
-    /// The names of all external metrics there are now, sorted; from memory.
+    /// The names of the external metrics that discovery names now, likewise.
     fn list_external(&self) -> Arc<[Arc<str>]>;
 
     /// The values asked for: exactly one item for [`Target::Name`], any number (objects without

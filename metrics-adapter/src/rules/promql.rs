@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::alternation::alternation;
 use super::association::{Association, AssociationError};
 use super::selector_values::SelectorValues;
-use super::template::{FieldType, Fields, Scope, Template, TemplateError, Value};
+use super::template::{FieldType, Fields, Scope, Template, TemplateError, Value, quote};
 use crate::model::{Operator, Requirement, Selector};
 
 /// The fields of `metricsQuery`.
@@ -203,21 +203,7 @@ pub(super) fn is_label_name(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// A PromQL string literal.
+/// A PromQL string literal, byte for byte as prometheus-adapter writes it.
 fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
+    quote::string(text, false)
 }

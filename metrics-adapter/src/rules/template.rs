@@ -12,7 +12,7 @@ mod lexer;
 mod literal;
 mod parser;
 mod position;
-mod quote;
+pub(super) mod quote;
 mod syntax;
 mod value;
 

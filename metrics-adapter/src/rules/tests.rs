@@ -364,7 +364,121 @@ fn what_promql_cannot_express_is_the_requests_fault() {
     }
 }
 
+/// Every query that some rule renders, whatever a request asks for.
+fn every_query(
+    rules: &RuleSet,
+    namespace: &str,
+    names: &[Arc<str>],
+    selector: &Selector,
+) -> Vec<String> {
+    let (pods, nodes) = (resolve("", "pods").unwrap(), resolve("", "nodes").unwrap());
+    let mut queries = Vec::new();
+    for rule in &rules.custom {
+        let association = rule.labels().associate(&resolve).unwrap();
+        for (resource, namespace) in [(&pods, Some(namespace)), (&nodes, None)] {
+            let scope = QueryScope {
+                series: "ops:rate5m",
+                label: &association.label(resource).unwrap(),
+                namespace,
+                metric_selector: selector,
+                names,
+            };
+            queries.push(rule.query(&association, &scope).unwrap());
+        }
+    }
+    for rule in &rules.external {
+        let association = rule.labels().associate(&resolve).unwrap();
+        let scope = ExternalScope {
+            series: "ops",
+            namespace: Some(namespace),
+            selector,
+        };
+        queries.push(rule.external_query(&association, &scope).unwrap());
+    }
+    let usage = rules.resource.as_ref().unwrap();
+    for rule in [&usage.cpu, &usage.memory] {
+        let association = rule.labels().associate(&resolve).unwrap();
+        for (consumer, resource, namespace) in [
+            (crate::model::Consumer::Pod, &pods, Some(namespace)),
+            (crate::model::Consumer::Node, &nodes, None),
+        ] {
+            let scope = UsageScope {
+                consumer,
+                label: &association.label(resource).unwrap(),
+                namespace,
+                names,
+            };
+            queries.extend(rule.query(&association, &scope).unwrap());
+        }
+    }
+    queries
+}
+
+/// Templates that put the request's texts wherever they may stand.
+const EVERY_TEMPLATE: &str = r#"
+rules:
+- seriesQuery: ops
+  resources: &resources {template: "k8s_<<.Resource>>", overrides: {instance: {resource: node}}}
+  metricsQuery: "sum(rate(<<.Series>>{<<.LabelMatchers>>,x!=''}[5m])) by (<<.GroupBy>>)"
+- {seriesQuery: ops, resources: *resources, metricsQuery: '<<.Series>>{<<range $k, $v := .LabelValuesByName>><<$k>>=<<printf "%q" $v>>,<<end>>}'}
+externalRules:
+- {seriesQuery: ops, resources: *resources, metricsQuery: "max(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)"}
+- {seriesQuery: ops, resources: {namespaced: false}, metricsQuery: "<<.Series>>{<<.LabelMatchers>>}"}
+resourceRules:
+  cpu: &rule
+    containerQuery: "sum by (<<.GroupBy>>) (rate(cpu{<<.LabelMatchers>>,container!=''}[1m]))"
+    nodeQuery: "sum by (<<.GroupBy>>) (cpu{<<.LabelMatchers>>})"
+    resources: *resources
+    containerLabel: container
+  memory: *rule
+  window: 1m
+"#;
+
+static EVERY_RULE: std::sync::LazyLock<RuleSet> =
+    std::sync::LazyLock::new(|| compile(&RuleFile::parse(EVERY_TEMPLATE).unwrap()).unwrap());
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// Whatever a request asks for, every query parses; in it there are the matchers that were
+    /// meant, and no others. (Characters that are not printable are left to the golden vectors:
+    /// this parser does not know Go's `\U`.)
+    #[test]
+    fn every_query_is_promql(
+        namespace in "[ -~é☃😀\n\t\r]{1,12}",
+        names in proptest::collection::vec("[ -~é☃😀\n\t\r]{1,12}|[-.+|\"'\\\\`\n{}<>$%]{1,6}", 1..4),
+        key in "[a-z_]{1,3}",
+        values in proptest::collection::vec("[a-zA-Z0-9]([-._a-zA-Z0-9]{0,5}[a-zA-Z0-9])?", 1..3),
+        operator in proptest::sample::select(&["=", "!=", " in ", " notin ", "", "!"][..]),
+    ) {
+        let selector = match operator {
+            "" => key,
+            "!" => format!("!{key}"),
+            "=" | "!=" => format!("{key}{operator}{}", values[0]),
+            _ => format!("{key}{operator}({})", values.join(",")),
+        };
+        let names: Vec<Arc<str>> = names.iter().map(|name| name.as_str().into()).collect();
+        let selector = Selector::parse(&selector);
+        prop_assume!(selector.is_ok());
+        let queries = every_query(&EVERY_RULE, &namespace, &names, &selector.unwrap());
+        prop_assert_eq!(queries.len(), 10);
+        for query in &queries {
+            let parsed = promql_parser::parser::parse(query);
+            prop_assert!(parsed.is_ok(), "{query}: {parsed:?}");
+        }
+        let Ok(promql_parser::parser::Expr::Aggregate(sum)) = promql_parser::parser::parse(&queries[0])
+        else { panic!("{}", queries[0]) };
+        let promql_parser::parser::Expr::Call(rate) = *sum.expr else { panic!("{}", queries[0]) };
+        let promql_parser::parser::Expr::MatrixSelector(matrix) = *rate.args.args[0].clone()
+        else { panic!("{}", queries[0]) };
+        let matchers = matrix.vs.matchers.matchers;
+        prop_assert_eq!(matchers.len(), 4, "{:?}", matchers);
+        let of = |label: &str| matchers.iter().find(|matcher| matcher.name == label);
+        // The parser leaves escapes as they are.
+        let found = format!("\"{}\"", of("k8s_namespace").unwrap().value);
+        prop_assert_eq!(found, template::quote::string(&namespace, false));
+    }
+
     /// Whatever objects are called, the query parses, and it asks for exactly those names.
     #[test]
     fn hostile_names_stay_literal(

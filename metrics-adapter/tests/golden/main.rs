@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod adapter;
 mod config;
 mod difference;
 mod mutation;

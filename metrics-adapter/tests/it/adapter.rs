@@ -10,17 +10,19 @@ use metrics_adapter::api;
 use metrics_adapter::config::RuleFile;
 use metrics_adapter::discovery::{self, Relister, State};
 use metrics_adapter::evaluation::{self, Evaluator};
+use metrics_adapter::model::ObjectSource;
 use metrics_adapter::prometheus::{Client, Metrics, Options, Verb};
 use metrics_adapter::rules;
 use prometheus_client::registry::Registry;
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt;
 
 use crate::cluster::Cluster;
 
 /// What runs in the cluster.
-const PODS: &[(&str, &str, &str)] = &[
+pub(crate) const PODS: &[(&str, &str, &str)] = &[
     ("shop", "db-0", "db"),
     ("shop", "web-0", "web"),
     ("shop", "web-1", "web"),
@@ -35,6 +37,19 @@ pub(crate) struct Adapter {
 impl Adapter {
     /// Starts with the text of a rules file, against the Prometheus at a URL.
     pub(crate) fn start(rules: &str, url: &str, verb: Verb) -> Self {
+        let form = discovery::Listing::default();
+        Self::start_with(rules, url, verb, form, Cluster(PODS), watch::channel(0).1)
+    }
+
+    /// Starts with another cluster, whose kinds may change, or another form of discovery.
+    pub(crate) fn start_with(
+        rules: &str,
+        url: &str,
+        verb: Verb,
+        listing: discovery::Listing,
+        objects: impl ObjectSource,
+        kinds: watch::Receiver<u64>,
+    ) -> Self {
         let mut registry = Registry::default();
         let options = Options {
             url: url.parse().unwrap(),
@@ -54,15 +69,17 @@ impl Adapter {
         let options = discovery::Options {
             interval: Duration::from_secs(60),
             max_age: Duration::from_secs(60),
+            listing,
         };
-        let objects = Arc::new(Cluster(PODS));
+        let objects = Arc::new(objects);
         let relister = Relister::new(
             Arc::clone(&client),
             Arc::clone(&objects),
             Arc::clone(&rules),
             options,
             discovery::Metrics::register(&mut registry),
-        );
+        )
+        .with_kinds(kinds);
         let (state, stop) = (relister.state(), CancellationToken::new());
         #[allow(clippy::disallowed_methods)] // Ends with the test's runtime.
         tokio::spawn(relister.run(stop.clone()));
@@ -97,11 +114,18 @@ impl Adapter {
 
     /// The answer to a path below `/apis/`.
     pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
-        let uri = format!("/apis/{path}");
-        let request = Request::builder().uri(uri).body(Body::empty()).unwrap();
-        let response = self.routes.clone().oneshot(request).await.unwrap();
-        let status = response.status().as_u16();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&body).unwrap())
+        get_as(self.routes.clone(), path, "application/json").await
     }
+}
+
+/// The answer to a path below `/apis/`, in a form.
+pub(crate) async fn get_as(routes: axum::Router, path: &str, accept: &str) -> (u16, Value) {
+    let request = Request::builder()
+        .uri(format!("/apis/{path}"))
+        .header(http::header::ACCEPT, accept);
+    let request = request.body(Body::empty()).unwrap();
+    let response = routes.oneshot(request).await.unwrap();
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&body).unwrap())
 }

@@ -12,7 +12,8 @@ externalRules:
   seriesQuery: '{__name__="queue_length"}'
   resources: {overrides: {namespace: {resource: namespace}}}
   metricsQuery: "<<.Series>>{<<.LabelMatchers>>}"
-- {<<: *queue, name: {as: everywhere}, resources: {namespaced: false},
+- {<<: *queue, name: {as: everywhere}, 
+   resources: {namespaced: false, overrides: {namespace: {resource: namespace}}},
    metricsQuery: "sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)"}
 - {<<: *queue, name: {as: scalar}, metricsQuery: "scalar(sum(<<.Series>>{<<.LabelMatchers>>}))"}
 - {<<: *queue, name: {as: matrix}, metricsQuery: "<<.Series>>{<<.LabelMatchers>>}[1m]"}

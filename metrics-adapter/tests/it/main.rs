@@ -4,10 +4,14 @@
 
 mod adapter;
 mod cluster;
+mod corners;
+mod discovery;
 mod document;
 mod encoding;
 mod external;
 mod guide;
+mod kinds;
+mod kubernetes;
 mod metrics;
 mod option;
 mod own_metrics;

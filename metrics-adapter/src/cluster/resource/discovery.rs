@@ -6,9 +6,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use http::{Request, StatusCode, header};
+use http_body_util::BodyExt as _;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList;
 use kube::Client;
-use kube::client::{APIGroupDiscovery, APIResourceDiscovery};
+use kube::client::{APIGroupDiscovery, APIGroupDiscoveryList, APIResourceDiscovery, Body};
 
 use super::table::Table;
 use crate::cluster::failure;
@@ -22,31 +24,78 @@ pub(super) struct Discovered {
     pub(super) table: Table,
     /// Group versions whose resources could not be told.
     pub(super) broken: BTreeSet<String>,
+    /// Tells this answer from others; for the next question.
+    pub(super) etag: Option<String>,
 }
 
 /// Loads everything, in two calls where kube-apiserver knows aggregated discovery (1.26 and
-/// newer), or else in one per group version.
-pub(super) async fn load(client: &Client, known: &Table) -> Result<Discovered, String> {
+/// newer), or else in one per group version. `None` when nothing has changed since the answer
+/// with the given ETag.
+pub(super) async fn load(
+    client: &Client,
+    known: &Table,
+    etag: Option<&str>,
+) -> Result<Option<Discovered>, String> {
+    let Some((groups, etag)) = ask(groups(client, etag)).await? else {
+        return Ok(None);
+    };
     let core = ask(client.list_core_api_versions_aggregated()).await?.items;
-    let groups = ask(client.list_api_groups_aggregated()).await?.items;
     // A server that does not know the form answers with the old one, which has no items.
     if core.is_empty() || groups.is_empty() {
-        return load_each(client, known).await;
+        return load_each(client, known).await.map(Some);
     }
     let mut discovered = Discovered {
         table: Table::default(),
         broken: BTreeSet::new(),
+        etag,
     };
     for group in core.into_iter().chain(groups) {
         discovered.add_group(group, known);
     }
-    Ok(discovered)
+    Ok(Some(discovered))
+}
+
+/// The forms of the aggregated document, as kube's own client asks for them.
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,\
+                          application/json;g=apidiscovery.k8s.io;v=v2beta1;\
+                          as=APIGroupDiscoveryList,application/json";
+
+/// All groups but the core group, and the answer's ETag; `None` for "as before".
+async fn groups(
+    client: &Client,
+    etag: Option<&str>,
+) -> kube::Result<Option<(Vec<APIGroupDiscovery>, Option<String>)>> {
+    let mut request = Request::get("/apis").header(header::ACCEPT, AGGREGATED);
+    if let Some(etag) = etag {
+        request = request.header(header::IF_NONE_MATCH, etag);
+    }
+    let request = request
+        .body(Body::empty())
+        .map_err(kube::Error::HttpError)?;
+    let response = client.send(request).await?;
+    let status = response.status();
+    if status == StatusCode::NOT_MODIFIED {
+        return Ok(None);
+    }
+    let etag = response.headers().get(header::ETAG);
+    let etag = etag.and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+    let body = response.into_body().collect().await?.to_bytes();
+    if !status.is_success() {
+        let text = String::from_utf8_lossy(&body);
+        let refusal = serde_json::from_slice(&body)
+            .unwrap_or_else(|_| kube::core::Status::failure(&text, "").with_code(status.as_u16()));
+        return Err(kube::Error::Api(Box::new(refusal)));
+    }
+    let list: APIGroupDiscoveryList =
+        serde_json::from_slice(&body).map_err(kube::Error::SerdeError)?;
+    Ok(Some((list.items, etag)))
 }
 
 async fn load_each(client: &Client, known: &Table) -> Result<Discovered, String> {
     let mut discovered = Discovered {
         table: Table::default(),
         broken: BTreeSet::new(),
+        etag: None,
     };
     for version in ask(client.list_core_api_versions()).await?.versions {
         let list = ask(client.list_core_api_resources(&version)).await;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::model::{GroupResource, ResourceType};
 
 /// Resource types in order of preference: core first, then kube-apiserver's order of groups.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Table {
     types: Vec<ResourceType>,
     /// Positions by plural and by singular name, in order.

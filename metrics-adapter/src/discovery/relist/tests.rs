@@ -127,9 +127,18 @@ fn mk_rules(rules: &[(&str, &str)]) -> Arc<RuleSet> {
 }
 
 fn start(fake: &Arc<Fake>, rules: &[(&str, &str)]) -> (Arc<State>, CancellationToken) {
+    start_with(fake, rules, |relister| relister)
+}
+
+fn start_with(
+    fake: &Arc<Fake>,
+    rules: &[(&str, &str)],
+    change: impl FnOnce(Relister<Fake, Pods>) -> Relister<Fake, Pods>,
+) -> (Arc<State>, CancellationToken) {
     let options = Options {
         interval: Duration::from_secs(60),
         max_age: Duration::from_secs(60),
+        listing: Listing::default(),
     };
     let metrics = Metrics::register(&mut Registry::default());
     let relister = Relister::new(
@@ -139,6 +148,7 @@ fn start(fake: &Arc<Fake>, rules: &[(&str, &str)]) -> (Arc<State>, CancellationT
         options,
         metrics,
     );
+    let relister = change(relister);
     let (state, stop) = (relister.state(), CancellationToken::new());
     #[allow(clippy::disallowed_methods)] // The test's runtime ends with the test.
     tokio::spawn(relister.run(stop.clone()));
@@ -278,6 +288,28 @@ async fn external_metrics_are_listed_by_name_alone() {
         ]
     );
     assert_eq!(fake.asked("q").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_kinds_make_the_catalog_anew_without_asking_prometheus() {
+    let fake = Arc::new(Fake::default());
+    fake.set("q", Ok(vec!["pod"]));
+    let kinds = watch::Sender::new(0);
+    let (state, _stop) = start_with(&fake, &[("q", "ops")], |relister| {
+        relister.with_kinds(kinds.subscribe())
+    });
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let (catalog, list) = (state.catalog(), state.listed());
+    kinds.send_replace(1);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(!Arc::ptr_eq(&catalog, &state.catalog()));
+    // What is the same stays the same, so that documents need not be written anew.
+    assert!(Arc::ptr_eq(&list, &state.listed()));
+    assert_eq!(fake.asked("q").len(), 1);
+    // The next relist comes when it would have come.
+    drop(kinds);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(fake.asked("q").len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

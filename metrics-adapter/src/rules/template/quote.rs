@@ -1,7 +1,12 @@
-//! Go's strconv.Quote and QuoteRune, which `%q` uses.
+//! Go's strconv.Quote and QuoteRune, which `%q` uses; also how prometheus-adapter writes the
+//! values of label matchers.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 /// A string between double quotes; `ascii` escapes everything beyond ASCII as well.
-pub(super) fn string(text: &str, ascii: bool) -> String {
+pub(in crate::rules) fn string(text: &str, ascii: bool) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for character in text.chars() {
@@ -47,8 +52,12 @@ fn is_printable(character: char) -> bool {
     if character.is_ascii() {
         return character == ' ' || character.is_ascii_graphic();
     }
-    // `str::escape_debug` escapes exactly what is not printable, except that it also escapes a
-    // combining character at the start of the string.
-    let text = String::from_iter(['a', character]);
-    text.escape_debug().nth(1) == Some(character)
+    PRINTABLE
+        .as_ref()
+        .is_some_and(|printable| printable.is_match(character.encode_utf8(&mut [0; 4])))
 }
+
+/// Of the Unicode version that Go has had since 1.21. Without it (it always compiles) everything
+/// beyond ASCII would be escaped, which means the same.
+static PRINTABLE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"[[\p{L}\p{M}\p{N}\p{P}\p{S}]&&\p{age:15.0}]").ok());
