@@ -57,6 +57,11 @@ unit: ## unit and integration tests, with a real Prometheus
 golden: ## make the golden vectors of the rules language anew, with Go's own libraries
 	cd metrics-adapter/tests/golden/generate && go run . ..
 
+.PHONY: docs
+docs: ## write docs/flags.md anew, from the program's flags
+	cargo run --quiet --package metrics-adapter --example flags > target/flags.md
+	mv target/flags.md docs/flags.md
+
 .PHONY: rules
 rules: ## the Prometheus rules, with promtool
 	promtool check rules prometheus-rules/*.yaml

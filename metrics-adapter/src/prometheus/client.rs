@@ -1,6 +1,6 @@
 //! The HTTP client.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::{Metrics, PrometheusError, QueryClient, SeriesSet, decode};
+use super::{Credentials, Metrics, PrometheusError, QueryClient, SeriesSet, decode};
 use crate::model::QueryValue;
 
 /// HTTP method of the API calls.
@@ -30,12 +30,8 @@ pub struct Options {
     pub verb: Verb,
     /// Headers for every request.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// Bearer token, read again for every request: bound tokens live for an hour.
-    pub token_file: Option<PathBuf>,
-    /// CA bundle that replaces the system's.
-    pub ca_file: Option<PathBuf>,
-    /// Client certificate and its key.
-    pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// Token, client certificate and authorities.
+    pub credentials: Credentials,
     /// Deadline of one call.
     pub timeout: Duration,
     /// How many calls may run at once.
@@ -77,32 +73,13 @@ impl Client {
     /// # Errors
     /// [`ClientError`], naming the flag and the file.
     pub fn new(options: Options, metrics: Metrics) -> Result<Self, ClientError> {
-        let mut builder = reqwest::Client::builder()
-            .default_headers(options.headers.iter().cloned().collect::<HeaderMap>())
+        let builder = reqwest::Client::builder()
             .connect_timeout(options.timeout.min(Duration::from_secs(5)))
             // Redirects lead to login pages, and could carry the token elsewhere.
             .redirect(reqwest::redirect::Policy::none());
-        if let Some(path) = &options.ca_file {
-            const FLAG: &str = "--prometheus-ca-file";
-            let certificates = reqwest::Certificate::from_pem_bundle(&read(FLAG, path)?)
-                .map_err(|error| file_error(FLAG, path, &error))?;
-            if certificates.is_empty() {
-                return Err(file_error(FLAG, path, &"holds no PEM certificate"));
-            }
-            builder = builder.tls_certs_only(certificates);
-        } else if options.url.scheme() == "http" {
-            // No TLS, so no roots: an image that holds nothing but the program has none.
-            builder = builder.tls_certs_only([]);
-        }
-        if let Some((certificate, key)) = &options.client_certificate {
-            let mut pem = read("--prometheus-client-tls-cert-file", certificate)?;
-            pem.push(b'\n');
-            pem.extend(read("--prometheus-client-tls-key-file", key)?);
-            let identity = reqwest::Identity::from_pem(&pem).map_err(|error| {
-                file_error("--prometheus-client-tls-cert-file", certificate, &error)
-            })?;
-            builder = builder.identity(identity);
-        }
+        let builder = options
+            .credentials
+            .configure(builder, options.url.scheme())?;
         let http = builder
             .build()
             .map_err(|error| ClientError::Build(innermost(&error)))?;
@@ -152,9 +129,11 @@ impl Client {
             Verb::Get => self.http.get(url).query(parameters),
             Verb::Post => self.http.post(url).form(parameters),
         };
-        if let Some(path) = &self.options.token_file {
-            request = request.header(AUTHORIZATION, bearer(path).await?);
+        let mut headers: HeaderMap = self.options.headers.iter().cloned().collect();
+        if !headers.contains_key(AUTHORIZATION) {
+            headers.extend(self.options.credentials.authorization().await?);
         }
+        request = request.headers(headers);
         let mut response = request
             .send()
             .await
@@ -216,29 +195,6 @@ impl QueryClient for Client {
 /// With milliseconds: whole seconds would leave out the series of the last moment.
 fn unix_seconds(at: Timestamp) -> String {
     format!("{:.3}", at.as_duration().as_secs_f64())
-}
-
-async fn bearer(path: &Path) -> Result<HeaderValue, PrometheusError> {
-    let token = tokio::fs::read_to_string(path)
-        .await
-        .map_err(|error| PrometheusError::Token(format!("{}: {error}", path.display())))?;
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.trim())).map_err(|_| {
-        PrometheusError::Token(format!("{}: not usable as a header", path.display()))
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn read(flag: &'static str, path: &Path) -> Result<Vec<u8>, ClientError> {
-    std::fs::read(path).map_err(|error| file_error(flag, path, &error))
-}
-
-fn file_error(flag: &'static str, path: &Path, reason: &dyn std::fmt::Display) -> ClientError {
-    ClientError::File {
-        flag,
-        path: path.to_owned(),
-        reason: reason.to_string(),
-    }
 }
 
 /// The cause at the end of the chain: reqwest's own text only repeats the URL.

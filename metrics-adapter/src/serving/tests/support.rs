@@ -23,7 +23,9 @@ use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-use crate::serving::{Bound, CertificateSource, Metrics, Options, ServingCertificate};
+use crate::serving::{
+    Bound, CertificateSource, Metrics, Options, PortSharing, ServingCertificate, TlsOptions,
+};
 
 /// The longest that a test waits for something that should happen at once.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -113,8 +115,13 @@ impl Ca {
 
 /// A PEM pair for serving on loopback.
 pub(crate) fn mk_serving_pair() -> (String, String) {
+    mk_serving_pair_for("127.0.0.1")
+}
+
+/// A PEM pair for a DNS name or an IP address.
+pub(crate) fn mk_serving_pair_for(name: &str) -> (String, String) {
     let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let params = CertificateParams::new([name.to_owned()]).unwrap();
     (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
 }
 
@@ -159,8 +166,8 @@ impl TestServer {
         let certificate = ServingCertificate::load(source, metrics.clone())
             .await
             .unwrap();
-        let tls = crate::serving::server_config(certificate).unwrap();
-        let bound = Bound::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let tls = crate::serving::server_config(certificate, &TlsOptions::default()).unwrap();
+        let bound = Bound::bind("127.0.0.1:0".parse().unwrap(), PortSharing::Exclusive).unwrap();
         let (address, token) = (bound.address(), CancellationToken::new());
         let serving = bound.serve(tls, service, options, metrics.clone(), token.clone());
         let task = tokio::spawn(serving);
