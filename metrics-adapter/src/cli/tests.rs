@@ -269,6 +269,8 @@ fn the_last_scalar_counts_and_lists_add_up() {
         "--secure-port",
         "0x1bb",
         "-v4",
+        "-v=5",
+        "--v=6",
         "-v",
         "9",
         "--authorization-always-allow-paths=a,/b*",

@@ -166,3 +166,6 @@ async fn bearer(flag: &str, path: &std::path::Path) -> Result<HeaderValue, Prome
     value.set_sensitive(true);
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests;

@@ -151,3 +151,6 @@ impl ClientCertVerifier for ProofOfPossession {
         self.algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -325,7 +325,7 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 
 /// Who serves is not what these tests are about.
 #[derive(Debug)]
-struct AnyServer;
+pub(crate) struct AnyServer;
 
 impl rustls::client::danger::ServerCertVerifier for AnyServer {
     fn verify_server_cert(
