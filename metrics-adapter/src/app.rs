@@ -105,7 +105,7 @@ pub async fn run(config: Config) -> Result<()> {
         discovery::Metrics::register(registry),
     );
     let evaluator = Evaluator::new(
-        client,
+        Arc::clone(&client),
         objects,
         Arc::clone(&rules),
         relister.state(),
@@ -153,6 +153,10 @@ pub async fn run(config: Config) -> Result<()> {
         "watch of trusted authorities",
         trust_merge.run(CERTIFICATE_INTERVAL, background.clone()),
     ));
+    let (stop, prometheus) = (background.clone(), Arc::clone(&client));
+    tasks.spawn(named("watch of Prometheus' certificates", async move {
+        prometheus.watch(CERTIFICATE_INTERVAL, &stop).await;
+    }));
     for certificate in watched {
         let stop = background.clone();
         tasks.spawn(named("certificate watch", async move {

@@ -1,14 +1,19 @@
 //! The HTTP client.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
+use super::credentials::Contents;
 use super::{Credentials, Metrics, PrometheusError, QueryClient, SeriesSet, decode};
 use crate::model::QueryValue;
 
@@ -59,12 +64,17 @@ pub enum ClientError {
 }
 
 /// A client of one Prometheus.
-#[derive(Debug)]
 pub struct Client {
-    http: reqwest::Client,
+    connection: ArcSwap<Connection>,
     options: Options,
     permits: Semaphore,
     metrics: Metrics,
+}
+
+/// Pooled connections, and the certificates that they were made with.
+struct Connection {
+    http: reqwest::Client,
+    contents: Contents,
 }
 
 impl Client {
@@ -73,22 +83,50 @@ impl Client {
     /// # Errors
     /// [`ClientError`], naming the flag and the file.
     pub fn new(options: Options, metrics: Metrics) -> Result<Self, ClientError> {
-        let builder = reqwest::Client::builder()
-            .connect_timeout(options.timeout.min(Duration::from_secs(5)))
-            // Redirects lead to login pages, and could carry the token elsewhere.
-            .redirect(reqwest::redirect::Policy::none());
-        let builder = options
-            .credentials
-            .configure(builder, options.url.scheme())?;
-        let http = builder
-            .build()
-            .map_err(|error| ClientError::Build(innermost(&error)))?;
+        let connection = Connection::new(&options, options.credentials.read()?)?;
         Ok(Self {
-            http,
+            connection: ArcSwap::from_pointee(connection),
             permits: Semaphore::new(options.concurrency),
             options,
             metrics,
         })
+    }
+
+    /// Looks at the files of CA and client certificate every `interval` and uses what is new in
+    /// them, until cancelled. Broken ones leave the last good ones in use.
+    pub async fn watch(&self, interval: Duration, token: &CancellationToken) {
+        let mut failing = None;
+        while token
+            .run_until_cancelled(tokio::time::sleep(interval))
+            .await
+            .is_some()
+        {
+            match self.refresh() {
+                Ok(false) => failing = None,
+                Ok(true) => {
+                    failing = None;
+                    tracing::info!("the certificates for Prometheus have changed");
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    if failing.as_ref() != Some(&error) {
+                        tracing::error!(%error, "keeping the last good certificates for Prometheus");
+                        failing = Some(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether something changed.
+    pub(super) fn refresh(&self) -> Result<bool, ClientError> {
+        let contents = self.options.credentials.read()?;
+        if contents == self.connection.load().contents {
+            return Ok(false);
+        }
+        let connection = Connection::new(&self.options, contents)?;
+        self.connection.store(Arc::new(connection));
+        Ok(true)
     }
 
     /// One call with its deadline, limit and metric.
@@ -125,9 +163,10 @@ impl Client {
         parameters: &[(&str, &str)],
     ) -> Result<(u16, Vec<u8>), PrometheusError> {
         let url = self.endpoint_url(endpoint);
+        let http = self.connection.load().http.clone();
         let mut request = match self.options.verb {
-            Verb::Get => self.http.get(url).query(parameters),
-            Verb::Post => self.http.post(url).form(parameters),
+            Verb::Get => http.get(url).query(parameters),
+            Verb::Post => http.post(url).form(parameters),
         };
         let mut headers: HeaderMap = self.options.headers.iter().cloned().collect();
         if !headers.contains_key(AUTHORIZATION) {
@@ -170,6 +209,30 @@ impl Client {
             url: url.to_string(),
             reason: innermost(error),
         }
+    }
+}
+
+impl Connection {
+    fn new(options: &Options, contents: Contents) -> Result<Self, ClientError> {
+        let builder = reqwest::Client::builder()
+            .connect_timeout(options.timeout.min(Duration::from_secs(5)))
+            // Redirects lead to login pages, and could carry the token elsewhere.
+            .redirect(reqwest::redirect::Policy::none());
+        let http = options
+            .credentials
+            .configure(builder, options.url.scheme(), &contents)?
+            .build()
+            .map_err(|error| ClientError::Build(innermost(&error)))?;
+        Ok(Self { http, contents })
+    }
+}
+
+impl fmt::Debug for Client {
+    /// Keys stay out of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 

@@ -40,6 +40,14 @@ pub enum Place {
     Inline(Vec<u8>),
 }
 
+/// What the files of authorities and client certificate hold; compared to notice a change.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Contents {
+    authorities: Option<Vec<u8>>,
+    /// The certificate, then its key.
+    identity: Option<Vec<u8>>,
+}
+
 /// Whence the `Authorization` header comes.
 #[derive(Clone, Debug)]
 pub enum Authorization {
@@ -105,14 +113,33 @@ impl fmt::Debug for Material {
 }
 
 impl Credentials {
+    /// Reads the files.
+    pub(super) fn read(&self) -> Result<Contents, ClientError> {
+        if let Some(Authorization::TokenFile { flag, path }) = &self.authorization {
+            // Later a missing token fails a query; at the start it is a mistake to be told at once.
+            Material::file(flag, path.clone()).read()?;
+        }
+        let identity = |(certificate, key): &(Material, Material)| {
+            let mut pem = certificate.read()?;
+            pem.push(b'\n');
+            pem.extend(key.read()?);
+            Ok(pem)
+        };
+        Ok(Contents {
+            authorities: self.authorities.as_ref().map(Material::read).transpose()?,
+            identity: self.client_certificate.as_ref().map(identity).transpose()?,
+        })
+    }
+
     /// Adds the TLS side to a client.
     pub(super) fn configure(
         &self,
         mut builder: ClientBuilder,
         scheme: &str,
+        contents: &Contents,
     ) -> Result<ClientBuilder, ClientError> {
-        if let Some(authorities) = &self.authorities {
-            let certificates = reqwest::Certificate::from_pem_bundle(&authorities.read()?)
+        if let (Some(authorities), Some(pem)) = (&self.authorities, &contents.authorities) {
+            let certificates = reqwest::Certificate::from_pem_bundle(pem)
                 .map_err(|error| authorities.error(&error))?;
             if certificates.is_empty() {
                 return Err(authorities.error(&"holds no PEM certificate"));
@@ -126,17 +153,11 @@ impl Credentials {
         if self.verification == Verification::None {
             builder = builder.tls_danger_accept_invalid_certs(true);
         }
-        if let Some((certificate, key)) = &self.client_certificate {
-            let mut pem = certificate.read()?;
-            pem.push(b'\n');
-            pem.extend(key.read()?);
+        if let (Some((certificate, _)), Some(pem)) = (&self.client_certificate, &contents.identity)
+        {
             let identity =
-                reqwest::Identity::from_pem(&pem).map_err(|error| certificate.error(&error))?;
+                reqwest::Identity::from_pem(pem).map_err(|error| certificate.error(&error))?;
             builder = builder.identity(identity);
-        }
-        if let Some(Authorization::TokenFile { flag, path }) = &self.authorization {
-            // Later a missing token fails a query; now it is a mistake to be told at once.
-            Material::file(flag, path.clone()).read()?;
         }
         Ok(builder)
     }

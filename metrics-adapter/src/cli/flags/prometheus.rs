@@ -35,11 +35,12 @@ pub(in super::super) struct PrometheusFlags {
     #[arg(long, value_name = "FILE", default_value = "", value_parser = value::file)]
     pub(in super::super) prometheus_token_file: File,
 
-    /// CA bundle that verifies Prometheus' certificate instead of the system's authorities.
+    /// CA bundle that verifies Prometheus' certificate instead of the system's authorities; picked
+    /// up when it changes.
     #[arg(long, value_name = "FILE", default_value = "", value_parser = value::file)]
     pub(in super::super) prometheus_ca_file: File,
 
-    /// Client certificate shown to Prometheus.
+    /// Client certificate shown to Prometheus; picked up when it changes.
     #[arg(long, value_name = "FILE", default_value = "", value_parser = value::file)]
     pub(in super::super) prometheus_client_tls_cert_file: File,
 

@@ -5,6 +5,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::prometheus::{Client, Metrics, Options, QueryClient as _, Verb};
+use crate::serving::tests::support::{TestServer, mk_serving_pair};
 
 fn mk_options(url: &str, credentials: Credentials) -> Options {
     Options {
@@ -114,4 +115,49 @@ fn what_cannot_be_used_is_told_with_its_flag() {
     }
     let secret = inline(b"secret");
     assert!(!format!("{secret:?}").contains("secret"));
+}
+
+/// A Prometheus on loopback with a certificate of its own.
+async fn mk_https() -> (String, String, TestServer) {
+    let (certificate, key) = mk_serving_pair();
+    let directory = tempfile::tempdir().unwrap();
+    let files = ["crt", "key"].map(|kind| directory.path().join(kind));
+    std::fs::write(&files[0], &certificate).unwrap();
+    std::fs::write(&files[1], key).unwrap();
+    let [file, key] = files;
+    let source = crate::serving::CertificateSource::Files {
+        certificate: file,
+        key,
+    };
+    let answer = tower::service_fn(|_: http::Request<hyper::body::Incoming>| async {
+        let body = r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
+        let body = http_body_util::Full::new(bytes::Bytes::from_static(body.as_bytes()));
+        Ok::<_, std::convert::Infallible>(http::Response::new(body))
+    });
+    let server = TestServer::start_with(source, answer, crate::serving::Options::default()).await;
+    (format!("https://{}", server.address), certificate, server)
+}
+
+#[tokio::test]
+async fn a_new_authority_is_picked_up_and_a_broken_one_is_not() {
+    let (url, certificate, _server) = mk_https().await;
+    let (other, _) = mk_serving_pair();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), other).unwrap();
+    let credentials = Credentials {
+        authorities: Some(Material::file(
+            "--prometheus-ca-file",
+            file.path().to_owned(),
+        )),
+        ..Credentials::default()
+    };
+    let client = mk_client(mk_options(&url, credentials)).unwrap();
+    assert!(client.query("up").await.is_err());
+    assert!(!client.refresh().unwrap());
+    std::fs::write(file.path(), certificate).unwrap();
+    assert!(client.refresh().unwrap());
+    client.query("up").await.unwrap();
+    std::fs::write(file.path(), "no PEM").unwrap();
+    assert!(client.refresh().is_err());
+    client.query("up").await.unwrap();
 }

@@ -137,7 +137,6 @@ pub(crate) struct TestServer {
     pub(crate) metrics: Metrics,
     pub(crate) token: CancellationToken,
     task: JoinHandle<()>,
-    _directory: tempfile::TempDir,
 }
 
 impl Drop for TestServer {
@@ -162,6 +161,24 @@ impl TestServer {
             directory: directory.path().to_owned(),
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
         };
+        Self::start_with(source, service, options).await
+    }
+
+    /// With a certificate that the caller knows.
+    pub(crate) async fn start_with<S, B>(
+        source: CertificateSource,
+        service: S,
+        options: Options,
+    ) -> Self
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+        B: hyper::body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
         let metrics = Metrics::default();
         let certificate = ServingCertificate::load(source, metrics.clone())
             .await
@@ -176,7 +193,6 @@ impl TestServer {
             metrics,
             token,
             task,
-            _directory: directory,
         }
     }
 
