@@ -118,29 +118,19 @@ fn what_cannot_be_used_is_told_with_its_flag() {
 }
 
 /// A Prometheus on loopback with a certificate of its own.
-async fn mk_https() -> (String, String, TestServer) {
-    let (certificate, key) = mk_serving_pair();
-    let directory = tempfile::tempdir().unwrap();
-    let files = ["crt", "key"].map(|kind| directory.path().join(kind));
-    std::fs::write(&files[0], &certificate).unwrap();
-    std::fs::write(&files[1], key).unwrap();
-    let [file, key] = files;
-    let source = crate::serving::CertificateSource::Files {
-        certificate: file,
-        key,
-    };
+async fn mk_https() -> TestServer {
     let answer = tower::service_fn(|_: http::Request<hyper::body::Incoming>| async {
         let body = r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
         let body = http_body_util::Full::new(bytes::Bytes::from_static(body.as_bytes()));
         Ok::<_, std::convert::Infallible>(http::Response::new(body))
     });
-    let server = TestServer::start_with(source, answer, crate::serving::Options::default()).await;
-    (format!("https://{}", server.address), certificate, server)
+    TestServer::start(answer, crate::serving::Options::default()).await
 }
 
 #[tokio::test]
 async fn a_new_authority_is_picked_up_and_a_broken_one_is_not() {
-    let (url, certificate, _server) = mk_https().await;
+    let server = mk_https().await;
+    let url = format!("https://{}", server.address);
     let (other, _) = mk_serving_pair();
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), other).unwrap();
@@ -154,7 +144,7 @@ async fn a_new_authority_is_picked_up_and_a_broken_one_is_not() {
     let client = mk_client(mk_options(&url, credentials)).unwrap();
     assert!(client.query("up").await.is_err());
     assert!(!client.refresh().unwrap());
-    std::fs::write(file.path(), certificate).unwrap();
+    std::fs::write(file.path(), &server.pem).unwrap();
     assert!(client.refresh().unwrap());
     client.query("up").await.unwrap();
     std::fs::write(file.path(), "no PEM").unwrap();

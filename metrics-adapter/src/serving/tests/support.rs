@@ -137,6 +137,8 @@ pub(crate) struct TestServer {
     pub(crate) metrics: Metrics,
     pub(crate) token: CancellationToken,
     task: JoinHandle<()>,
+    /// Its certificate.
+    pub(crate) pem: String,
 }
 
 impl Drop for TestServer {
@@ -161,28 +163,11 @@ impl TestServer {
             directory: directory.path().to_owned(),
             names: vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
         };
-        Self::start_with(source, service, options).await
-    }
-
-    /// With a certificate that the caller knows.
-    pub(crate) async fn start_with<S, B>(
-        source: CertificateSource,
-        service: S,
-        options: Options,
-    ) -> Self
-    where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send,
-        B: hyper::body::Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
         let metrics = Metrics::default();
         let certificate = ServingCertificate::load(source, metrics.clone())
             .await
             .unwrap();
+        let pem = std::fs::read_to_string(directory.path().join("apiserver.crt")).unwrap();
         let tls = crate::serving::server_config(certificate, &TlsOptions::default()).unwrap();
         let bound = Bound::bind("127.0.0.1:0".parse().unwrap(), PortSharing::Exclusive).unwrap();
         let (address, token) = (bound.address(), CancellationToken::new());
@@ -193,6 +178,7 @@ impl TestServer {
             metrics,
             token,
             task,
+            pem,
         }
     }
 
