@@ -49,7 +49,8 @@ pub(super) fn boolean(text: &str) -> Result<bool, &'static str> {
     }
 }
 
-/// `strconv.ParseInt` with base 0: decimal, `0x`, `0o`, `0b`, octal by a leading zero.
+/// `strconv.ParseInt` with base 0: decimal, `0x`, `0o`, `0b`, octal by a leading zero; single
+/// underscores between digits.
 pub(super) fn int(text: &str) -> Result<i64, &'static str> {
     const ERROR: &str = "expected a whole number";
     let (negative, digits) = match text.strip_prefix('-') {
@@ -68,10 +69,11 @@ pub(super) fn int(text: &str) -> Result<i64, &'static str> {
     } else {
         (10, lower.as_str())
     };
-    if digits.starts_with(['+', '-']) {
+    let is_separated = !lower.starts_with('_') && !lower.ends_with('_') && !lower.contains("__");
+    if digits.starts_with(['+', '-']) || !is_separated {
         return Err(ERROR);
     }
-    let number = i64::from_str_radix(digits, radix).map_err(|_| ERROR)?;
+    let number = i64::from_str_radix(&digits.replace('_', ""), radix).map_err(|_| ERROR)?;
     Ok(if negative { -number } else { number })
 }
 
@@ -106,8 +108,11 @@ pub(super) fn limit(text: &str) -> Result<u32, &'static str> {
 
 /// `time.ParseDuration`, without negative ones.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    if text.starts_with('-') && parse_duration(&text[1..]).is_ok() {
-        return Err("a negative duration makes no sense".to_owned());
+    if let Some(Ok(length)) = text.strip_prefix('-').map(parse_duration) {
+        return match length {
+            Duration::ZERO => Ok(length),
+            _ => Err("a negative duration makes no sense".to_owned()),
+        };
     }
     let unsigned = text.strip_prefix('+').unwrap_or(text);
     parse_duration(unsigned).map_err(|error| error.to_string())

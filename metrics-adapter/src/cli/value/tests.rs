@@ -25,6 +25,8 @@ fn numbers_have_gos_bases() {
         ("0o17", 15),
         ("017", 15),
         ("0b11", 3),
+        ("4_43", 443),
+        ("0x_1bb", 443),
     ] {
         assert_eq!(int(text), Ok(number), "{text}");
     }
@@ -36,6 +38,9 @@ fn numbers_have_gos_bases() {
         "08",
         "0x",
         "--1",
+        "_1",
+        "1__0",
+        "1_",
         "0x-1",
         "9999999999999999999",
     ] {
@@ -57,7 +62,9 @@ fn durations_have_a_unit_and_no_sign() {
     for text in ["10m", "10m0s", "600s", "+10m", "0.1666666666666666666h"] {
         assert_eq!(duration(text), Ok(ten), "{text}");
     }
-    assert_eq!(duration("0"), Ok(Duration::ZERO));
+    for text in ["0", "-0", "-0s"] {
+        assert_eq!(duration(text), Ok(Duration::ZERO), "{text}");
+    }
     for text in ["", "10", "-1m", "1d", "1m 30s", "+-1m"] {
         assert!(duration(text).is_err(), "{text:?}");
     }
