@@ -58,6 +58,11 @@ golden: ## make the golden vectors and the OpenAPI documents anew, with Go's lib
 	cd metrics-adapter/tests/golden/generate && go run . .. ../../../src/api/openapi
 	cd metrics-adapter/tests/golden/generate-adapter && go run . ..
 
+.PHONY: docs
+docs: ## write docs/flags.md anew, from the program's flags
+	cargo run --quiet --package metrics-adapter --example flags > target/flags.md
+	mv target/flags.md docs/flags.md
+
 .PHONY: rules
 rules: ## the Prometheus rules, with promtool
 	promtool check rules prometheus-rules/*.yaml

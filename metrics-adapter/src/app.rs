@@ -3,12 +3,12 @@
 //! Whatever can fail for good is done before a port is open: flags, rules, certificates, clients.
 //! From then on nothing ends the process but a signal or a task that died.
 
+mod credentials;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use axum::Router;
-use axum::routing::get;
 use prometheus_client::registry::Registry;
 use telemetry::health::Health;
 use telemetry::{admin, log, shutdown};
@@ -19,8 +19,8 @@ use tower::Layer;
 use tracing::{info, warn};
 
 use crate::api;
-use crate::auth::{self, AuthLayer};
-use crate::cli::Config;
+use crate::auth::{self, AuthLayer, TrustMerge, TrustReceiver};
+use crate::cli::{self, Config, NamedSource};
 use crate::cluster::{self, Cluster};
 use crate::config::RuleFile;
 use crate::discovery::{self, Relister, State};
@@ -28,9 +28,9 @@ use crate::evaluation::{self, Evaluator};
 use crate::model::{GroupResource, ObjectSource};
 use crate::prometheus::{self, Client};
 use crate::rules::{self, ResourceRules};
-use crate::serving::{self, Bound, ServingCertificate};
+use crate::serving::{self, Bound, CertificateSource, NamedCertificates, ServingCertificate};
 
-/// How often the serving certificate's files are looked at.
+/// How often the files of certificates and authorities are looked at.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Runs until SIGTERM or SIGINT.
@@ -39,18 +39,33 @@ const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(2);
 /// What keeps the process from starting, naming the flag or file; or the task that died.
 pub async fn run(config: Config) -> Result<()> {
     log::init(config.log_format, &config.log_filter)?;
+    for notice in &config.notices {
+        warn!("{notice}");
+    }
     let mut signals = shutdown::Signals::install().context("cannot catch signals")?;
     let file = RuleFile::load(&config.rules)?;
     let rules =
         rules::compile(&file).with_context(|| format!("--config {}", config.rules.display()))?;
+    if !file.rules.is_empty() {
+        cli::check_max_age(&config.relist)?;
+    }
     let rules = Arc::new(rules);
 
     let mut root = Registry::default();
     let registry = root.sub_registry_with_prefix("metrics_adapter");
     let serving_metrics = serving::Metrics::register(registry);
-    let certificate = ServingCertificate::load(config.certificate, serving_metrics.clone()).await?;
-    let tls = serving::server_config(Arc::clone(&certificate) as _).context("cannot set up TLS")?;
-    let client = Client::new(config.prometheus, prometheus::Metrics::register(registry))?;
+    let certificates = certificates(
+        config.certificate,
+        config.named_certificates,
+        &serving_metrics,
+    )
+    .await?;
+    let watched = certificates.certificates();
+    let tls =
+        serving::server_config(Arc::new(certificates), &config.tls).context("cannot set up TLS")?;
+    let mut prometheus = config.prometheus;
+    credentials::complete(&mut prometheus.credentials, config.prometheus_login).await?;
+    let client = Client::new(prometheus, prometheus::Metrics::register(registry))?;
     let client = Arc::new(client);
     let clients = cluster::Clients {
         lister: connect("--lister-kubeconfig", config.lister_kubeconfig.as_deref()).await?,
@@ -67,10 +82,16 @@ pub async fn run(config: Config) -> Result<()> {
     };
     let options = cluster::Options {
         discovery_interval: config.discovery_interval,
+        lookup: if config.trust.needs_cluster() {
+            cluster::Lookup::Watched
+        } else {
+            cluster::Lookup::Skipped
+        },
         ..cluster::Options::default()
     };
     let (cluster, watches) =
         cluster::connect(clients, &options, &cluster::Metrics::register(registry));
+    let (trust_merge, trust) = TrustMerge::load(config.trust, cluster.trust())?;
     let objects = Arc::new(cluster.clone());
     watch_pods(&cluster);
     if let Some(rules) = &rules.resource {
@@ -85,7 +106,7 @@ pub async fn run(config: Config) -> Result<()> {
     )
     .with_kinds(cluster.kinds());
     let evaluator = Evaluator::new(
-        client,
+        Arc::clone(&client),
         objects,
         Arc::clone(&rules),
         relister.state(),
@@ -93,14 +114,14 @@ pub async fn run(config: Config) -> Result<()> {
     );
     let api_metrics = api::Metrics::register(registry);
     let gate = AuthLayer::new(
-        cluster.trust(),
+        trust.clone(),
         cluster.reviewer(),
         &config.auth,
         auth::Metrics::register(registry),
     );
 
     let admin_listener = admin::Listener::bind("--admin-address", config.admin_address).await?;
-    let bound = Bound::bind(config.secure_address).await?;
+    let bound = Bound::bind(config.secure_address, config.port_sharing)?;
     info!(
         rules = rules.custom.len(),
         external_rules = rules.external.len(),
@@ -112,11 +133,15 @@ pub async fn run(config: Config) -> Result<()> {
 
     let (liveness, readiness) = (Health::new(), Health::new());
     let accepting = readiness.condition("accepting");
-    ready_when(&readiness, cluster, relister.state(), config.startup_grace);
-    let health = admin::router(Arc::new(root), liveness.clone(), readiness.clone());
-    let routes = api::router(Arc::new(evaluator), api_metrics)
-        .merge(health.clone())
-        .merge(healthz(liveness));
+    ready_when(
+        &readiness,
+        trust,
+        cluster,
+        relister.state(),
+        config.startup_grace,
+    );
+    let health = admin::router(Arc::new(root), liveness, readiness.clone());
+    let routes = api::router(Arc::new(evaluator), api_metrics).merge(health.clone());
     let service = gate.layer(routes);
 
     let background = CancellationToken::new();
@@ -125,10 +150,20 @@ pub async fn run(config: Config) -> Result<()> {
     let stop = background.clone();
     tasks.spawn(async move { ("watches", watches.run(stop).await.map_err(Into::into)) });
     tasks.spawn(named("relist loop", relister.run(background.clone())));
-    let stop = background.clone();
-    tasks.spawn(named("certificate watch", async move {
-        certificate.watch(CERTIFICATE_INTERVAL, &stop).await;
+    tasks.spawn(named(
+        "watch of trusted authorities",
+        trust_merge.run(CERTIFICATE_INTERVAL, background.clone()),
+    ));
+    let (stop, prometheus) = (background.clone(), Arc::clone(&client));
+    tasks.spawn(named("watch of Prometheus' certificates", async move {
+        prometheus.watch(CERTIFICATE_INTERVAL, &stop).await;
     }));
+    for certificate in watched {
+        let stop = background.clone();
+        tasks.spawn(named("certificate watch", async move {
+            certificate.watch(CERTIFICATE_INTERVAL, &stop).await;
+        }));
+    }
     tasks.spawn(named(
         "admin listener",
         admin_listener.serve(health, admin_stop.clone()),
@@ -174,6 +209,19 @@ pub async fn run(config: Config) -> Result<()> {
     died.map_or(Ok(()), Err)
 }
 
+async fn certificates(
+    default: CertificateSource,
+    named: Vec<NamedSource>,
+    metrics: &serving::Metrics,
+) -> Result<NamedCertificates> {
+    let load = |source| ServingCertificate::load(source, metrics.clone());
+    let mut certificates = NamedCertificates::new(load(default).await?);
+    for NamedSource { names, source } in named {
+        certificates.add(&names, load(source).await?);
+    }
+    Ok(certificates)
+}
+
 async fn connect(flag: &'static str, file: Option<&std::path::Path>) -> Result<kube::Client> {
     Ok(cluster::client::client(flag, file).await?)
 }
@@ -196,29 +244,22 @@ fn watch_consumers(cluster: &Cluster, rules: &ResourceRules) {
 /// Readiness: callers can be told apart, pods can be selected, and there was a chance to learn
 /// the list of metrics. Each condition, once true, stays true: what goes away later (Prometheus,
 /// kube-apiserver) must not take the endpoint of the APIServices with it.
-fn ready_when(readiness: &Health, cluster: Cluster, state: Arc<State>, grace: Duration) {
+fn ready_when(
+    readiness: &Health,
+    trust: TrustReceiver,
+    cluster: Cluster,
+    state: Arc<State>,
+    grace: Duration,
+) {
     let started = Instant::now();
     let pods = GroupResource::new("", "pods");
-    let authentication = cluster.clone();
     readiness.check("authentication-configuration", move || {
-        authentication.is_authentication_known()
+        trust.borrow().is_some()
     });
     readiness.check("pods-listed", move || cluster.is_synced(&pods));
     readiness.check("first-relist", move || {
         state.first_round_done() || started.elapsed() >= grace
     });
-}
-
-fn healthz(liveness: Health) -> Router {
-    let answer = move || {
-        let (code, body) = if liveness.holds() {
-            (http::StatusCode::OK, "ok")
-        } else {
-            (http::StatusCode::SERVICE_UNAVAILABLE, "not ok")
-        };
-        std::future::ready((code, body))
-    };
-    Router::new().route("/healthz", get(answer))
 }
 
 async fn named(name: &'static str, task: impl Future<Output = ()>) -> (&'static str, Result<()>) {

@@ -23,6 +23,7 @@ mod bearer;
 mod cache;
 mod fingerprint;
 mod layer;
+mod local;
 mod metrics;
 pub(crate) mod query;
 mod request_header;
@@ -34,6 +35,7 @@ use std::time::Duration;
 
 pub use authority::{Authority, AuthorityError};
 pub use layer::{AuthLayer, AuthService};
+pub use local::{LocalRequestHeader, LocalTrust, LocalTrustError, Lookup, TrustMerge};
 pub use metrics::Metrics;
 pub use request_header::RequestHeader;
 pub use trust::{Trust, TrustError, TrustReceiver};

@@ -11,6 +11,7 @@ mod backoff;
 pub mod client;
 mod failure;
 mod index;
+pub mod kubeconfig;
 mod metrics;
 mod resource;
 mod review;
@@ -38,6 +39,8 @@ pub struct Options {
     /// The longest time between two looks at what kube-apiserver serves;
     /// `--discovery-interval`.
     pub discovery_interval: Duration,
+    /// Whether the authentication ConfigMap is watched.
+    pub lookup: Lookup,
     /// Time for one review. A request may need two, and has ten seconds.
     pub review_timeout: Duration,
     /// Reviews at once; more wait, within their time.
@@ -48,10 +51,20 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             discovery_interval: Duration::from_secs(600),
+            lookup: Lookup::Watched,
             review_timeout: Duration::from_secs(4),
             review_concurrency: 64,
         }
     }
+}
+
+/// What becomes of ConfigMap `kube-system/extension-apiserver-authentication`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// It is watched.
+    Watched,
+    /// Nobody asks for it, because flags tell all that is in it.
+    Skipped,
 }
 
 /// Clients for each purpose; clones of one another unless flags name several kubeconfigs.
@@ -90,7 +103,8 @@ pub struct Cluster {
 pub struct Watches {
     resources: resource::Refresh,
     index: index::Run,
-    authentication: authentication::Watch,
+    /// `None` if the ConfigMap is not looked up.
+    authentication: Option<authentication::Watch>,
 }
 
 /// Prepares to watch a cluster. Makes no call yet: spawn [`Watches::run`] for that.
@@ -99,8 +113,9 @@ pub fn connect(clients: Clients, options: &Options, metrics: &Metrics) -> (Clust
         resource::ResourceMap::new(clients.lister.clone(), options.discovery_interval);
     let (index, run) = index::Index::new(clients.lister, metrics.clone());
     let (publish, trust) = watch::channel(None);
-    let authentication =
-        authentication::Watch::new(clients.authentication.clone(), publish, metrics.clone());
+    let authentication = (options.lookup == Lookup::Watched).then(|| {
+        authentication::Watch::new(clients.authentication.clone(), publish, metrics.clone())
+    });
     let reviewer = ClusterReviewer::new(
         clients.authentication,
         clients.authorization,
@@ -136,10 +151,12 @@ impl Watches {
             Ok("resource discovery")
         });
         loops.spawn(async move { self.index.run(&index).await.map(|()| "object index") });
-        loops.spawn(async move {
-            self.authentication.run(&authentication).await;
-            Ok("authentication configuration")
-        });
+        if let Some(watch) = self.authentication {
+            loops.spawn(async move {
+                watch.run(&authentication).await;
+                Ok("authentication configuration")
+            });
+        }
         while let Some(ended) = loops.join_next().await {
             match ended {
                 Ok(Err(error)) => return Err(error),

@@ -3,20 +3,12 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use metrics_adapter::{app, cli::Args};
+use metrics_adapter::{app, cli};
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
-        Ok(args) => args,
-        Err(error) => return telemetry::usage::refuse("metrics-adapter", &error),
-    };
-    let config = match args.into_config() {
+    let config = match cli::parse(std::env::args_os()) {
         Ok(config) => config,
-        Err(error) => {
-            let _ = writeln!(io::stderr().lock(), "metrics-adapter: {error}");
-            return ExitCode::from(telemetry::usage::EXIT_USAGE);
-        }
+        Err(error) => return telemetry::usage::refuse("metrics-adapter", &error),
     };
     // The only provider there is; it can be installed once, and here is the first place.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -37,7 +29,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr().lock(), "metrics-adapter: {error:#}");
-            ExitCode::FAILURE
+            // Some flags can only be judged beside the rules file.
+            match error.downcast_ref::<cli::UsageError>() {
+                Some(_) => ExitCode::from(telemetry::usage::EXIT_USAGE),
+                None => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! limit on the answer's size, and a metric. Nothing here knows rules or Kubernetes.
 
 mod client;
+mod credentials;
 mod decode;
 mod metrics;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use client::{Client, ClientError, Options, Verb};
+pub use credentials::{Authorization, Credentials, Material, Place, Verification};
 pub use metrics::Metrics;
 
 use crate::model::QueryValue;
@@ -75,7 +77,7 @@ pub enum PrometheusError {
         limit: usize,
     },
     /// The token file cannot be used.
-    #[error("--prometheus-token-file: {0}")]
+    #[error("{0}")]
     Token(String),
 }
 

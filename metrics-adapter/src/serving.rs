@@ -14,14 +14,16 @@ mod guard;
 mod listener;
 mod metrics;
 mod self_signed;
+mod sni;
 mod tls;
 
 pub use certificate::{CertificateError, CertificateSource, ServingCertificate};
 pub use connection::{PeerAddress, PeerCertificates};
 pub use guard::GuardedBody;
-pub use listener::{Bound, Error, Options};
+pub use listener::{Bound, Error, Options, PortSharing};
 pub use metrics::Metrics;
-pub use tls::server_config;
+pub use sni::NamedCertificates;
+pub use tls::{MinVersion, Protocols, TlsOptions, server_config};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,7 +1,8 @@
 //! The admin listener: plain HTTP/1.1 for whoever runs the process.
 //!
 //! `GET /metrics` is the registry as Prometheus text, `/livez` and `/readyz` are 200 or 503 with
-//! one line per condition, everything else is 404 unless the program adds routes. Law: it answers
+//! one line per condition, `/healthz` is `/livez` under its older name, everything else is 404
+//! unless the program adds routes. Law: it answers
 //! from memory, and it is the last thing of a process to stop, so that a drain can be watched.
 
 use std::io;
@@ -61,8 +62,13 @@ pub fn router(registry: Arc<Registry>, liveness: Health, readiness: Health) -> R
         let text = text::encode(&registry);
         async move { ([(header::CONTENT_TYPE, text::CONTENT_TYPE)], text) }
     };
+    let healthz = liveness.clone();
     Router::new()
         .route("/metrics", get(metrics))
+        .route(
+            "/healthz",
+            get(move || std::future::ready(report(&healthz))),
+        )
         .route("/livez", get(move || std::future::ready(report(&liveness))))
         .route(
             "/readyz",

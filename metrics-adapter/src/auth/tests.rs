@@ -351,6 +351,27 @@ async fn bad_certificates_are_unauthorized() {
 }
 
 #[tokio::test]
+async fn without_authorities_a_certificate_makes_nobody_known() {
+    let fixture = Fixture::unready().await;
+    fixture.publish.send_replace(Some(Arc::new(Trust {
+        request_header: None,
+        client: None,
+    })));
+    let certificate = fixture.proxy();
+    let user = [("x-remote-user", "alice")];
+    let answer = fixture.get(Some(&certificate), &user).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.body);
+    assert!(
+        message(&answer).contains("system:anonymous"),
+        "{}",
+        answer.body
+    );
+    let token = [("authorization", "Bearer good")];
+    let answer = fixture.get(Some(&certificate), &token).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+}
+
+#[tokio::test]
 async fn both_authorities_rotate_without_a_restart() {
     let fixture = Fixture::new().await;
     let (old_proxy, old_client) = (fixture.proxy(), fixture.cluster.issue("alice", &[]));

@@ -19,9 +19,9 @@ pub type TrustReceiver = watch::Receiver<Option<Arc<Trust>>>;
 #[derive(Debug)]
 pub struct Trust {
     /// Front proxies; absent if kube-apiserver has no `--requestheader-client-ca-file`.
-    pub request_header: Option<RequestHeader>,
+    pub request_header: Option<Arc<RequestHeader>>,
     /// Clients with certificates of the cluster; absent without `--client-ca-file`.
-    pub client: Option<Authority>,
+    pub client: Option<Arc<Authority>>,
 }
 
 /// Why the ConfigMap cannot be used. Names the key.
@@ -74,17 +74,17 @@ impl Trust {
                 if username_headers.is_empty() {
                     return Err(TrustError::NoUsernameHeader);
                 }
-                Ok(RequestHeader {
+                Ok(Arc::new(RequestHeader {
                     authority,
                     allowed_names: list(data, "requestheader-allowed-names")?,
                     username_headers,
                     uid_headers: header_names(data, "requestheader-uid-headers")?,
                     group_headers: header_names(data, "requestheader-group-headers")?,
                     extra_prefixes: prefixes(data, "requestheader-extra-headers-prefix")?,
-                })
+                }))
             })
             .transpose()?;
-        let client = authority(data, CLIENT_CA)?;
+        let client = authority(data, CLIENT_CA)?.map(Arc::new);
         if request_header.is_none() && client.is_none() {
             return Err(TrustError::Nothing);
         }
@@ -92,6 +92,11 @@ impl Trust {
             request_header,
             client,
         })
+    }
+
+    /// Whether no certificate of a client means anything.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.request_header.is_none() && self.client.is_none()
     }
 }
 

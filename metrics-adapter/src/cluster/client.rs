@@ -63,9 +63,17 @@ pub async fn client(flag: &'static str, kubeconfig: Option<&Path>) -> Result<Cli
                 .await
                 .map_err(|error| fail(error.to_string()))?
         }
-        None => Config::incluster().map_err(|error| fail(error.to_string()))?,
+        None => in_cluster(flag)?,
     };
     Client::try_from(with_limits(config)).map_err(|error| fail(error.to_string()))
+}
+
+/// The pod's service account.
+pub(super) fn in_cluster(flag: &'static str) -> Result<Config, Error> {
+    Config::incluster().map_err(|error| Error::InCluster {
+        flag,
+        problem: error.to_string(),
+    })
 }
 
 fn with_limits(mut config: Config) -> Config {

@@ -1,15 +1,20 @@
 //! The HTTP client.
 
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use super::{Metrics, PrometheusError, QueryClient, SeriesSet, decode};
+use super::credentials::Contents;
+use super::{Credentials, Metrics, PrometheusError, QueryClient, SeriesSet, decode};
 use crate::model::QueryValue;
 
 /// HTTP method of the API calls.
@@ -30,12 +35,8 @@ pub struct Options {
     pub verb: Verb,
     /// Headers for every request.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// Bearer token, read again for every request: bound tokens live for an hour.
-    pub token_file: Option<PathBuf>,
-    /// CA bundle that replaces the system's.
-    pub ca_file: Option<PathBuf>,
-    /// Client certificate and its key.
-    pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// Token, client certificate and authorities.
+    pub credentials: Credentials,
     /// Deadline of one call.
     pub timeout: Duration,
     /// How many calls may run at once.
@@ -65,12 +66,17 @@ pub enum ClientError {
 }
 
 /// A client of one Prometheus.
-#[derive(Debug)]
 pub struct Client {
-    http: reqwest::Client,
+    connection: ArcSwap<Connection>,
     options: Options,
     permits: Semaphore,
     metrics: Metrics,
+}
+
+/// Pooled connections, and the certificates that they were made with.
+struct Connection {
+    http: reqwest::Client,
+    contents: Contents,
 }
 
 impl Client {
@@ -79,41 +85,50 @@ impl Client {
     /// # Errors
     /// [`ClientError`], naming the flag and the file.
     pub fn new(options: Options, metrics: Metrics) -> Result<Self, ClientError> {
-        let mut builder = reqwest::Client::builder()
-            .default_headers(options.headers.iter().cloned().collect::<HeaderMap>())
-            .connect_timeout(options.timeout.min(Duration::from_secs(5)))
-            // Redirects lead to login pages, and could carry the token elsewhere.
-            .redirect(reqwest::redirect::Policy::none());
-        if let Some(path) = &options.ca_file {
-            const FLAG: &str = "--prometheus-ca-file";
-            let certificates = reqwest::Certificate::from_pem_bundle(&read(FLAG, path)?)
-                .map_err(|error| file_error(FLAG, path, &error))?;
-            if certificates.is_empty() {
-                return Err(file_error(FLAG, path, &"holds no PEM certificate"));
-            }
-            builder = builder.tls_certs_only(certificates);
-        } else if options.url.scheme() == "http" {
-            // No TLS, so no roots: an image that holds nothing but the program has none.
-            builder = builder.tls_certs_only([]);
-        }
-        if let Some((certificate, key)) = &options.client_certificate {
-            let mut pem = read("--prometheus-client-tls-cert-file", certificate)?;
-            pem.push(b'\n');
-            pem.extend(read("--prometheus-client-tls-key-file", key)?);
-            let identity = reqwest::Identity::from_pem(&pem).map_err(|error| {
-                file_error("--prometheus-client-tls-cert-file", certificate, &error)
-            })?;
-            builder = builder.identity(identity);
-        }
-        let http = builder
-            .build()
-            .map_err(|error| ClientError::Build(innermost(&error)))?;
+        let connection = Connection::new(&options, options.credentials.read()?)?;
         Ok(Self {
-            http,
+            connection: ArcSwap::from_pointee(connection),
             permits: Semaphore::new(options.concurrency),
             options,
             metrics,
         })
+    }
+
+    /// Looks at the files of CA and client certificate every `interval` and uses what is new in
+    /// them, until cancelled. Broken ones leave the last good ones in use.
+    pub async fn watch(&self, interval: Duration, token: &CancellationToken) {
+        let mut failing = None;
+        while token
+            .run_until_cancelled(tokio::time::sleep(interval))
+            .await
+            .is_some()
+        {
+            match self.refresh() {
+                Ok(false) => failing = None,
+                Ok(true) => {
+                    failing = None;
+                    tracing::info!("the certificates for Prometheus have changed");
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    if failing.as_ref() != Some(&error) {
+                        tracing::error!(%error, "keeping the last good certificates for Prometheus");
+                        failing = Some(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether something changed.
+    pub(super) fn refresh(&self) -> Result<bool, ClientError> {
+        let contents = self.options.credentials.read()?;
+        if contents == self.connection.load().contents {
+            return Ok(false);
+        }
+        let connection = Connection::new(&self.options, contents)?;
+        self.connection.store(Arc::new(connection));
+        Ok(true)
     }
 
     /// One call with its deadline, limit and metric.
@@ -150,13 +165,16 @@ impl Client {
         parameters: &[(&str, &str)],
     ) -> Result<(u16, Vec<u8>), PrometheusError> {
         let url = self.endpoint_url(endpoint);
+        let http = self.connection.load().http.clone();
         let mut request = match self.options.verb {
-            Verb::Get => self.http.get(url).query(parameters),
-            Verb::Post => self.http.post(url).form(parameters),
+            Verb::Get => http.get(url).query(parameters),
+            Verb::Post => http.post(url).form(parameters),
         };
-        if let Some(path) = &self.options.token_file {
-            request = request.header(AUTHORIZATION, bearer(path).await?);
+        let mut headers: HeaderMap = self.options.headers.iter().cloned().collect();
+        if !headers.contains_key(AUTHORIZATION) {
+            headers.extend(self.options.credentials.authorization().await?);
         }
+        request = request.headers(headers);
         let mut response = request
             .send()
             .await
@@ -196,6 +214,30 @@ impl Client {
     }
 }
 
+impl Connection {
+    fn new(options: &Options, contents: Contents) -> Result<Self, ClientError> {
+        let builder = reqwest::Client::builder()
+            .connect_timeout(options.timeout.min(Duration::from_secs(5)))
+            // Redirects lead to login pages, and could carry the token elsewhere.
+            .redirect(reqwest::redirect::Policy::none());
+        let http = options
+            .credentials
+            .configure(builder, options.url.scheme(), &contents)?
+            .build()
+            .map_err(|error| ClientError::Build(innermost(&error)))?;
+        Ok(Self { http, contents })
+    }
+}
+
+impl fmt::Debug for Client {
+    /// Keys stay out of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
 impl QueryClient for Client {
     async fn series(
         &self,
@@ -225,29 +267,6 @@ fn unix_seconds(at: Timestamp) -> String {
     format!("{:.3}", at.as_duration().as_secs_f64())
 }
 
-async fn bearer(path: &Path) -> Result<HeaderValue, PrometheusError> {
-    let token = tokio::fs::read_to_string(path)
-        .await
-        .map_err(|error| PrometheusError::Token(format!("{}: {error}", path.display())))?;
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.trim())).map_err(|_| {
-        PrometheusError::Token(format!("{}: not usable as a header", path.display()))
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn read(flag: &'static str, path: &Path) -> Result<Vec<u8>, ClientError> {
-    std::fs::read(path).map_err(|error| file_error(flag, path, &error))
-}
-
-fn file_error(flag: &'static str, path: &Path, reason: &dyn std::fmt::Display) -> ClientError {
-    ClientError::File {
-        flag,
-        path: path.to_owned(),
-        reason: reason.to_string(),
-    }
-}
-
 /// The cause at the end of the chain: reqwest's own text only repeats the URL.
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut error = error;
@@ -273,9 +292,7 @@ mod tests {
                 url: "http://127.0.0.1:9".parse().unwrap(),
                 verb: Verb::Post,
                 headers: Vec::new(),
-                token_file: None,
-                ca_file: None,
-                client_certificate: None,
+                credentials: Credentials::default(),
                 timeout: Duration::from_secs(5),
                 concurrency: 1,
                 max_body: 1,

@@ -16,7 +16,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio_util::sync::CancellationToken;
 
 use super::metrics::{Reload, ReloadLabels};
-use super::{Metrics, self_signed, tls};
+use super::{Metrics, self_signed, sni, tls};
 
 /// Base name of the files in `--cert-dir`, as in prometheus-adapter.
 const PAIR_NAME: &str = "apiserver";
@@ -31,6 +31,13 @@ pub enum CertificateSource {
         /// `--tls-cert-file`: the certificate, intermediates behind it.
         certificate: PathBuf,
         /// `--tls-private-key-file`.
+        key: PathBuf,
+    },
+    /// Two PEM files for some server names only.
+    Named {
+        /// The first path of `--tls-sni-cert-key`.
+        certificate: PathBuf,
+        /// The second path.
         key: PathBuf,
     },
     /// `apiserver.crt` and `apiserver.key` in `--cert-dir`, made and renewed by us when they
@@ -93,6 +100,8 @@ pub struct ServingCertificate {
 struct Loaded {
     key: Arc<CertifiedKey>,
     content: Content,
+    /// Names that it was issued for.
+    names: Vec<String>,
     /// End of validity, in seconds since the epoch.
     not_after: i64,
 }
@@ -115,12 +124,33 @@ impl ServingCertificate {
     ) -> Result<Arc<Self>, CertificateError> {
         let content = source.read(None).await?;
         let loaded = source.parse(content)?;
-        metrics.certificate_expiry_seconds.set(loaded.not_after);
-        Ok(Arc::new(Self {
+        let certificate = Self {
             source,
             current: ArcSwap::from_pointee(loaded),
             metrics,
-        }))
+        };
+        certificate.report_expiry();
+        Ok(Arc::new(certificate))
+    }
+
+    /// The gauge tells of the default certificate; those for some names only have their reloads
+    /// counted and logged.
+    fn report_expiry(&self) -> i64 {
+        let not_after = self.current.load().not_after;
+        if !matches!(self.source, CertificateSource::Named { .. }) {
+            self.metrics.certificate_expiry_seconds.set(not_after);
+        }
+        not_after
+    }
+
+    /// The pair that is served now.
+    pub(super) fn key(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.current.load().key)
+    }
+
+    /// Whether the current certificate names `server` (or a pattern such as `*.example.com`).
+    pub(super) fn is_issued_for(&self, server: &str) -> bool {
+        self.current.load().names.iter().any(|name| name == server)
     }
 
     /// Looks at the files every `interval` and serves what is new in them, until cancelled.
@@ -143,9 +173,8 @@ impl ServingCertificate {
                 }
                 Ok(Refreshed::Replaced) => {
                     failing = None;
-                    let not_after = self.current.load().not_after;
+                    let not_after = self.report_expiry();
                     self.count(Reload::Success);
-                    self.metrics.certificate_expiry_seconds.set(not_after);
                     tracing::info!(not_after_seconds = not_after, "serving a new certificate");
                 }
                 Err(error) => {
@@ -201,7 +230,7 @@ enum Refreshed {
 
 impl ResolvesServerCert for ServingCertificate {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.current.load().key))
+        Some(self.key())
     }
 }
 
@@ -217,7 +246,9 @@ impl fmt::Debug for ServingCertificate {
 impl CertificateSource {
     fn paths(&self) -> (PathBuf, PathBuf) {
         match self {
-            Self::Files { certificate, key } => (certificate.clone(), key.clone()),
+            Self::Files { certificate, key } | Self::Named { certificate, key } => {
+                (certificate.clone(), key.clone())
+            }
             Self::Directory { directory, .. } => (
                 directory.join(format!("{PAIR_NAME}.crt")),
                 directory.join(format!("{PAIR_NAME}.key")),
@@ -228,6 +259,7 @@ impl CertificateSource {
     const fn flags(&self) -> (&'static str, &'static str) {
         match self {
             Self::Files { .. } => ("--tls-cert-file", "--tls-private-key-file"),
+            Self::Named { .. } => ("--tls-sni-cert-key", "--tls-sni-cert-key"),
             Self::Directory { .. } => ("--cert-dir", "--cert-dir"),
         }
     }
@@ -302,8 +334,8 @@ impl CertificateSource {
                 "no PEM certificate in it".to_owned(),
             ));
         };
-        let not_after = match x509_parser::parse_x509_certificate(leaf) {
-            Ok((_, leaf)) => leaf.validity().not_after.timestamp(),
+        let (not_after, names) = match x509_parser::parse_x509_certificate(leaf) {
+            Ok((_, leaf)) => (leaf.validity().not_after.timestamp(), sni::names(&leaf)),
             Err(error) => return Err(broken(flags.0, &certificate, error.to_string())),
         };
         let private = PrivateKeyDer::from_pem_slice(&content.key)
@@ -319,6 +351,7 @@ impl CertificateSource {
         Ok(Loaded {
             key: Arc::new(certified),
             content,
+            names,
             not_after,
         })
     }

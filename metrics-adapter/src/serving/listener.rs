@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use http::{Request, Response};
 use hyper::body::Body;
 use hyper::body::Incoming;
 use rustls::ServerConfig;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -83,6 +84,19 @@ pub enum Error {
     },
 }
 
+/// Whether other sockets may listen on the same address and port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PortSharing {
+    /// They may not.
+    #[default]
+    Exclusive,
+    /// They may, with the same option (`SO_REUSEPORT`); `--permit-port-sharing`.
+    Shared,
+}
+
+/// Connections that the kernel completes before they are accepted; std's and tokio's number.
+const BACKLOG: i32 = 1024;
+
 /// A listening socket that accepts nothing yet.
 #[derive(Debug)]
 pub struct Bound {
@@ -92,19 +106,29 @@ pub struct Bound {
 
 impl Bound {
     /// Binds `address` (`--bind-address` and `--secure-port`) and logs it. Port 0 takes any
-    /// free port; see [`Self::address`].
+    /// free port; see [`Self::address`]. `0.0.0.0` and `::` both mean IPv4 and IPv6, as in Go.
+    /// Needs a running tokio runtime.
     ///
     /// # Errors
     /// [`Error::Bind`].
-    pub async fn bind(address: SocketAddr) -> Result<Self, Error> {
-        let bind = async {
-            let listener = TcpListener::bind(address).await?;
+    pub fn bind(address: SocketAddr, sharing: PortSharing) -> Result<Self, Error> {
+        let bind = || {
+            let listener = if address.ip().is_unspecified() {
+                let every = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), address.port());
+                match listen(every, sharing) {
+                    // A machine without IPv6.
+                    Err(error) if address.is_ipv4() && lacks_family(&error) => {
+                        listen(address, sharing)?
+                    }
+                    listener => listener?,
+                }
+            } else {
+                listen(address, sharing)?
+            };
             let address = listener.local_addr()?;
             Ok(Self { listener, address })
         };
-        let bound = bind
-            .await
-            .map_err(|source| Error::Bind { address, source })?;
+        let bound = bind().map_err(|source| Error::Bind { address, source })?;
         tracing::info!(address = %bound.address, "listening for HTTPS");
         Ok(bound)
     }
@@ -160,7 +184,11 @@ impl Bound {
                 break;
             };
             let (socket, peer) = match accepted {
-                Ok(accepted) => accepted,
+                // IPv4 peers of a socket for both families show as ::ffff:a.b.c.d.
+                Ok((socket, peer)) => (
+                    socket,
+                    SocketAddr::new(peer.ip().to_canonical(), peer.port()),
+                ),
                 Err(error) => {
                     if !failing {
                         tracing::warn!(%error, "cannot accept connections at the moment");
@@ -200,6 +228,30 @@ impl Bound {
             );
         }
     }
+}
+
+fn listen(address: SocketAddr, sharing: PortSharing) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    // Always, as Go does: a restart need not wait for connections in TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(sharing == PortSharing::Shared)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// The kernel has no IPv6 at all, or none that is switched on.
+fn lacks_family(error: &io::Error) -> bool {
+    const EAFNOSUPPORT: i32 = 97;
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
 }
 
 /// One accepted connection, for the gauge and the limit. Also right when a task panics.

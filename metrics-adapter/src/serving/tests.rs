@@ -274,8 +274,33 @@ async fn draining_does_not_wait_for_ever() {
 
 #[tokio::test]
 async fn a_taken_port_is_told_with_its_flag() {
-    let bound = Bound::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let error = Bound::bind(bound.address()).await.unwrap_err().to_string();
+    let bound = Bound::bind("127.0.0.1:0".parse().unwrap(), PortSharing::Exclusive).unwrap();
+    let error = Bound::bind(bound.address(), PortSharing::Exclusive)
+        .unwrap_err()
+        .to_string();
     let expected = format!("--secure-port: cannot listen on {}: ", bound.address());
     assert!(error.starts_with(&expected), "{error}");
+}
+
+#[tokio::test]
+async fn no_address_means_both_families() {
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let address = address.parse().unwrap();
+        let has_ipv6 = std::net::TcpListener::bind("[::1]:0").is_ok();
+        if !has_ipv6 && address == "[::]:0".parse().unwrap() {
+            assert!(Bound::bind(address, PortSharing::Exclusive).is_err());
+            continue;
+        }
+        let bound = Bound::bind(address, PortSharing::Exclusive).unwrap();
+        let port = bound.address().port();
+        TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        assert_eq!(TcpStream::connect(("::1", port)).await.is_ok(), has_ipv6);
+    }
+}
+
+#[tokio::test]
+async fn a_port_can_be_shared_by_those_who_both_want_to() {
+    let bound = Bound::bind("127.0.0.1:0".parse().unwrap(), PortSharing::Shared).unwrap();
+    assert!(Bound::bind(bound.address(), PortSharing::Shared).is_ok());
+    assert!(Bound::bind(bound.address(), PortSharing::Exclusive).is_err());
 }

@@ -11,7 +11,7 @@ use metrics_adapter::config::RuleFile;
 use metrics_adapter::discovery::{self, Relister, State};
 use metrics_adapter::evaluation::{self, Evaluator};
 use metrics_adapter::model::ObjectSource;
-use metrics_adapter::prometheus::{Client, Metrics, Options, Verb};
+use metrics_adapter::prometheus::{Client, Credentials, Metrics, Options, Verb};
 use metrics_adapter::rules;
 use prometheus_client::registry::Registry;
 use serde_json::Value;
@@ -55,9 +55,7 @@ impl Adapter {
             url: url.parse().unwrap(),
             verb,
             headers: Vec::new(),
-            token_file: None,
-            ca_file: None,
-            client_certificate: None,
+            credentials: Credentials::default(),
             timeout: Duration::from_secs(5),
             concurrency: 4,
             max_body: 1 << 20,

@@ -39,7 +39,14 @@ async fn the_compact_form_is_the_same_whatever_there_is() {
     let prometheus = Prometheus::start(SAMPLES).await;
     let start = |form| {
         let kinds = watch::channel(0).1;
-        Adapter::start_with(RULES, &prometheus.url(), Verb::Post, form, Cluster(PODS), kinds)
+        Adapter::start_with(
+            RULES,
+            &prometheus.url(),
+            Verb::Post,
+            form,
+            Cluster(PODS),
+            kinds,
+        )
     };
     let full = start(Listing::Full);
     full.listed(6).await;

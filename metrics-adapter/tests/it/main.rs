@@ -4,6 +4,7 @@
 
 mod adapter;
 mod cluster;
+mod command_line;
 mod corners;
 mod discovery;
 mod document;

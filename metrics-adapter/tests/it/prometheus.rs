@@ -57,11 +57,7 @@ impl Prometheus {
             );
         }
         fs::write(directory.path().join("prometheus.yml"), config).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_port();
         let child = spawn(&directory, port);
         let prometheus = Self {
             child,
@@ -109,6 +105,12 @@ impl Prometheus {
         }
         panic!("Prometheus has no {query} after 30 s");
     }
+}
+
+/// A port of loopback that nobody listens on at the moment.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 fn spawn(directory: &TempDir, port: u16) -> Child {

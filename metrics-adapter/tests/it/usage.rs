@@ -38,10 +38,6 @@ fn wrong_flags_exit_64_and_are_named() {
             &["--config=x", "--prometheus-url=ftp://x"],
             "--prometheus-url",
         ),
-        (
-            &["--config=x", "--metrics-max-age=1s"],
-            "--metrics-max-age 1s must not be less than --metrics-relist-interval",
-        ),
     ] {
         let (code, line) = refused(arguments);
         assert_eq!(code, 64, "{arguments:?}: {line}");

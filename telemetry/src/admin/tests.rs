@@ -61,6 +61,8 @@ async fn health_follows_the_conditions_and_names_them() {
             .await
             .starts_with("HTTP/1.1 200 ")
     );
+    let answer = fetch(admin.address, "/healthz").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     let answer = fetch(admin.address, "/readyz").await;
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     assert!(answer.ends_with("[-]serving not ok\nnot ok\n"), "{answer}");

@@ -23,7 +23,9 @@ use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-use crate::serving::{Bound, CertificateSource, Metrics, Options, ServingCertificate};
+use crate::serving::{
+    Bound, CertificateSource, Metrics, Options, PortSharing, ServingCertificate, TlsOptions,
+};
 
 /// The longest that a test waits for something that should happen at once.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -113,8 +115,13 @@ impl Ca {
 
 /// A PEM pair for serving on loopback.
 pub(crate) fn mk_serving_pair() -> (String, String) {
+    mk_serving_pair_for("127.0.0.1")
+}
+
+/// A PEM pair for a DNS name or an IP address.
+pub(crate) fn mk_serving_pair_for(name: &str) -> (String, String) {
     let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let params = CertificateParams::new([name.to_owned()]).unwrap();
     (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
 }
 
@@ -130,7 +137,8 @@ pub(crate) struct TestServer {
     pub(crate) metrics: Metrics,
     pub(crate) token: CancellationToken,
     task: JoinHandle<()>,
-    _directory: tempfile::TempDir,
+    /// Its certificate.
+    pub(crate) pem: String,
 }
 
 impl Drop for TestServer {
@@ -159,8 +167,9 @@ impl TestServer {
         let certificate = ServingCertificate::load(source, metrics.clone())
             .await
             .unwrap();
-        let tls = crate::serving::server_config(certificate).unwrap();
-        let bound = Bound::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let pem = std::fs::read_to_string(directory.path().join("apiserver.crt")).unwrap();
+        let tls = crate::serving::server_config(certificate, &TlsOptions::default()).unwrap();
+        let bound = Bound::bind("127.0.0.1:0".parse().unwrap(), PortSharing::Exclusive).unwrap();
         let (address, token) = (bound.address(), CancellationToken::new());
         let serving = bound.serve(tls, service, options, metrics.clone(), token.clone());
         let task = tokio::spawn(serving);
@@ -169,7 +178,7 @@ impl TestServer {
             metrics,
             token,
             task,
-            _directory: directory,
+            pem,
         }
     }
 
@@ -318,7 +327,7 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 
 /// Who serves is not what these tests are about.
 #[derive(Debug)]
-struct AnyServer;
+pub(crate) struct AnyServer;
 
 impl rustls::client::danger::ServerCertVerifier for AnyServer {
     fn verify_server_cert(

@@ -1,0 +1,127 @@
+#![allow(clippy::disallowed_methods)] // The tests' runtimes end with the tests.
+
+use super::*;
+use crate::serving::tests::support::{Ca, eventually};
+
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new() -> Self {
+        let files = Self(tempfile::tempdir().unwrap());
+        files.write("client", &Ca::new("local clients").pem());
+        files.write("proxy", &Ca::new("local proxies").pem());
+        files
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    fn client(&self) -> LocalTrust {
+        LocalTrust {
+            client_ca_file: Some(self.path("client")),
+            ..LocalTrust::default()
+        }
+    }
+
+    fn both(&self) -> LocalTrust {
+        LocalTrust {
+            request_header: Some(LocalRequestHeader {
+                ca_file: self.path("proxy"),
+                allowed_names: vec!["front".to_owned()],
+                username_headers: vec![HeaderName::from_static("x-user")],
+                group_headers: Vec::new(),
+                extra_prefixes: Vec::new(),
+            }),
+            ..self.client()
+        }
+    }
+}
+
+fn mk_cluster() -> Trust {
+    let ca = Ca::new("the cluster").pem();
+    let data = [
+        ("client-ca-file", ca.as_str()),
+        ("requestheader-client-ca-file", &ca),
+        ("requestheader-username-headers", "[\"X-Remote-User\"]"),
+    ];
+    let data = data.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    Trust::parse(&data.into()).unwrap()
+}
+
+#[test]
+fn the_cluster_is_waited_for_unless_flags_tell_all() {
+    let files = Files::new();
+    let lookup = |lookup| LocalTrust {
+        lookup,
+        ..LocalTrust::default()
+    };
+    for (local, known, empty) in [
+        (LocalTrust::default(), false, false),
+        (files.client(), false, false),
+        (files.both(), true, false),
+        (lookup(Lookup::Tolerated), true, true),
+        (lookup(Lookup::Skipped), true, true),
+    ] {
+        let (_publish, cluster) = watch::channel(None);
+        let (_merge, merged) = TrustMerge::load(local.clone(), cluster).unwrap();
+        let merged = merged.borrow().clone();
+        assert_eq!(merged.is_some(), known, "{local:?}");
+        assert_eq!(
+            merged.is_some_and(|trust| trust.is_empty()),
+            empty,
+            "{local:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn each_half_is_replaced_on_its_own_and_files_are_read_again() {
+    let files = Files::new();
+    let (publish, cluster) = watch::channel(None);
+    let (mut merge, merged) = TrustMerge::load(files.client(), cluster).unwrap();
+    let local = Arc::clone(&merge.client.as_ref().unwrap().parsed);
+    // A broken file changes nothing.
+    files.write("client", "no PEM");
+    assert!(merge.read().is_err());
+    let token = CancellationToken::new();
+    let _stop = token.clone().drop_guard();
+    tokio::spawn(merge.run(Duration::from_millis(5), token));
+
+    let known = Arc::new(mk_cluster());
+    publish.send_replace(Some(Arc::clone(&known)));
+    eventually(|| merged.borrow().is_some()).await;
+    let trust = merged.borrow().clone().unwrap();
+    assert!(Arc::ptr_eq(trust.client.as_ref().unwrap(), &local));
+    let proxy = trust.request_header.as_ref().unwrap();
+    assert!(Arc::ptr_eq(proxy, known.request_header.as_ref().unwrap()));
+
+    // A good one is taken.
+    let client = || merged.borrow().clone().unwrap().client.clone().unwrap();
+    files.write("client", &Ca::new("other clients").pem());
+    eventually(|| !Arc::ptr_eq(&client(), &local)).await;
+}
+
+#[test]
+fn files_that_cannot_be_used_are_told_with_their_flag() {
+    let files = Files::new();
+    let load = |local| {
+        let (_publish, cluster) = watch::channel(None);
+        let error = TrustMerge::load(local, cluster).err().unwrap();
+        error.to_string()
+    };
+    files.write("proxy", "no PEM");
+    let error = load(files.both());
+    assert!(
+        error.starts_with("--requestheader-client-ca-file /"),
+        "{error}"
+    );
+    std::fs::remove_file(files.path("client")).unwrap();
+    let error = load(files.client());
+    assert!(error.starts_with("--client-ca-file /"), "{error}");
+    assert!(error.contains("No such file"), "{error}");
+}

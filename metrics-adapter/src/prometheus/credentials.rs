@@ -1,0 +1,192 @@
+//! How Prometheus knows who asks, and we that it is Prometheus.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use reqwest::ClientBuilder;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+
+use super::{ClientError, PrometheusError};
+
+/// TLS and authorization of the connection; the default has neither client certificate nor token
+/// and trusts the system's authorities.
+#[derive(Clone, Debug, Default)]
+pub struct Credentials {
+    /// Authorities that replace the system's.
+    pub authorities: Option<Material>,
+    /// Client certificate and its key.
+    pub client_certificate: Option<(Material, Material)>,
+    /// The `Authorization` header; one among [`super::Options::headers`] comes before it.
+    pub authorization: Option<Authorization>,
+    /// How its certificate is looked at.
+    pub verification: Verification,
+}
+
+/// PEM text, or where it is.
+#[derive(Clone)]
+pub struct Material {
+    /// The flag that names it.
+    pub flag: &'static str,
+    /// Where it is.
+    pub place: Place,
+}
+
+/// Where PEM text is.
+#[derive(Clone)]
+pub enum Place {
+    /// In a file.
+    File(PathBuf),
+    /// Here, as a kubeconfig embeds it.
+    Inline(Vec<u8>),
+}
+
+/// What the files of authorities and client certificate hold; compared to notice a change.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Contents {
+    authorities: Option<Vec<u8>>,
+    /// The certificate, then its key.
+    identity: Option<Vec<u8>>,
+}
+
+/// Whence the `Authorization` header comes.
+#[derive(Clone, Debug)]
+pub enum Authorization {
+    /// A bearer token in a file, read again for every request: bound tokens live for an hour.
+    TokenFile {
+        /// The flag that names the file.
+        flag: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A header that never changes.
+    Header(HeaderValue),
+}
+
+/// Whether Prometheus' certificate is verified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verification {
+    /// It is.
+    #[default]
+    Full,
+    /// It is not: a kubeconfig says `insecure-skip-tls-verify`.
+    None,
+}
+
+impl Material {
+    /// PEM text in a file that `flag` names.
+    pub const fn file(flag: &'static str, path: PathBuf) -> Self {
+        Self {
+            flag,
+            place: Place::File(path),
+        }
+    }
+
+    fn read(&self) -> Result<Vec<u8>, ClientError> {
+        match &self.place {
+            Place::File(path) => std::fs::read(path).map_err(|error| self.error(&error)),
+            Place::Inline(pem) => Ok(pem.clone()),
+        }
+    }
+
+    fn error(&self, reason: &dyn fmt::Display) -> ClientError {
+        ClientError::File {
+            flag: self.flag,
+            path: match &self.place {
+                Place::File(path) => path.clone(),
+                Place::Inline(_) => PathBuf::from("(embedded data)"),
+            },
+            reason: reason.to_string(),
+        }
+    }
+}
+
+impl fmt::Debug for Material {
+    /// Keys stay out of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Material");
+        debug.field("flag", &self.flag);
+        if let Place::File(path) = &self.place {
+            debug.field("path", path);
+        }
+        debug.finish_non_exhaustive()
+    }
+}
+
+impl Credentials {
+    /// Reads the files.
+    pub(super) fn read(&self) -> Result<Contents, ClientError> {
+        if let Some(Authorization::TokenFile { flag, path }) = &self.authorization {
+            // Later a missing token fails a query; at the start it is a mistake to be told at once.
+            Material::file(flag, path.clone()).read()?;
+        }
+        let identity = |(certificate, key): &(Material, Material)| {
+            let mut pem = certificate.read()?;
+            pem.push(b'\n');
+            pem.extend(key.read()?);
+            Ok(pem)
+        };
+        Ok(Contents {
+            authorities: self.authorities.as_ref().map(Material::read).transpose()?,
+            identity: self.client_certificate.as_ref().map(identity).transpose()?,
+        })
+    }
+
+    /// Adds the TLS side to a client.
+    pub(super) fn configure(
+        &self,
+        mut builder: ClientBuilder,
+        scheme: &str,
+        contents: &Contents,
+    ) -> Result<ClientBuilder, ClientError> {
+        if let (Some(authorities), Some(pem)) = (&self.authorities, &contents.authorities) {
+            let certificates = reqwest::Certificate::from_pem_bundle(pem)
+                .map_err(|error| authorities.error(&error))?;
+            if certificates.is_empty() {
+                return Err(authorities.error(&"holds no PEM certificate"));
+            }
+            builder = builder.tls_certs_only(certificates);
+        } else if scheme == "http" || self.verification == Verification::None {
+            // Nothing to verify, so no roots: an image that holds nothing but the program has
+            // none.
+            builder = builder.tls_certs_only([]);
+        }
+        if self.verification == Verification::None {
+            builder = builder.tls_danger_accept_invalid_certs(true);
+        }
+        if let (Some((certificate, _)), Some(pem)) = (&self.client_certificate, &contents.identity)
+        {
+            let identity =
+                reqwest::Identity::from_pem(pem).map_err(|error| certificate.error(&error))?;
+            builder = builder.identity(identity);
+        }
+        Ok(builder)
+    }
+
+    /// The `Authorization` header of the next request.
+    pub(super) async fn authorization(
+        &self,
+    ) -> Result<Option<(reqwest::header::HeaderName, HeaderValue)>, PrometheusError> {
+        let value = match &self.authorization {
+            None => return Ok(None),
+            Some(Authorization::Header(value)) => value.clone(),
+            Some(Authorization::TokenFile { flag, path }) => bearer(flag, path).await?,
+        };
+        Ok(Some((AUTHORIZATION, value)))
+    }
+}
+
+async fn bearer(flag: &str, path: &std::path::Path) -> Result<HeaderValue, PrometheusError> {
+    let fail = |reason: &dyn fmt::Display| {
+        PrometheusError::Token(format!("{flag} {}: {reason}", path.display()))
+    };
+    let token = tokio::fs::read_to_string(path)
+        .await
+        .map_err(|error| fail(&error))?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.trim()))
+        .map_err(|_| fail(&"not usable as a header"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests;
