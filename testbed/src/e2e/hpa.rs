@@ -62,8 +62,8 @@ impl Hpa {
     }
 }
 
-/// How often the HPA controller has computed a number of pods from a Pods metric. All HPAs count;
-/// there is one.
+/// How often the HPA controller has computed a number of pods from a Pods metric. All HPAs count, but
+/// only one has such metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Polls {
     /// With a value.
