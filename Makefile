@@ -1,6 +1,7 @@
 # The commands people and CI use; nobody keeps a second list.
 #
 #   make demo    a stock HPA scales the show-case server on a real Kubernetes; a report at the end
+#   make demo-exoscale  an instance pool scales by its CPU, on a fake Exoscale; no cluster
 #   make test    everything to know before pushing, the end-to-end tests included
 #   make down    removes the cluster and whatever belonged to it
 
@@ -19,6 +20,10 @@ help: ## this list
 .PHONY: demo
 demo: testbed ## show the stock HPA scaling the server up and down; writes target/demo/report.html
 	$(TESTBED) demo
+
+.PHONY: demo-exoscale
+demo-exoscale: testbed ## show alerts scaling an instance pool; writes target/demo-exoscale/demo.svg
+	$(TESTBED) demo-exoscale
 
 .PHONY: shell
 shell: testbed ## a shell in the cluster's network with kubectl and helm

@@ -28,6 +28,7 @@ use std::{
     path::PathBuf,
 };
 
+pub(crate) use self::live::interrupted;
 use self::{
     api::Api,
     live::{Load, Seen},
