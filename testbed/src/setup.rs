@@ -21,7 +21,7 @@ struct Need {
     package: &'static str,
 }
 
-const NEEDS: [Need; 12] = [
+const NEEDS: [Need; 14] = [
     Need {
         program: "containerd",
         package: "containerd",
@@ -70,12 +70,25 @@ const NEEDS: [Need; 12] = [
         program: "promtool",
         package: "prometheus",
     },
+    // The Exoscale demo's webhooks, and the check of their routes.
+    Need {
+        program: "prometheus-alertmanager",
+        package: "prometheus-alertmanager",
+    },
+    Need {
+        program: "amtool",
+        package: "prometheus-alertmanager",
+    },
 ];
 
 /// Services that those packages enable.
-const SERVICES: [(&str, &str); 2] = [
+const SERVICES: [(&str, &str); 3] = [
     ("containerd", "containerd.service"),
     ("prometheus", "prometheus.service"),
+    (
+        "prometheus-alertmanager",
+        "prometheus-alertmanager.service",
+    ),
 ];
 
 /// What Debian asks before it starts a service; a file of this name may forbid it.
