@@ -85,10 +85,7 @@ const NEEDS: [Need; 14] = [
 const SERVICES: [(&str, &str); 3] = [
     ("containerd", "containerd.service"),
     ("prometheus", "prometheus.service"),
-    (
-        "prometheus-alertmanager",
-        "prometheus-alertmanager.service",
-    ),
+    ("prometheus-alertmanager", "prometheus-alertmanager.service"),
 ];
 
 /// What Debian asks before it starts a service; a file of this name may forbid it.
