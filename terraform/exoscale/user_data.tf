@@ -48,14 +48,12 @@ locals {
   }
 
   monitoring_files = merge(
-    { for path in [
-      "compose.yaml",
-      "prometheus.yml",
-      "rules/scaling.yaml",
-      "grafana/provisioning/datasources/prometheus.yaml",
-      "grafana/provisioning/dashboards/exoscale.yaml",
-      "grafana/dashboards/exoscale.json",
-    ] : path => file("${local.sources}/monitoring/${path}") },
+    { for path in concat(
+      ["compose.yaml", "prometheus.yml"],
+      tolist(fileset("${local.sources}/monitoring", "rules/*.yaml")),
+      tolist(fileset("${local.sources}/monitoring", "grafana/provisioning/{datasources,dashboards}/*.yaml")),
+      tolist(fileset("${local.sources}/monitoring", "grafana/dashboards/*.json")),
+    ) : path => file("${local.sources}/monitoring/${path}") },
     local.sender_files[var.alert_sender],
     { ".env" = join("", [
       "SERVICEDISCOVERY_IMAGE=${var.image_registry}/servicediscovery:${var.image_tag}\n",

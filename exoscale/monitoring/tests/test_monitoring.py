@@ -12,7 +12,7 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 GRAFANA = ROOT / "grafana"
 HOOKS = {"up": "http://autoscaler:8090/up", "down": "http://autoscaler:8090/down"}
-# What the pool's members export; see the course's query.
+# What the node exporter and Prometheus export; the rest is registered by our own programs.
 SERIES = {"node_cpu_seconds_total", "up"}
 
 
@@ -24,6 +24,24 @@ def run(tool, package, *arguments):
     if not shutil.which(tool):
         raise AssertionError(f"{tool} is missing: install the Debian package {package!r}, or run `make setup`")
     return subprocess.run([tool, *arguments], capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+def alerts():
+    for file in sorted((ROOT / "rules").glob("*.yaml")):
+        for group in yaml.safe_load(file.read_text())["groups"]:
+            for rule in group["rules"]:
+                if "alert" in rule:
+                    yield file, rule
+
+
+def series(expression):
+    """The names of the series that an expression selects."""
+    return set(re.findall(r"(?<![:\w])([a-z_]+)\{", expression))
+
+
+def registered():
+    """The metrics of our own programs, as their source has them."""
+    return set(re.findall(r'"(exoscale_\w+)"', "".join(f.read_text() for f in (ROOT.parent / "src").rglob("*.rs"))))
 
 
 def plain(expression):
@@ -50,7 +68,7 @@ class Tools(unittest.TestCase):
     def test_prometheus_accepts_its_configuration(self):
         result = run("promtool", "prometheus", "check", "config", "prometheus.yml")
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("1 rule files found", result.stdout)
+        self.assertIn("2 rule files found", result.stdout)
 
     def test_alertmanager_accepts_its_configuration(self):
         result = run("amtool", "prometheus-alertmanager", "check-config", "alertmanager.yml")
@@ -73,14 +91,24 @@ class Tools(unittest.TestCase):
 
 
 class Prometheus(unittest.TestCase):
-    def test_only_the_pool_is_scraped(self):
+    def test_of_machines_only_the_pool_is_scraped(self):
         config = load("prometheus.yml")
         self.assertEqual(config["global"]["scrape_interval"], "15s")
-        (job,) = config["scrape_configs"]
-        self.assertEqual(job["job_name"], "exoscale")
-        expected = [{"files": ["/srv/service-discovery/config.json"], "refresh_interval": "10s"}]
-        self.assertEqual(job["file_sd_configs"], expected)
-        self.assertEqual(set(job), {"job_name", "file_sd_configs"})
+        pool, programs = config["scrape_configs"]
+        files = [{"files": ["/srv/service-discovery/config.json"], "refresh_interval": "10s"}]
+        self.assertEqual(pool, {"job_name": "exoscale", "file_sd_configs": files})
+        targets = [{"targets": ["autoscaler:8090", "servicediscovery:8091"]}]
+        self.assertEqual(programs, {"job_name": "autoscaling", "static_configs": targets})
+
+    def test_every_series_is_selected_by_job_and_exists(self):
+        known = SERIES | registered()
+        for file in sorted((ROOT / "rules").glob("*.yaml")):
+            for group in yaml.safe_load(file.read_text())["groups"]:
+                for rule in group["rules"]:
+                    with self.subTest(rule=rule.get("alert") or rule["record"]):
+                        self.assertTrue(series(rule["expr"]) <= known, series(rule["expr"]))
+                        for selector in re.findall(r"\{[^}]*\}", rule["expr"]):
+                            self.assertRegex(selector, r'job="(exoscale|autoscaling)"')
 
     def test_the_rules_are_the_courses(self):
         usage = (
@@ -96,21 +124,20 @@ class Prometheus(unittest.TestCase):
     def test_every_alert_is_complete_and_explained(self):
         text = (ROOT.parent.parent / "docs/exoscale.md").read_text()
         anchors = {re.sub(r"[^a-z0-9 -]", "", t.lower()).replace(" ", "-") for t in re.findall(r"^#+ (.*)$", text, re.M)}
-        for rule in load("rules/scaling.yaml")["groups"][0]["rules"]:
-            if "alert" in rule:
-                with self.subTest(alert=rule["alert"]):
-                    self.assertRegex(rule["alert"], "^Exoscale[A-Z]")
-                    self.assertIn(rule["labels"]["severity"], ("critical", "warning", "info"))
-                    self.assertNotIn("{{", rule["annotations"]["summary"])
-                    page, anchor = rule["annotations"]["runbook_url"].split("#")
-                    self.assertEqual(page, "docs/exoscale.md")
-                    self.assertIn(anchor, anchors)
+        for _, rule in alerts():
+            with self.subTest(alert=rule["alert"]):
+                self.assertRegex(rule["alert"], "^Exoscale[A-Z]")
+                self.assertIn(rule["labels"]["severity"], ("critical", "warning", "info"))
+                self.assertIn("for", rule)
+                self.assertEqual(set(rule["annotations"]), {"summary", "description", "runbook_url"})
+                self.assertNotIn("{{", rule["annotations"]["summary"])
+                page, anchor = rule["annotations"]["runbook_url"].split("#")
+                self.assertEqual(page, "docs/exoscale.md")
+                self.assertIn(anchor, anchors)
 
     def test_every_alert_is_tested_for_firing_and_for_not_firing(self):
-        cases = load("rules/tests/scaling.yaml")["tests"]
-        for rule in load("rules/scaling.yaml")["groups"][0]["rules"]:
-            if "alert" not in rule:
-                continue
+        for file, rule in alerts():
+            cases = load(f"rules/tests/{file.name}")["tests"]
             mine = [
                 [t for t in case.get("alert_rule_test", []) if t["alertname"] == rule["alert"]] for case in cases
             ]
@@ -220,12 +247,12 @@ class Dashboards(unittest.TestCase):
                     for target in panel["targets"]:
                         expr = target["expr"]
                         self.assertEqual(target["datasource"]["uid"], "${datasource}")
-                        self.assertIn('job="$job"', expr)
+                        for selector in re.findall(r"\{[^}]*\}", expr):
+                            self.assertRegex(selector, r'job="(\$job|autoscaling)"')
                         self.assertEqual(set(re.findall(r"\[([^\]]*)\]", expr)) - {"$__rate_interval"}, set())
                         for name in re.findall(r"\b\w+_total\b", expr):
-                            self.assertRegex(expr, rf"rate\({name}\b")
-                        names = set(re.findall(r"\b(\w+)\{", expr))
-                        self.assertTrue(names <= SERIES, names)
+                            self.assertRegex(expr, rf"(rate|increase)\({name}\b")
+                        self.assertTrue(series(expr) <= SERIES | registered(), series(expr))
         self.assertEqual(len(uids), len(files))
 
     def test_there_are_two_graphs_of_the_average(self):

@@ -159,6 +159,20 @@ run "user_data_fits_and_is_yaml" {
 
 run "grafana_sends" {
   assert {
+    condition = toset(keys(local.monitoring_files)) == toset([
+      ".env",
+      "compose.yaml",
+      "prometheus.yml",
+      "rules/autoscaling.yaml",
+      "rules/scaling.yaml",
+      "grafana/dashboards/exoscale.json",
+      "grafana/provisioning/alerting/scaling.yaml",
+      "grafana/provisioning/dashboards/exoscale.yaml",
+      "grafana/provisioning/datasources/prometheus.yaml",
+    ])
+    error_message = "files are missing, or there are others"
+  }
+  assert {
     condition     = contains(keys(local.monitoring_files), "grafana/provisioning/alerting/scaling.yaml")
     error_message = "Grafana has no alerts"
   }
