@@ -40,7 +40,7 @@ down: testbed ## take the cluster down and leave nothing behind
 	$(TESTBED) down
 
 .PHONY: test
-test: lint setup unit rules charts e2e ## everything to know before pushing
+test: lint setup unit rules charts terraform e2e ## everything to know before pushing
 
 .PHONY: lint
 lint: ## formatting, clippy, documentation
@@ -63,14 +63,19 @@ golden: ## make the golden vectors of the rules language anew, with Go's own lib
 	cd metrics-adapter/tests/golden/generate && go run . ..
 
 .PHONY: rules
-rules: ## the Prometheus rules, with promtool
-	promtool check rules prometheus-rules/*.yaml
-	promtool test rules prometheus-rules/tests/*.yaml
+rules: ## rules, alert routes and dashboards, with promtool and amtool
+	promtool check rules prometheus-rules/*.yaml exoscale/monitoring/rules/*.yaml
+	promtool test rules prometheus-rules/tests/*.yaml exoscale/monitoring/rules/tests/*.yaml
 	$(PYTHON) -m unittest discover --quiet prometheus-rules/tests
+	$(PYTHON) -m unittest discover --quiet exoscale/monitoring/tests
 
 .PHONY: charts
 charts: ## the charts, with Helm
 	PATH="$(CURDIR)/target/testbed/bin:$$PATH" $(PYTHON) -m unittest discover --quiet helm/tests
+
+.PHONY: terraform
+terraform: ## format, validation and tests of the Terraform modules; no network, no account
+	terraform/check.sh $(TERRAFORM)
 
 .PHONY: e2e
 e2e: testbed ## the end-to-end tests on a real cluster, which is taken down afterwards

@@ -21,7 +21,7 @@ struct Need {
     package: &'static str,
 }
 
-const NEEDS: [Need; 12] = [
+const NEEDS: [Need; 14] = [
     Need {
         program: "containerd",
         package: "containerd",
@@ -69,6 +69,15 @@ const NEEDS: [Need; 12] = [
     Need {
         program: "promtool",
         package: "prometheus",
+    },
+    // The Exoscale demo's webhooks, and the check of their routes.
+    Need {
+        program: "prometheus-alertmanager",
+        package: "prometheus-alertmanager",
+    },
+    Need {
+        program: "amtool",
+        package: "prometheus-alertmanager",
     },
 ];
 
