@@ -3,7 +3,7 @@
 //! Real: Prometheus and Alertmanager with the files of `exoscale/monitoring`, in which only
 //! addresses and times are changed; `exoscale-sd`, `exoscale-autoscaler`, and the instances'
 //! `server` processes with the CPU they use. Fake: Exoscale itself. Law: everything is on loopback,
-//! ends with the demo, and takes four minutes at most.
+//! ends with the demo, and takes five minutes at most, of which growing takes two.
 //!
 //! | module | owns |
 //! | --- | --- |

@@ -1,8 +1,9 @@
 //! The CPU of an instance as a node exporter tells it, from the CPU time of its processes.
 //!
 //! An instance is a fraction of one CPU of this machine: its `capacity`. CPU time that its process
-//! really used counts as busy, divided by the capacity; what an instance could not have had is not
-//! counted, so busy and idle always add up to the time that has passed.
+//! really used counts as busy, divided by the capacity; so does the time that it waited for a CPU
+//! because others had them all, which a virtual machine sees as `steal`. What an instance could not
+//! have had is not counted, so busy and idle always add up to the time that has passed.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,13 +11,15 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::time::Instant;
 
-/// User and system time of a process so far, in seconds.
+/// CPU time of a process so far, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Used {
     /// In user mode.
     pub user: f64,
     /// In the kernel.
     pub system: f64,
+    /// Ready to run, but not running.
+    pub steal: f64,
 }
 
 /// What is told so far, in seconds.
@@ -24,6 +27,7 @@ pub struct Used {
 struct Told {
     user: f64,
     system: f64,
+    steal: f64,
     idle: f64,
 }
 
@@ -76,19 +80,20 @@ impl Meter {
 
 /// What is told after `passed` seconds in which the process came from `before` to `after`.
 fn advance(told: Told, before: Used, after: Used, passed: f64, capacity: f64) -> Told {
-    let user = (after.user - before.user).max(0.0) / capacity;
-    let system = (after.system - before.system).max(0.0) / capacity;
-    let busy = (user + system).min(passed);
-    // What is cut is cut from both alike.
-    let part = if busy > 0.0 {
-        busy / (user + system)
-    } else {
-        0.0
-    };
+    let more = |before: f64, after: f64| (after - before).max(0.0) / capacity;
+    let user = more(before.user, after.user);
+    let system = more(before.system, after.system);
+    let steal = more(before.steal, after.steal);
+    let wanted = user + system + steal;
+    let busy = wanted.min(passed);
+    // What is cut is cut from all alike.
+    let part = if busy > 0.0 { busy / wanted } else { 0.0 };
     Told {
         user: told.user + user * part,
         system: told.system + system * part,
-        idle: told.idle + passed - busy,
+        steal: told.steal + steal * part,
+        // In this order: rounding must not take a counter back, which would look like a restart.
+        idle: told.idle + (passed - busy),
     }
 }
 
@@ -98,6 +103,7 @@ fn text(told: Told) -> String {
         .to_owned();
     for (mode, seconds) in [
         ("idle", told.idle),
+        ("steal", told.steal),
         ("system", told.system),
         ("user", told.user),
     ] {
@@ -111,7 +117,25 @@ fn text(told: Told) -> String {
 
 /// What a process has used so far, all its threads together.
 fn used(process: u32) -> Option<Used> {
-    parse(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
+    let used = parse(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?)?;
+    let steal = waited(process).unwrap_or_default();
+    Some(Used { steal, ..used })
+}
+
+/// How long its threads have waited for a CPU, in seconds; nothing where the kernel does not count.
+fn waited(process: u32) -> Option<f64> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).ok()?;
+    let waited = threads.filter_map(|thread| {
+        let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        parse_wait(&text)
+    });
+    Some(waited.sum())
+}
+
+/// Nanoseconds that a thread ran, and waited; the number of its turns.
+fn parse_wait(schedstat: &str) -> Option<f64> {
+    let nanoseconds: f64 = schedstat.split_whitespace().nth(1)?.parse().ok()?;
+    Some(nanoseconds / 1e9)
 }
 
 /// The program's name, the second field, may itself hold spaces and parentheses: count from the
@@ -127,6 +151,7 @@ fn parse(stat: &str) -> Option<Used> {
     Some(Used {
         user: seconds()?,
         system: seconds()?,
+        steal: 0.0,
     })
 }
 
@@ -139,16 +164,18 @@ mod tests {
         let (before, after) = (
             Used::default(),
             Used {
-                user: 0.2,
+                user: 0.15,
                 system: 0.05,
+                steal: 0.05,
             },
         );
         let told = advance(Told::default(), before, after, 2.0, 0.25);
         assert_eq!(
             told,
             Told {
-                user: 0.8,
+                user: 0.6,
                 system: 0.2,
+                steal: 0.2,
                 idle: 1.0
             }
         );
@@ -159,6 +186,7 @@ mod tests {
         let after = Used {
             user: 3.0,
             system: 1.0,
+            steal: 0.0,
         };
         let told = advance(Told::default(), Used::default(), after, 2.0, 0.25);
         assert_eq!(
@@ -166,10 +194,27 @@ mod tests {
             Told {
                 user: 1.5,
                 system: 0.5,
+                steal: 0.0,
                 idle: 0.0
             }
         );
         assert_eq!(advance(told, after, after, 0.0, 0.25), told, "asked twice");
+    }
+
+    #[test]
+    fn no_counter_ever_goes_back() {
+        let (mut told, mut used) = (Told::default(), Used::default());
+        for step in 1..2_000 {
+            let before = (told, used);
+            used.user += 0.1 * f64::from(step % 7);
+            used.steal += 0.013 * f64::from(step % 3);
+            told = advance(told, before.1, used, 2.0 + 1.0 / f64::from(step), 0.25);
+            assert!(
+                told.idle >= before.0.idle && told.user >= before.0.user,
+                "{step}"
+            );
+            assert!(told.steal >= before.0.steal, "{step}");
+        }
     }
 
     #[test]
@@ -180,9 +225,12 @@ mod tests {
         let expected = Used {
             user: seconds(250),
             system: seconds(50),
+            steal: 0.0,
         };
         assert_eq!(parse(stat), Some(expected));
         assert_eq!(parse("nonsense"), None);
+        assert_eq!(parse_wait("700 1500000000 3\n"), Some(1.5));
+        assert_eq!(parse_wait(""), None);
         assert!(used(std::process::id()).is_some());
     }
 }

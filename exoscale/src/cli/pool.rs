@@ -1,5 +1,6 @@
 //! Which pool, and how to reach its API: the same for both programs.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ pub struct AccessArgs {
 
     /// Address of the API v2, with /v2 [default: https://api-<zone>.exoscale.com/v2].
     #[arg(long, env = "EXOSCALE_ENDPOINT", value_name = "EXOSCALE_ENDPOINT")]
-    exoscale_endpoint: Option<Url>,
+    exoscale_endpoint: Option<String>,
 
     /// API key; rather in the environment or in a file.
     #[arg(
@@ -51,7 +52,7 @@ pub struct AccessArgs {
 
     /// File that holds the API key; wins over the key itself.
     #[arg(long, env = "EXOSCALE_KEY_FILE", value_name = "EXOSCALE_KEY_FILE")]
-    exoscale_api_key_file: Option<PathBuf>,
+    exoscale_api_key_file: Option<OsString>,
 
     /// API secret; rather in the environment or in a file: everybody on the machine can read a
     /// command line.
@@ -69,7 +70,7 @@ pub struct AccessArgs {
         env = "EXOSCALE_SECRET_FILE",
         value_name = "EXOSCALE_SECRET_FILE"
     )]
-    exoscale_api_secret_file: Option<PathBuf>,
+    exoscale_api_secret_file: Option<OsString>,
 }
 
 /// Which pool, and how to reach its API; valid by construction.
@@ -86,8 +87,9 @@ pub struct Access {
 impl AccessArgs {
     /// `arguments` is the command line, in order to tell a flag from its variable.
     pub(super) fn into_config(self, arguments: &clap::ArgMatches) -> Result<Access, clap::Error> {
-        let endpoint = match self.exoscale_endpoint {
-            Some(url) => checked(url)?,
+        // A variable that is set to nothing is as good as none: compose files make such ones.
+        let endpoint = match self.exoscale_endpoint.filter(|text| !text.is_empty()) {
+            Some(text) => checked(&text)?,
             None => zone_endpoint(
                 self.exoscale_zone.as_deref(),
                 self.exoscale_zone_id.as_deref(),
@@ -126,13 +128,14 @@ fn secret(
     flag: &str,
     variable: &str,
     text: Option<String>,
-    file: Option<PathBuf>,
+    file: Option<OsString>,
 ) -> Result<Secret, clap::Error> {
-    if let Some(path) = file {
+    if let Some(path) = file.filter(|path| !path.is_empty()) {
+        let path = PathBuf::from(path);
         let read = Secret::read(&path);
         return read.map_err(|error| refuse(format!("{flag}-file: {} {error}", path.display())));
     }
-    match text {
+    match text.filter(|text| !text.is_empty()) {
         Some(text) => Secret::new(&text).map_err(|error| refuse(format!("{flag}: {error}"))),
         None => Err(refuse(format!(
             "{flag}: is missing; give {variable} or {variable}_FILE"
@@ -160,8 +163,9 @@ fn zone_endpoint(zone: Option<&str>, id: Option<&str>) -> Result<Url, clap::Erro
 }
 
 /// Encrypted, or on this machine.
-fn checked(url: Url) -> Result<Url, clap::Error> {
+fn checked(text: &str) -> Result<Url, clap::Error> {
     const FLAG: &str = "--exoscale-endpoint";
+    let url = Url::parse(text).map_err(|error| refuse(format!("{FLAG}: {error}")))?;
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
     let here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());

@@ -100,6 +100,13 @@ fn what_cannot_be_is_refused_with_the_flags_name() {
         assert!(error.contains(message), "{error:?} lacks {message:?}");
         assert!(!error.contains("hush"), "{error:?}");
     }
+    assert!(autoscaler(&["--exoscale-endpoint=nonsense"]).is_err());
+    let empty = ["--exoscale-zone=x", "--exoscale-endpoint="];
+    let empty = autoscaler(&[empty[0], empty[1], "--exoscale-api-key-file="]);
+    assert!(
+        empty.is_ok(),
+        "a variable set to nothing is no value: {empty:?}"
+    );
     assert!(autoscaler(&["--exoscale-endpoint=http://127.1.0.1:80/v2"]).is_ok());
 }
 

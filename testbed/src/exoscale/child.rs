@@ -91,7 +91,9 @@ impl Child {
 
     fn stop(&mut self) -> (Option<ExitStatus>, f64) {
         let started = progress::now();
-        let id = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw);
+        let id = i32::try_from(self.process.id())
+            .ok()
+            .and_then(Pid::from_raw);
         // Not waited for yet, so the id is still this process'.
         if let (Ok(None), Some(id)) = (self.process.try_wait(), id) {
             let _ = kill_process(id, Signal::TERM);

@@ -31,7 +31,9 @@ pub(super) fn judge(seen: Seen, ends: &[End]) -> Verdict {
     let peak = cpu(&mut loaded.iter().copied());
     let steady = loaded.last().and_then(|it| it.cpu);
     let percent = |value: Option<f64>| {
-        value.map_or("unknown".to_owned(), |value| format!("{:.0} %", value * 100.0))
+        value.map_or("unknown".to_owned(), |value| {
+            format!("{:.0} %", value * 100.0)
+        })
     };
     let sizes: Vec<u32> = std::iter::once(1).chain(seen.orders.clone()).collect();
     let single = sizes.windows(2).all(|pair| pair[0].abs_diff(pair[1]) == 1);
@@ -46,7 +48,10 @@ pub(super) fn judge(seen: Seen, ends: &[End]) -> Verdict {
             peak.is_some_and(|peak| peak > HIGH),
         ),
         (
-            format!("the pool grew to {most} instances within {:.0} s", seen.load_end),
+            format!(
+                "the pool grew to {most} instances within {:.0} s",
+                seen.load_end
+            ),
             seen.grown && most >= ENOUGH,
         ),
         (
@@ -65,14 +70,22 @@ pub(super) fn judge(seen: Seen, ends: &[End]) -> Verdict {
             format!(
                 "without load it shrank to {} within {:.0} s",
                 last.size,
-                last.t - seen.load_end
+                seen.shrunk_at - seen.load_end
             ),
             seen.shrunk,
         ),
         (
-            format!("sizes ordered, one step each: {sizes:?}"),
-            single,
+            seen.healed.map_or_else(
+                || "all instances destroyed: nobody took their place in time".to_owned(),
+                |seconds| {
+                    format!(
+                        "all instances destroyed: others healthy and scraped within {seconds:.0} s"
+                    )
+                },
+            ),
+            seen.healed.is_some(),
         ),
+        (format!("sizes ordered, one step each: {sizes:?}"), single),
         (
             format!("both programs ended with 0 on TERM, the slowest of all in {slowest:.1} s"),
             ended == OURS.len(),
@@ -81,7 +94,11 @@ pub(super) fn judge(seen: Seen, ends: &[End]) -> Verdict {
     let held = checks.iter().all(|(_, good)| *good);
     let headline = format!(
         "{}: {most} instances under load, {} after it, in {:.0} s",
-        if held { "as it should be" } else { "NOT as it should be" },
+        if held {
+            "as it should be"
+        } else {
+            "NOT as it should be"
+        },
         last.size,
         last.t
     );
@@ -107,9 +124,10 @@ pub(super) fn text(verdict: &Verdict) -> String {
     }
     let _ = writeln!(
         text,
-        "\nHow to read it: an instance counts as {} of one of this machine's CPUs, and its CPU usage is \
-         the\nCPU time that its process really used, divided by that, at most 100 %. A request burns \
-         {} ms, and\none comes every {} ms: the work of {:.1} instances. Expected: {}.\n\
+        "\nHow to read it: an instance counts as {} of one of this machine's CPUs. Its CPU usage is \
+         the CPU\ntime that its process really used, and the time that it waited for a CPU that others \
+         had (a virtual\nmachine's steal), divided by that, at most 100 %. A request burns {} ms, and \
+         one comes every {} ms:\nthe work of {:.1} instances. Expected: {}.\n\
          Times are shortened: scrapes 2 s (15 s in real life), rate over 10 s (1 min), alerts pending \
          for\n10 s (1 min), repeated after 30 s (5 min), steps every {} s (60 s). Thresholds, rules and \
          routes are\nthose of exoscale/monitoring.",
@@ -148,6 +166,8 @@ mod tests {
             load_end: 61.0,
             grown: true,
             shrunk: true,
+            shrunk_at: 120.0,
+            healed: Some(9.0),
             orders: vec![2, 3, 2, 1],
             requests: 500,
             failed: 0,
@@ -167,7 +187,7 @@ mod tests {
     fn growing_and_shrinking_in_single_steps_is_good() {
         let verdict = judge(mk_seen(), &mk_ends(0));
         assert!(verdict.pool.held, "{}", text(&verdict));
-        assert!(text(&verdict).contains("222 % with 1, 111 % with 2, 74 % with 3"));
+        assert!(text(&verdict).contains("211 % with 1, 105 % with 2, 70 % with 3"));
     }
 
     #[test]
@@ -179,6 +199,7 @@ mod tests {
         };
         assert!(bad(|seen| seen.grown = false));
         assert!(bad(|seen| seen.shrunk = false));
+        assert!(bad(|seen| seen.healed = None));
         assert!(bad(|seen| seen.orders = vec![3, 1]));
         assert!(bad(|seen| seen.failed = 50));
         assert!(bad(|seen| seen.requests = 0));

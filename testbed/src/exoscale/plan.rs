@@ -1,10 +1,11 @@
 //! Load, times and limits.
 //!
 //! The arithmetic: an instance counts as [`CAPACITY`] of one of this machine's CPUs, so a request
-//! to `/load`, which burns [`BURN`] of CPU time, is 0.4 s of such an instance. One request every
-//! [`REQUEST_EVERY`] is the work of 2.2 instances: one is at its limit, two are at 111 % and so at
-//! theirs, three are at 74 %, between the alerts' 80 % and 20 %. All of it together is 0.56 of a
-//! CPU, whatever the size of the pool, so a machine of two is not the bottleneck.
+//! to `/load`, which burns for [`BURN`], is 0.4 s of such an instance. One request every
+//! [`REQUEST_EVERY`] is the work of 2.1 instances: one is at its limit, two are at 105 % and so at
+//! theirs, three are at 70 %, between the alerts' 80 % and 20 %. All of it together is 0.53 of a
+//! CPU, whatever the size of the pool, so a machine of two is not the bottleneck; where others want
+//! the CPUs too, waiting for them counts as usage, as it does in a virtual machine.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ pub(super) const CAPACITY: f64 = 0.25;
 /// What a request burns.
 pub(super) const BURN: Duration = Duration::from_millis(100);
 /// From request to request.
-pub(super) const REQUEST_EVERY: Duration = Duration::from_millis(180);
+pub(super) const REQUEST_EVERY: Duration = Duration::from_millis(190);
 
 /// What the load makes of a pool of this size, if nothing else were busy.
 pub(super) fn expected(size: u32) -> f64 {
@@ -36,7 +37,9 @@ pub(super) const STEADY: Duration = Duration::from_secs(10);
 /// How long growing may take.
 pub(super) const GROW_LIMIT: Duration = Duration::from_secs(120);
 /// How long shrinking may take.
-pub(super) const SHRINK_LIMIT: Duration = Duration::from_secs(100);
+pub(super) const SHRINK_LIMIT: Duration = Duration::from_secs(80);
+/// How long it may take until destroyed instances are replaced, healthy and scraped.
+pub(super) const HEAL_LIMIT: Duration = Duration::from_secs(30);
 
 /// Changes of a file: what is replaced by what.
 pub(super) type Changes<'a> = [(&'a str, &'a str)];
@@ -61,7 +64,7 @@ mod tests {
 
     #[test]
     fn the_load_needs_three_instances_and_keeps_them() {
-        assert!(expected(ENOUGH - 1) > HIGH * 1.3, "with some to spare");
+        assert!(expected(ENOUGH - 1) > HIGH * 1.3);
         assert!(expected(ENOUGH) < HIGH && expected(ENOUGH + 1) > LOW);
     }
 }

@@ -69,7 +69,12 @@ impl Stage {
         let [fake, balancer, prometheus, alertmanager, autoscaler, sd] = free_ports()?;
         let targets = work.join("sd/config.json");
         let monitoring = layout.workspace().join("exoscale/monitoring");
-        configure(&monitoring, &work, &targets, alertmanager, autoscaler)?;
+        let addresses = Addresses {
+            alertmanager,
+            autoscaler,
+            sd,
+        };
+        configure(&monitoring, &work, &targets, addresses)?;
 
         let mut stage = Self {
             children: Vec::new(),
@@ -95,7 +100,10 @@ impl Stage {
             "--health-interval-ms=1000".to_owned(),
         ];
         let name = "exoscale-fake";
-        stage.add(Child::start(name, &program(name), &fake_args, &credentials, &logs)?, fake)?;
+        stage.add(
+            Child::start(name, &program(name), &fake_args, &credentials, &logs)?,
+            fake,
+        )?;
 
         let mut env = credentials;
         env.push(("EXOSCALE_ENDPOINT", format!("http://{fake}/v2")));
@@ -106,7 +114,10 @@ impl Stage {
             "--interval=2s".to_owned(),
         ];
         let name = "exoscale-sd";
-        stage.add(Child::start(name, &program(name), &sd_args, &env, &logs)?, sd)?;
+        stage.add(
+            Child::start(name, &program(name), &sd_args, &env, &logs)?,
+            sd,
+        )?;
 
         let autoscaler_args = vec![
             format!("--listen-address={}", autoscaler.ip()),
@@ -184,31 +195,43 @@ fn free_ports<const N: usize>() -> Result<[SocketAddr; N]> {
     Ok(ports)
 }
 
-/// Copies the files of the monitoring instance, with other addresses and times.
-fn configure(
-    monitoring: &Path,
-    work: &Path,
-    targets: &Path,
+/// Where the configuration's names are in this demo.
+#[derive(Debug, Clone, Copy)]
+struct Addresses {
     alertmanager: SocketAddr,
     autoscaler: SocketAddr,
-) -> Result<()> {
+    sd: SocketAddr,
+}
+
+/// Copies the files of the monitoring instance, with other addresses and times.
+fn configure(monitoring: &Path, work: &Path, targets: &Path, addresses: Addresses) -> Result<()> {
     let targets = targets.display().to_string();
-    let hook = format!("http://{autoscaler}");
+    let (autoscaler, sd) = (addresses.autoscaler.to_string(), addresses.sd.to_string());
     let copy = |name: &str, changes: &Changes<'_>| -> Result<()> {
         let (from, to) = (monitoring.join(name), work.join(name));
         let text = fs::read_to_string(&from).map_err(Error::file("read", &from))?;
         let text = changed(&text, changes).map_err(|what| {
-            Error::Missing(format!("{}: {what:?} is not there any more", from.display()))
+            Error::Missing(format!(
+                "{}: {what:?} is not there any more",
+                from.display()
+            ))
         })?;
         fs::write(&to, text).map_err(Error::file("write", to))
     };
-    let file = [("/srv/service-discovery/config.json", targets.as_str())];
-    copy("prometheus.yml", &[plan::PROMETHEUS, &file].concat())?;
+    let own = [("autoscaler:8090", autoscaler.as_str())];
+    let scraped = [
+        ("/srv/service-discovery/config.json", targets.as_str()),
+        ("servicediscovery:8091", sd.as_str()),
+    ];
+    copy(
+        "prometheus.yml",
+        &[plan::PROMETHEUS, &scraped, &own].concat(),
+    )?;
     copy("rules/scaling.yaml", plan::RULES)?;
-    let hook = [("http://autoscaler:8090", hook.as_str())];
-    copy("alertmanager.yml", &[plan::ALERTMANAGER, &hook].concat())?;
+    copy("rules/autoscaling.yaml", &[])?;
+    copy("alertmanager.yml", &[plan::ALERTMANAGER, &own].concat())?;
     let to = work.join("alertmanagers/local.json");
-    let text = format!("[{{\"targets\":[\"{alertmanager}\"]}}]\n");
+    let text = format!("[{{\"targets\":[\"{}\"]}}]\n", addresses.alertmanager);
     fs::write(&to, text).map_err(Error::file("write", to))
 }
 
@@ -231,7 +254,10 @@ mod tests {
     #[test]
     fn a_change_without_a_place_is_an_error() {
         let changes = [("for: 1m", "for: 10s"), ("[1m]", "[10s]")];
-        assert_eq!(changed("for: 1m x[1m]", &changes), Ok("for: 10s x[10s]".into()));
+        assert_eq!(
+            changed("for: 1m x[1m]", &changes),
+            Ok("for: 10s x[10s]".into())
+        );
         assert_eq!(changed("for: 1m", &changes), Err("[1m]"));
     }
 

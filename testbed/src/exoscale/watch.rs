@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    plan::{ENOUGH, GROW_LIMIT, HIGH, LOW, REQUEST_EVERY, SHRINK_LIMIT, STEADY},
+    plan::{ENOUGH, GROW_LIMIT, HEAL_LIMIT, HIGH, LOW, REQUEST_EVERY, SHRINK_LIMIT, STEADY},
     stage::Stage,
 };
 use crate::{
@@ -38,11 +38,14 @@ const LINE_EVERY: f64 = 5.0;
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) moments: Vec<Moment>,
-    /// When the load ended, and when everything was over.
+    /// When the load ended, and when the pool was small again.
     pub(super) load_end: f64,
+    pub(super) shrunk_at: f64,
     /// Whether both phases ended by themselves, not at their limits.
     pub(super) grown: bool,
     pub(super) shrunk: bool,
+    /// How long it took after the end of all instances, in seconds; none if it took too long.
+    pub(super) healed: Option<f64>,
     /// The sizes that were ordered, in order.
     pub(super) orders: Vec<u32>,
     pub(super) requests: u32,
@@ -58,7 +61,17 @@ struct Cloud {
 
 #[derive(Debug, Deserialize)]
 struct Instance {
+    ip: String,
     state: String,
+    healthy: bool,
+}
+
+/// Who is there, by address, in order.
+#[derive(Debug, Default)]
+struct Who {
+    running: Vec<String>,
+    healthy: Vec<String>,
+    scraped: Vec<String>,
 }
 
 /// Requests that were answered, and those that were not.
@@ -103,7 +116,7 @@ pub(super) async fn watch(stage: &Stage) -> Result<Seen> {
     load.spawn(make_load(http, url, Arc::clone(&eyes.counts)));
     let mut fits_since: Option<f64> = None;
     seen.grown = eyes
-        .until("under load", GROW_LIMIT, &mut seen.moments, |now| {
+        .until("under load", GROW_LIMIT, &mut seen.moments, |now, _| {
             let fits = now.size >= ENOUGH
                 && now.running >= ENOUGH
                 && now.cpu.is_some_and(|cpu| cpu < HIGH && cpu > LOW);
@@ -114,10 +127,12 @@ pub(super) async fn watch(stage: &Stage) -> Result<Seen> {
     load.shutdown().await;
     seen.load_end = eyes.begun.elapsed().as_secs_f64();
     seen.shrunk = eyes
-        .until("without load", SHRINK_LIMIT, &mut seen.moments, |now| {
+        .until("without load", SHRINK_LIMIT, &mut seen.moments, |now, _| {
             (now.size, now.running, now.targets) == (1, 1, Some(1))
         })
         .await;
+    seen.shrunk_at = eyes.begun.elapsed().as_secs_f64();
+    seen.healed = eyes.heal(&mut seen.moments).await;
     seen.orders = eyes.orders;
     seen.requests = eyes.counts.answered.load(Ordering::Relaxed);
     seen.failed = eyes.counts.failed.load(Ordering::Relaxed);
@@ -130,7 +145,7 @@ impl Eyes<'_> {
         let mut tick = interval(LOOK);
         loop {
             tick.tick().await;
-            let now = self.look().await;
+            let (now, _) = self.look().await;
             self.show("first samples", &now);
             if now.cpu.is_some() && now.targets == Some(1) {
                 return Ok(());
@@ -151,56 +166,95 @@ impl Eyes<'_> {
         phase: &str,
         limit: Duration,
         moments: &mut Vec<Moment>,
-        mut done: impl FnMut(&Moment) -> bool,
+        mut done: impl FnMut(&Moment, &Who) -> bool,
     ) -> bool {
         let started = Instant::now();
         let mut tick = interval(LOOK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         while started.elapsed() < limit {
             tick.tick().await;
-            let now = self.look().await;
+            let (now, who) = self.look().await;
             self.show(phase, &now);
             moments.push(now);
-            if done(&now) {
+            if done(&now, &who) {
                 return true;
             }
         }
         false
     }
 
-    async fn look(&mut self) -> Moment {
+    /// Destroys all instances, and waits until others are in their place, for everybody.
+    async fn heal(&mut self, moments: &mut Vec<Moment>) -> Option<f64> {
+        let (_, before) = self.look().await;
+        let url = format!("http://{}/control/instances", self.stage.fake);
+        self.tell("       all instances are destroyed");
+        self.http.delete(&url).send().await.ok()?;
+        let started = Instant::now();
+        let healed = self
+            .until("destroyed", HEAL_LIMIT, moments, |_, who| {
+                let other = !who.running.iter().any(|ip| before.running.contains(ip));
+                let all = [&who.healthy, &who.scraped];
+                other && !who.running.is_empty() && all.iter().all(|it| **it == who.running)
+            })
+            .await;
+        healed.then(|| started.elapsed().as_secs_f64())
+    }
+
+    async fn look(&mut self) -> (Moment, Who) {
         let state = format!("http://{}/control/state", self.stage.fake);
         let (state, cpu, targets) = tokio::join!(
             self.get(&state, &[]),
             self.query("pool:node_cpu_utilisation:rate1m"),
-            self.query("sum(up{job=\"exoscale\"})"),
+            self.query("up{job=\"exoscale\"} == 1"),
         );
         let cloud: Cloud = state
             .and_then(|state| serde_json::from_value(state).ok())
             .unwrap_or_default();
-        let running = cloud.instances.iter().filter(|it| it.state == "running");
-        let running = u32::try_from(running.count()).unwrap_or(u32::MAX);
+        let mut who = Who::default();
+        for instance in cloud.instances {
+            if instance.healthy {
+                who.healthy.push(instance.ip.clone());
+            }
+            if instance.state == "running" {
+                who.running.push(instance.ip);
+            }
+        }
+        for (target, _) in targets.iter().flatten() {
+            let ip = target.split(':').next().unwrap_or_default();
+            who.scraped.push(ip.to_owned());
+        }
+        for addresses in [&mut who.running, &mut who.healthy, &mut who.scraped] {
+            addresses.sort();
+        }
         if cloud.orders.len() > self.orders.len() {
             let from = self.orders.last().copied().unwrap_or(1);
             let to = cloud.orders.last().copied().unwrap_or(from);
             self.tell(&format!("       the autoscaler orders {to} instances"));
             self.orders = cloud.orders;
         }
-        Moment {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let moment = Moment {
             t: self.begun.elapsed().as_secs_f64(),
-            cpu,
+            cpu: cpu.and_then(|values| values.first().map(|(_, value)| *value)),
             size: cloud.size,
-            running,
-            targets: targets.and_then(|value| (0..=100).find(|it| f64::from(*it) == value)),
-        }
+            running: count(who.running.len()),
+            targets: targets.map(|values| count(values.len())),
+        };
+        (moment, who)
     }
 
-    /// The value of a query with one.
-    async fn query(&self, query: &str) -> Option<f64> {
+    /// The values of a query, each with its label `instance`; none if there was no answer.
+    async fn query(&self, query: &str) -> Option<Vec<(String, f64)>> {
         let url = format!("http://{}/api/v1/query", self.stage.prometheus);
         let answer = self.get(&url, &[("query", query)]).await?;
-        let value = answer.pointer("/data/result/0/value/1")?.as_str()?;
-        value.parse().ok().filter(|value: &f64| value.is_finite())
+        let values = answer.pointer("/data/result")?.as_array()?.iter();
+        let read = |it: &Value| {
+            let instance = it.pointer("/metric/instance").and_then(Value::as_str);
+            let value: f64 = it.pointer("/value/1")?.as_str()?.parse().ok()?;
+            let finite = value.is_finite();
+            finite.then(|| (instance.unwrap_or_default().to_owned(), value))
+        };
+        Some(values.filter_map(read).collect())
     }
 
     async fn get(&self, url: &str, query: &[(&str, &str)]) -> Option<Value> {
@@ -216,7 +270,11 @@ impl Eyes<'_> {
         self.line = now.t;
         let number = |value: Option<f64>| value.map_or("-".to_owned(), |it| format!("{it:.0}"));
         let cpu = now.cpu.map(|cpu| cpu * 100.0);
-        let bar = "█".repeat((0..10).filter(|it| cpu > Some(f64::from(*it) * 10.0)).count());
+        let bar = "█".repeat(
+            (0..10)
+                .filter(|it| cpu > Some(f64::from(*it) * 10.0))
+                .count(),
+        );
         let line = format!(
             "{:>4.0} s  {phase:<13} CPU {:>3} % {bar:<10}  size {}  running {}  scraped {}  requests {} ok, {} failed",
             now.t,
