@@ -37,7 +37,7 @@ pub struct AccessArgs {
     #[arg(long, env = "EXOSCALE_ZONE_ID", value_name = "EXOSCALE_ZONE_ID")]
     exoscale_zone_id: Option<String>,
 
-    /// Address of the API v2, with /v2 [default: https://api-<zone>.exoscale.com/v2].
+    /// Address of the API, with /v2 at its end; by default the zone's at api-ZONE.exoscale.com.
     #[arg(long, env = "EXOSCALE_ENDPOINT", value_name = "EXOSCALE_ENDPOINT")]
     exoscale_endpoint: Option<String>,
 

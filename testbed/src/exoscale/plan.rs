@@ -37,7 +37,7 @@ pub(super) const STEADY: Duration = Duration::from_secs(10);
 /// How long growing may take.
 pub(super) const GROW_LIMIT: Duration = Duration::from_secs(120);
 /// How long shrinking may take.
-pub(super) const SHRINK_LIMIT: Duration = Duration::from_secs(80);
+pub(super) const SHRINK_LIMIT: Duration = Duration::from_secs(110);
 /// How long it may take until destroyed instances are replaced, healthy and scraped.
 pub(super) const HEAL_LIMIT: Duration = Duration::from_secs(30);
 
