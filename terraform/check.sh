@@ -4,8 +4,8 @@
 #   terraform/check.sh [TERRAFORM]
 #
 # TERRAFORM is terraform 1.7 or later, or OpenTofu 1.8 or later; without it, the terraform in PATH,
-# or else OpenTofu, built from its Go module (some minutes, once). The provider is terraform/tools,
-# which is its published schema and nothing else. Everything happens in target/terraform.
+# or else OpenTofu, built from its Go module (once; ten minutes on two busy cores). The provider is
+# terraform/tools, its published schema and nothing else. Everything happens in target/terraform.
 set -eu
 
 cd "$(dirname "$0")/.."

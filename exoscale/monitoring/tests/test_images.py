@@ -52,7 +52,10 @@ class HandIn(unittest.TestCase):
     def test_layout(self):
         with tempfile.TemporaryDirectory() as parent:
             out = pathlib.Path(parent) / "hand-in"
-            command = [ROOT / "exoscale/hand-in.sh", out, "ghcr.io/you", "198.51.100.7"]
+            # What is about to be committed, not what was: makes a commit that nothing refers to.
+            stash = subprocess.run(["git", "stash", "create"], cwd=ROOT, check=True, capture_output=True, text=True)
+            commit = stash.stdout.strip() or "HEAD"
+            command = [ROOT / "exoscale/hand-in.sh", out, "ghcr.io/you", "198.51.100.7", commit]
             subprocess.run(command, check=True)
             for image in ("servicediscovery", "autoscaler"):
                 # Whole build contexts.
@@ -61,8 +64,18 @@ class HandIn(unittest.TestCase):
             for file in ("main.tf", "versions.tf", "exoscale/pool/compose.yaml"):
                 self.assertTrue((out / file).is_file(), file)
             self.assertIn('"${path.module}/exoscale"', (out / "user_data.tf").read_text())
-            for path in re.findall(r'"\$\{local\.sources\}/([^"$]+)"', (out / "user_data.tf").read_text()):
+            # Every file and every pattern that the user data is made of finds something.
+            text = (out / "user_data.tf").read_text()
+            files = re.findall(r'[^e]\bfile\("\$\{local\.sources\}/([^"$]+)"\)', text)
+            sets = re.findall(r'fileset\("\$\{local\.sources\}/([^"]+)", "([^"]+)"\)', text)
+            self.assertTrue(files and sets)
+            for path in files:
                 self.assertTrue((out / "exoscale" / path).is_file(), path)
+            for folder, pattern in sets:
+                alternatives = re.search(r"\{(.*)\}", pattern)
+                for word in alternatives[1].split(",") if alternatives else [""]:
+                    one = re.sub(r"\{.*\}", word, pattern)
+                    self.assertTrue(list((out / "exoscale" / folder).glob(one)), one)
             self.assertIn('"ghcr.io/you"', (out / "terraform.tfvars").read_text())
 
 
