@@ -1,6 +1,7 @@
 # The commands people and CI use; nobody keeps a second list.
 #
 #   make demo    a stock HPA scales the show-case server on a real Kubernetes; a report at the end
+#   make demo-exoscale  an instance pool scales by its CPU, on a fake Exoscale; no cluster
 #   make test    everything to know before pushing, the end-to-end tests included
 #   make down    removes the cluster and whatever belonged to it
 
@@ -20,6 +21,10 @@ help: ## this list
 demo: testbed ## show the stock HPA scaling the server up and down; writes target/demo/report.html
 	$(TESTBED) demo
 
+.PHONY: demo-exoscale
+demo-exoscale: testbed ## show alerts scaling an instance pool; writes target/demo-exoscale/demo.svg
+	$(TESTBED) demo-exoscale
+
 .PHONY: shell
 shell: testbed ## a shell in the cluster's network with kubectl and helm
 	$(TESTBED) shell
@@ -35,7 +40,7 @@ down: testbed ## take the cluster down and leave nothing behind
 	$(TESTBED) down
 
 .PHONY: test
-test: lint setup unit rules charts e2e ## everything to know before pushing
+test: lint setup unit rules charts terraform e2e ## everything to know before pushing
 
 .PHONY: lint
 lint: ## formatting, clippy, documentation
@@ -64,14 +69,19 @@ docs: ## write docs/flags.md anew, from the program's flags
 	mv target/flags.md docs/flags.md
 
 .PHONY: rules
-rules: ## the Prometheus rules, with promtool
-	promtool check rules prometheus-rules/*.yaml
-	promtool test rules prometheus-rules/tests/*.yaml
+rules: ## rules, alert routes and dashboards, with promtool and amtool
+	promtool check rules prometheus-rules/*.yaml exoscale/monitoring/rules/*.yaml
+	promtool test rules prometheus-rules/tests/*.yaml exoscale/monitoring/rules/tests/*.yaml
 	$(PYTHON) -m unittest discover --quiet prometheus-rules/tests
+	$(PYTHON) -m unittest discover --quiet exoscale/monitoring/tests
 
 .PHONY: charts
 charts: ## the charts, with Helm
 	PATH="$(CURDIR)/target/testbed/bin:$$PATH" $(PYTHON) -m unittest discover --quiet helm/tests
+
+.PHONY: terraform
+terraform: ## format, validation and tests of the Terraform modules; no network, no account
+	terraform/check.sh $(TERRAFORM)
 
 .PHONY: e2e
 e2e: testbed ## the end-to-end tests on a real cluster, which is taken down afterwards

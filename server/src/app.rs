@@ -1,28 +1,37 @@
 //! Wiring and the order of ending: the only place that knows all parts.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use prometheus_client::registry::Registry;
 use telemetry::health::Health;
+use telemetry::listener::{Drained, Listener};
 use telemetry::shutdown::Signals;
-use telemetry::{admin, log};
+use telemetry::{admin, http, log};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::burn::Burner;
 use crate::cli::Config;
-use crate::connection::{Drained, Listener, Serving};
+use crate::connection::{self, Serving};
 use crate::grpc;
 use crate::metric::Metrics;
 use crate::pool::Pool;
+use crate::role::Role;
 use crate::service::Service;
+use crate::web::{self, Web};
 
-/// Both listeners, bound; nothing is served yet.
+/// A role's listener, serving until it is drained.
+type Part = Pin<Box<dyn Future<Output = Drained> + Send>>;
+
+/// All listeners, bound; nothing is served yet.
 #[derive(Debug)]
 pub struct Bound {
-    grpc: Listener,
+    grpc: Option<Listener>,
+    web: Option<Listener>,
     admin: admin::Listener,
 }
 
@@ -62,23 +71,38 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
 }
 
 impl Bound {
-    /// Opens the ports.
+    /// Opens the ports of the roles.
     ///
     /// # Errors
     ///
     /// Names the flag of the port that cannot be had.
     pub async fn new(config: &Config) -> anyhow::Result<Self> {
-        let grpc = Listener::bind("--grpc-address", config.grpc_address).await?;
+        let (mut grpc, mut web) = (None, None);
+        if config.roles.contains(&Role::Grpc) {
+            let listener = Listener::bind("--grpc-address", config.grpc_address).await?;
+            tracing::info!(address = %listener.address(), "listening for gRPC");
+            grpc = Some(listener);
+        }
+        if config.roles.contains(&Role::Web) {
+            let listener = Listener::bind("--web-address", config.web_address).await?;
+            tracing::info!(address = %listener.address(), "listening for the web");
+            web = Some(listener);
+        }
         let admin = admin::Listener::bind("--admin-address", config.admin_address).await?;
-        tracing::info!(address = %grpc.address(), "listening for gRPC");
         tracing::info!(address = %admin.address(), "listening for operators");
-        Ok(Self { grpc, admin })
+        Ok(Self { grpc, web, admin })
     }
 
-    /// The gRPC listener's address.
+    /// The gRPC listener's address, with the role grpc.
     #[must_use]
-    pub fn grpc_address(&self) -> SocketAddr {
-        self.grpc.address()
+    pub fn grpc_address(&self) -> Option<SocketAddr> {
+        self.grpc.as_ref().map(Listener::address)
+    }
+
+    /// The web listener's address, with the role web.
+    #[must_use]
+    pub fn web_address(&self) -> Option<SocketAddr> {
+        self.web.as_ref().map(Listener::address)
     }
 
     /// The admin listener's address.
@@ -88,50 +112,64 @@ impl Bound {
     }
 
     /// Serves until told to stop, then ends in order: readiness false, drain delay, GOAWAY, last
-    /// calls, admin listener.
+    /// requests, admin listener.
     ///
     /// # Errors
     ///
-    /// If a part died, or calls in flight had to be cut at the end.
+    /// If a part died, or requests in flight had to be cut at the end.
     pub async fn serve(self, config: &Config, stop: &Stop) -> anyhow::Result<()> {
         let mut registry = Registry::default();
-        let pool = Pool::new(config.pool);
-        let metrics = Metrics::register(&mut registry, pool.clone());
-        let service = Service {
-            pod: config.pod.clone(),
-            work: config.work,
-            service_time: config.service_time,
-            pool,
-            metrics: metrics.clone(),
-        };
-        let (routes, health) = grpc::routes(service).await?;
         let readiness = Health::new();
         let accepting = readiness.condition("accepting");
-
         let (drain, stop_admin) = (CancellationToken::new(), CancellationToken::new());
+        let mut health = None;
+        let mut parts: Vec<Part> = Vec::new();
+        if let Some(listener) = self.grpc {
+            let service = operations(config, &mut registry);
+            let metrics = service.metrics.clone();
+            let (routes, reporter) = grpc::routes(service).await?;
+            let serving = Serving {
+                routes,
+                policy: config.connection,
+                drain_limit: config.shutdown_timeout,
+                metrics,
+            };
+            parts.push(Box::pin(connection::serve(
+                listener,
+                serving,
+                drain.clone(),
+            )));
+            health = Some(reporter);
+        }
+        if let Some(listener) = self.web {
+            let router = web::router(application(config, &mut registry)?);
+            let options = web::options(config.burner.burns, config.shutdown_timeout);
+            parts.push(Box::pin(http::serve(
+                listener,
+                router,
+                options,
+                drain.clone(),
+            )));
+        }
         let mut operators = JoinSet::new();
         let router = admin::router(Arc::new(registry), Health::new(), readiness);
         operators.spawn(self.admin.serve(router, stop_admin.clone()));
-        let mut calls = JoinSet::new();
-        let drain_limit = config.shutdown_timeout;
-        let serving = Serving {
-            routes,
-            policy: config.connection,
-            drain_limit,
-            metrics,
-        };
         // Before the first connection is accepted: nobody who gets through hears NOT_SERVING.
-        health.set_serving(true).await;
-        calls.spawn(self.grpc.serve(serving, drain.clone()));
+        if let Some(health) = &health {
+            health.set_serving(true).await;
+        }
+        let mut serving: JoinSet<Drained> = parts.into_iter().collect();
         accepting.set(true);
 
         tokio::select! {
             () = stop.drain.cancelled() => {}
-            Some(_) = calls.join_next() => bail!("the gRPC listener died"),
+            Some(_) = serving.join_next() => bail!("a listener died"),
             Some(_) = operators.join_next() => bail!("the admin listener died"),
         }
         accepting.set(false);
-        health.set_serving(false).await;
+        if let Some(health) = &health {
+            health.set_serving(false).await;
+        }
         let delay = config.drain_delay;
         tracing::info!(
             seconds = delay.as_secs(),
@@ -141,28 +179,51 @@ impl Bound {
             () = tokio::time::sleep(delay) => {}
             () = stop.hurry.cancelled() => {}
         }
-        tracing::info!("sending GOAWAY, finishing the calls in flight");
-        health.end_watches().await;
+        tracing::info!("sending GOAWAY, finishing the requests in flight");
+        if let Some(health) = health {
+            health.end_watches().await;
+        }
         drain.cancel();
-        let drained = calls
-            .join_next()
-            .await
-            .context("the gRPC listener is gone")??;
+        let mut cut = 0;
+        while let Some(drained) = serving.join_next().await {
+            cut += drained.context("a listener died")?.cut;
+        }
         stop_admin.cancel();
         while operators.join_next().await.is_some() {}
-        conclude(drained, drain_limit)
+        conclude(cut, config.shutdown_timeout)
     }
 }
 
-fn conclude(drained: Drained, limit: Duration) -> anyhow::Result<()> {
-    if drained.cut > 0 {
+/// The role grpc.
+fn operations(config: &Config, registry: &mut Registry) -> Service {
+    let pool = Pool::new(config.pool);
+    Service {
+        pod: config.pod.clone(),
+        work: config.work,
+        service_time: config.service_time,
+        metrics: Metrics::register(registry, pool.clone()),
+        pool,
+    }
+}
+
+/// The role web.
+fn application(config: &Config, registry: &mut Registry) -> anyhow::Result<Web> {
+    let burner = Burner::start(config.burner).context("--load-threads: cannot start a thread")?;
+    Ok(Web {
+        load_time: config.load_time,
+        metrics: web::Metrics::register(registry, burner.clone()),
+        burner,
+    })
+}
+
+fn conclude(cut: usize, limit: Duration) -> anyhow::Result<()> {
+    if cut > 0 {
         bail!(
-            "--shutdown-timeout-seconds: {} connections still had calls in flight after {} s \
+            "--shutdown-timeout-seconds: {cut} connections still had calls in flight after {} s \
              and were closed",
-            drained.cut,
             limit.as_secs()
         );
     }
-    tracing::info!("all calls finished");
+    tracing::info!("all requests finished");
     Ok(())
 }

@@ -10,17 +10,20 @@ use clap::Parser;
 use telemetry::{address, host, log};
 
 use crate::age::Policy;
+use crate::burn;
 use crate::pool::Limits;
 use crate::role::Role;
 use crate::work::Work;
 
-/// A gRPC server with a finite, settable capacity, measured for autoscaling.
+/// What there is to scale: a gRPC server with a finite, settable capacity (role grpc), and a web
+/// application that burns CPU (role web).
 ///
-/// Capacity is workers / service time: 2 workers of 40 ms each sustain 50 requests per second.
+/// The capacity of the role grpc is workers / service time: 2 workers of 40 ms each sustain 50
+/// requests per second.
 #[derive(Debug, Parser)]
 #[command(name = "server", version, max_term_width = 100)]
 pub struct Args {
-    /// What to offer, comma-separated; so far there is grpc.
+    /// What to offer, comma-separated: grpc, web.
     #[arg(long, env = "ROLES", value_name = "ROLES", default_value = "grpc")]
     #[arg(value_delimiter = ',')]
     roles: Vec<Role>,
@@ -34,6 +37,16 @@ pub struct Args {
     )]
     #[arg(value_parser = address::parse)]
     grpc_address: SocketAddr,
+
+    /// Address of the web listener.
+    #[arg(
+        long,
+        env = "WEB_ADDR",
+        value_name = "WEB_ADDR",
+        default_value = "0.0.0.0:8080"
+    )]
+    #[arg(value_parser = address::parse)]
+    web_address: SocketAddr,
 
     /// Address of the plain HTTP listener for /metrics, /livez and /readyz.
     #[arg(
@@ -73,6 +86,30 @@ pub struct Args {
     )]
     queue_length: u32,
 
+    /// How long a request to /load burns CPU, in milliseconds, at most an hour.
+    #[arg(
+        long,
+        env = "LOAD_DURATION_MS",
+        value_name = "LOAD_DURATION_MS",
+        default_value = "10000"
+    )]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=3_600_000))]
+    load_duration_ms: u64,
+
+    /// How many threads burn, shared by all requests to /load; by default one per CPU.
+    #[arg(long, env = "LOAD_THREADS", value_name = "LOAD_THREADS")]
+    load_threads: Option<NonZeroU16>,
+
+    /// How many requests to /load may be under way; more get 503 with Retry-After.
+    #[arg(
+        long,
+        env = "LOAD_LIMIT",
+        value_name = "LOAD_LIMIT",
+        default_value = "1000"
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    load_limit: u32,
+
     /// Age in seconds (give or take 10 %) at which a connection gets GOAWAY, so that clients find
     /// new pods; 0 for never.
     #[arg(
@@ -94,7 +131,7 @@ pub struct Args {
     #[arg(default_value = "5")]
     drain_delay_seconds: u32,
 
-    /// Seconds that calls in flight have after the drain delay; then they are cut, and the
+    /// Seconds that requests in flight have after the drain delay; then they are cut, and the
     /// program ends with exit code 1. A pod's grace period must exceed both together.
     #[arg(
         long,
@@ -134,6 +171,8 @@ pub struct Config {
     pub roles: BTreeSet<Role>,
     /// Where to listen for gRPC.
     pub grpc_address: SocketAddr,
+    /// Where to listen for the web application.
+    pub web_address: SocketAddr,
     /// Where to listen for operators.
     pub admin_address: SocketAddr,
     /// The name in answers.
@@ -144,6 +183,10 @@ pub struct Config {
     pub service_time: Duration,
     /// Workers and queue.
     pub pool: Limits,
+    /// How long a `/load` burns.
+    pub load_time: Duration,
+    /// Threads and burns.
+    pub burner: burn::Limits,
     /// Age of connections.
     pub connection: Policy,
     /// From SIGTERM to GOAWAY.
@@ -165,6 +208,7 @@ impl Args {
         Config {
             roles: self.roles.into_iter().collect(),
             grpc_address: self.grpc_address,
+            web_address: self.web_address,
             admin_address: self.admin_address,
             pod: self.pod_name.unwrap_or_else(host::name),
             work: self.work,
@@ -172,6 +216,11 @@ impl Args {
             pool: Limits {
                 workers: self.workers,
                 queue_length: self.queue_length,
+            },
+            load_time: Duration::from_millis(self.load_duration_ms),
+            burner: burn::Limits {
+                threads: self.load_threads.unwrap_or_else(one_per_cpu),
+                burns: self.load_limit,
             },
             connection: Policy {
                 max_age: (age > 0).then(|| seconds(age)),
@@ -183,6 +232,14 @@ impl Args {
             log_filter: self.log_level,
         }
     }
+}
+
+/// As many as this process may run on at once, by affinity and by the cgroup's quota.
+fn one_per_cpu() -> NonZeroU16 {
+    let cpus = std::thread::available_parallelism();
+    cpus.ok()
+        .and_then(|cpus| cpus.try_into().ok())
+        .unwrap_or(NonZeroU16::MIN)
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
-//! The gRPC listener: accepts connections, ages them, drains them.
+//! Connections of the gRPC listener: ages them, drains them.
 //!
 //! Tonic's own server is not used because its `max_connection_age_grace` (0.14.9) cuts connections
 //! without ever sending GOAWAY, which fails the calls in flight. Law of every connection: GOAWAY
 //! at its age or when the listener drains; calls in flight then go on; it closes with the last of
 //! them, or when its grace (at the age) or the drain's limit is over.
 
-use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
@@ -13,8 +12,8 @@ use std::time::Duration;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use telemetry::listener::{Drained, Limits, Listener};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
@@ -28,25 +27,8 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// How long such a peer may take to answer.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Pause after an accept error that is not the peer's fault (usually: too many open files).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// The listener could not be opened.
-#[derive(Debug, thiserror::Error)]
-#[error("{flag}: cannot listen on {address}")]
-pub struct Error {
-    flag: &'static str,
-    address: SocketAddr,
-    #[source]
-    source: io::Error,
-}
-
-/// A bound listener that does not serve yet.
-#[derive(Debug)]
-pub struct Listener {
-    listener: TcpListener,
-    address: SocketAddr,
-}
+/// Connections at once: some hundred clients are usual; this is where a runaway one stops.
+const MAX_CONNECTIONS: usize = 10_000;
 
 /// What a listener serves, and how.
 #[derive(Clone, Debug)]
@@ -59,13 +41,6 @@ pub struct Serving {
     pub drain_limit: Duration,
     /// Counts connections.
     pub metrics: Metrics,
-}
-
-/// How a drain ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Drained {
-    /// Connections that still had calls in flight at the limit, and were closed.
-    pub cut: usize,
 }
 
 /// Runs a connection's streams on a tracker instead of as detached tasks.
@@ -81,65 +56,22 @@ where
     }
 }
 
-impl Listener {
-    /// Opens the port; `flag` is the name to give in an error.
-    ///
-    /// # Errors
-    ///
-    /// If the address is taken or not ours.
-    pub async fn bind(flag: &'static str, address: SocketAddr) -> Result<Self, Error> {
-        let fail = |source| Error {
-            flag,
-            address,
-            source,
-        };
-        let listener = TcpListener::bind(address).await.map_err(fail)?;
-        let address = listener.local_addr().map_err(fail)?;
-        Ok(Self { listener, address })
-    }
-
-    /// The address in use, with the real port if 0 was asked for.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Serves until `drain`, then sends GOAWAY on every connection and returns when the last one
-    /// is closed.
-    pub async fn serve(self, serving: Serving, drain: CancellationToken) -> Drained {
-        let streams = TaskTracker::new();
-        let mut connections = JoinSet::new();
-        loop {
-            let accepted = tokio::select! {
-                () = drain.cancelled() => break,
-                // Finished connections are reaped as they go; they have logged how they ended.
-                Some(_) = connections.join_next() => continue,
-                accepted = self.listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, peer)) => {
-                    let (serving, drain) = (serving.clone(), drain.clone());
-                    let executor = Tracked(streams.clone());
-                    connections.spawn(connection(stream, peer, serving, executor, drain));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept on the gRPC listener");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-        drop(self.listener);
-        let drained = async { while connections.join_next().await.is_some() {} };
-        let cut = match tokio::time::timeout(serving.drain_limit, drained).await {
-            Ok(()) => 0,
-            Err(_) => connections.len(),
-        };
-        connections.shutdown().await;
-        // Streams end with their connection; this only waits for their last lines of code.
-        streams.close();
-        streams.wait().await;
-        Drained { cut }
-    }
+/// Serves until `drain`, then sends GOAWAY on every connection and returns when the last one is
+/// closed.
+pub async fn serve(listener: Listener, serving: Serving, drain: CancellationToken) -> Drained {
+    let limits = Limits {
+        connections: MAX_CONNECTIONS,
+        drain: serving.drain_limit,
+    };
+    let streams = TaskTracker::new();
+    let executor = Tracked(streams.clone());
+    let one =
+        |stream, peer, drain| connection(stream, peer, serving.clone(), executor.clone(), drain);
+    let drained = listener.serve(limits, drain, one).await;
+    // Streams end with their connection; this only waits for their last lines of code.
+    streams.close();
+    streams.wait().await;
+    drained
 }
 
 /// One connection, from the handshake to its end.

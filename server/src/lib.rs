@@ -1,12 +1,14 @@
-//! A gRPC server with a finite capacity, so that there is something to scale.
+//! What there is to scale: a gRPC server with a finite capacity, and a web application that burns
+//! CPU. One binary, several roles, each with its own listener.
 //!
-//! Each process has a number of workers and a service time, and so a rate it can sustain
+//! Of the role grpc each process has a number of workers and a service time, and so a rate it can sustain
 //! (workers / service time); beyond it calls queue, and beyond the queue they are refused. What
-//! it measures is what the autoscaling reads. The parts that decide ([`pool`], [`work`], the
+//! it measures is what the autoscaling reads. The parts that decide ([`pool`], [`work`], [`burn`], the
 //! connection's [`age`]) know nothing of the network.
 
 pub mod age;
 pub mod app;
+pub mod burn;
 pub mod cli;
 pub mod connection;
 pub mod deadline;
@@ -15,4 +17,5 @@ pub mod metric;
 pub mod pool;
 pub mod role;
 pub mod service;
+pub mod web;
 pub mod work;

@@ -7,11 +7,13 @@ use std::str::FromStr;
 pub enum Role {
     /// The gRPC service `Operations`, with health checking and reflection.
     Grpc,
+    /// The web application that is slow on purpose: `/load`, `/health`.
+    Web,
 }
 
 /// Not a role of this binary.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("unknown role {0:?}, expected grpc")]
+#[error("unknown role {0:?}, expected grpc or web")]
 pub struct Unknown(String);
 
 impl FromStr for Role {
@@ -20,6 +22,7 @@ impl FromStr for Role {
     fn from_str(text: &str) -> Result<Self, Unknown> {
         match text {
             "grpc" => Ok(Self::Grpc),
+            "web" => Ok(Self::Web),
             other => Err(Unknown(other.to_owned())),
         }
     }
@@ -32,8 +35,9 @@ mod tests {
     #[test]
     fn only_known_roles() {
         assert_eq!("grpc".parse(), Ok(Role::Grpc));
+        assert_eq!("web".parse(), Ok(Role::Web));
         assert_eq!("Grpc".parse::<Role>(), Err(Unknown("Grpc".to_owned())));
-        let message = "web".parse::<Role>().unwrap_err().to_string();
-        assert_eq!(message, "unknown role \"web\", expected grpc");
+        let message = "http".parse::<Role>().unwrap_err().to_string();
+        assert_eq!(message, "unknown role \"http\", expected grpc or web");
     }
 }

@@ -1,4 +1,4 @@
-//! The program: one action per run. Exit codes: 0, 1 for a failure, 64 for wrong usage, 3 when the
+//! The program: one action per run. Exit codes: 0, 1 for a failure, 64 for wrong usage, 3 when a
 //! demo did not hold its goal; `exec` and
 //! `shell` become the command and so end with its code.
 
@@ -12,7 +12,7 @@ use crate::{
     cli::{self, Action, Cli},
     cluster::Cluster,
     component::Options,
-    demo, down, e2e, images, progress, report, setup, up,
+    demo, down, e2e, exoscale, images, progress, report, setup, up,
 };
 
 /// EX_USAGE of sysexits.h.
@@ -67,6 +67,11 @@ fn act(action: Action) -> anyhow::Result<ExitCode> {
                 phases: phase,
             };
             if !demo::demo(&options)? {
+                return Ok(NOT_HELD.into());
+            }
+        }
+        Action::DemoExoscale { output_dir } => {
+            if !exoscale::demo(output_dir)? {
                 return Ok(NOT_HELD.into());
             }
         }

@@ -64,6 +64,13 @@ pub(crate) enum Action {
         #[arg(long, value_name = "PHASE", hide = true)]
         phase: Vec<String>,
     },
+    /// Run the demo of the instance pool: a fake Exoscale, real Prometheus and Alertmanager, no
+    /// cluster; ends with 0 when the pool grew and shrank as it should and 3 when not
+    DemoExoscale {
+        /// Where report.txt, summary.json and demo.svg go [default: target/demo-exoscale]
+        #[arg(long, value_name = "DIR")]
+        output_dir: Option<PathBuf>,
+    },
     /// Draw report.html and demo.svg again from a demo's summary.json
     Report {
         /// The summary; the others are written beside it

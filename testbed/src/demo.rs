@@ -28,6 +28,7 @@ use std::{
     path::PathBuf,
 };
 
+pub(crate) use self::live::interrupted;
 use self::{
     api::Api,
     live::{Load, Seen},
@@ -171,7 +172,7 @@ fn run(options: &Options) -> Result<bool, Error> {
     let load = Load(&stack);
     let result = runtime.block_on(async {
         tokio::select! {
-            () = live::interrupted() => Err(Error::Interrupted),
+            () = interrupted() => Err(Error::Interrupted),
             seen = watch(&api, &stack, &options.clients) => seen,
         }
     });

@@ -18,6 +18,7 @@
 //! | `archive`, `images` | container images without a container engine |
 //! | `stack` | the show case's charts on a cluster |
 //! | `demo` | the load in steps, watched |
+//! | `exoscale` | the other demo: an instance pool that alerts scale, without a cluster |
 //! | `report` | what a demo measured: page, picture, tables |
 //! | `e2e` | the end-to-end tests |
 //! | `command`, `progress`, `error` | running programs, showing steps, saying what is wrong |
@@ -35,6 +36,7 @@ pub mod demo;
 pub mod down;
 pub mod e2e;
 mod error;
+pub mod exoscale;
 pub mod images;
 mod kubeconfig;
 pub mod layout;

@@ -7,6 +7,7 @@ mod markup;
 mod page;
 mod panel;
 mod picture;
+mod pool;
 mod scale;
 mod summary;
 mod table;
@@ -17,6 +18,7 @@ use crate::error::{Error, Result};
 
 pub use page::page;
 pub use picture::picture;
+pub use pool::{Moment, Pool, pool_picture};
 pub use summary::{
     Check, Event, Fact, Figures, Goal, Maxima, Phase, Sample, Step, Summary, Target, Verdict,
 };

@@ -21,7 +21,7 @@ struct Need {
     package: &'static str,
 }
 
-const NEEDS: [Need; 12] = [
+const NEEDS: [Need; 14] = [
     Need {
         program: "containerd",
         package: "containerd",
@@ -70,12 +70,42 @@ const NEEDS: [Need; 12] = [
         program: "promtool",
         package: "prometheus",
     },
+    // The Exoscale demo's webhooks, and the check of their routes.
+    Need {
+        program: "prometheus-alertmanager",
+        package: "prometheus-alertmanager",
+    },
+    Need {
+        program: "amtool",
+        package: "prometheus-alertmanager",
+    },
+];
+
+/// What the Exoscale demo needs, which has no cluster.
+const EXOSCALE_NEEDS: [Need; 4] = [
+    Need {
+        program: "prometheus",
+        package: "prometheus",
+    },
+    Need {
+        program: "promtool",
+        package: "prometheus",
+    },
+    Need {
+        program: "prometheus-alertmanager",
+        package: "prometheus-alertmanager",
+    },
+    Need {
+        program: "setpriv",
+        package: "util-linux",
+    },
 ];
 
 /// Services that those packages enable.
-const SERVICES: [(&str, &str); 2] = [
+const SERVICES: [(&str, &str); 3] = [
     ("containerd", "containerd.service"),
     ("prometheus", "prometheus.service"),
+    ("prometheus-alertmanager", "prometheus-alertmanager.service"),
 ];
 
 /// What Debian asks before it starts a service; a file of this name may forbid it.
@@ -87,7 +117,7 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// When something is missing and cannot be installed here.
 pub fn setup() -> Result<()> {
     check_go()?;
-    let packages = missing_packages();
+    let packages = missing_packages(&NEEDS);
     if packages.is_empty() {
         check_root()?;
         say("everything that the testbed needs is installed");
@@ -100,6 +130,26 @@ pub fn setup() -> Result<()> {
     check()
 }
 
+/// Installs what the Exoscale demo lacks, as root on Debian; elsewhere says what it lacks. Once
+/// everything is there, nobody needs to be root.
+///
+/// # Errors
+/// When something is missing and cannot be installed here.
+pub fn exoscale() -> Result<()> {
+    let packages = missing_packages(&EXOSCALE_NEEDS);
+    if !packages.is_empty() && check_root().is_ok() && Path::new("/usr/bin/apt-get").exists() {
+        install(&packages)?;
+    }
+    let missing = missing_packages(&EXOSCALE_NEEDS);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Missing(format!(
+        "the demo needs the Debian packages {}; run it as root once on Debian, or install them",
+        missing.join(" ")
+    )))
+}
+
 /// Fails with everything that is missing, in one line.
 ///
 /// # Errors
@@ -109,7 +159,7 @@ pub fn check() -> Result<()> {
     if check_root().is_err() {
         missing.push("root".to_owned());
     }
-    let packages = missing_packages();
+    let packages = missing_packages(&NEEDS);
     if !packages.is_empty() {
         missing.push(format!("the Debian packages {}", packages.join(" ")));
     }
@@ -146,8 +196,8 @@ pub(crate) fn check_go() -> Result<()> {
     }
 }
 
-fn missing_packages() -> Vec<&'static str> {
-    let mut packages: Vec<&str> = NEEDS
+fn missing_packages(needs: &[Need]) -> Vec<&'static str> {
+    let mut packages: Vec<&str> = needs
         .iter()
         .filter(|need| find(need.program).is_none())
         .map(|need| need.package)

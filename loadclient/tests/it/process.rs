@@ -44,7 +44,7 @@ impl Server {
                 .unwrap();
             runtime.block_on(async {
                 let bound = Bound::new(&config).await.unwrap();
-                send.send((bound.grpc_address(), bound.admin_address()))
+                send.send((bound.grpc_address().unwrap(), bound.admin_address()))
                     .unwrap();
                 bound.serve(&config, &told).await.unwrap();
             });

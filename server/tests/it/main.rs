@@ -9,3 +9,4 @@ mod lifetime;
 mod operator;
 mod process;
 mod usage;
+mod web;

@@ -51,6 +51,8 @@ async fn every_flag_is_in_the_help_with_its_environment_variable() {
     for name in [
         "ROLES",
         "GRPC_ADDR",
+        "WEB_ADDR",
+        "LOAD_DURATION_MS",
         "METRICS_ADDR",
         "WORK",
         "WORKERS",

@@ -12,12 +12,17 @@ use tonic::transport::Channel;
 /// Nothing in these tests takes longer, unless it hangs.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A running server; killed when dropped.
-pub(crate) struct Server {
+/// A running binary; killed when dropped.
+pub(crate) struct Process {
     child: Child,
+    log: Receiver<String>,
+}
+
+/// A running server with the role grpc.
+pub(crate) struct Server {
+    process: Process,
     pub(crate) grpc: SocketAddr,
     pub(crate) admin: SocketAddr,
-    log: Receiver<String>,
 }
 
 /// The binary with an environment of its own, so that the caller's cannot interfere.
@@ -31,12 +36,10 @@ pub(crate) fn command() -> Command {
     command
 }
 
-impl Server {
-    /// Starts the binary on free ports and waits until it listens.
+impl Process {
+    /// Starts the binary.
     pub(crate) fn start(flags: &[&str]) -> Self {
-        let mut command = command();
-        command.args(["--grpc-address=127.0.0.1:0", "--admin-address=127.0.0.1:0"]);
-        let mut child = command.args(flags).spawn().unwrap();
+        let mut child = command().args(flags).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (send, log) = channel();
         std::thread::spawn(move || {
@@ -44,39 +47,20 @@ impl Server {
                 .map_while(Result::ok)
                 .all(|line| send.send(line).is_ok())
         });
-        let address = |wanted: &str| {
-            let mut seen = Vec::new();
-            while let Ok(line) = log.recv_timeout(DEADLINE) {
-                if line.contains(wanted) {
-                    return line
-                        .rsplit_once("address=")
-                        .unwrap()
-                        .1
-                        .trim()
-                        .parse()
-                        .unwrap();
-                }
-                seen.push(line);
-            }
-            panic!("no line {wanted:?} in {seen:?}")
-        };
-        let grpc = address("listening for gRPC");
-        let admin = address("listening for operators");
-        Self {
-            child,
-            grpc,
-            admin,
-            log,
-        }
+        Self { child, log }
     }
 
-    /// A connection as an ordinary client has it.
-    pub(crate) async fn channel(&self) -> Channel {
-        Channel::from_shared(format!("http://{}", self.grpc))
-            .unwrap()
-            .connect()
-            .await
-            .unwrap()
+    /// Waits for the next line with these words; returns the address in it.
+    pub(crate) fn address(&self, wanted: &str) -> SocketAddr {
+        let mut seen = Vec::new();
+        while let Ok(line) = self.log.recv_timeout(DEADLINE) {
+            if line.contains(wanted) {
+                let (_, address) = line.rsplit_once("address=").unwrap();
+                return address.trim().parse().unwrap();
+            }
+            seen.push(line);
+        }
+        panic!("no line {wanted:?} in {seen:?}")
     }
 
     /// Sends SIGTERM.
@@ -104,7 +88,41 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Server {
+    /// Starts the binary on free ports and waits until it listens.
+    pub(crate) fn start(flags: &[&str]) -> Self {
+        let ports = ["--grpc-address=127.0.0.1:0", "--admin-address=127.0.0.1:0"];
+        let process = Process::start(&[&ports, flags].concat());
+        let grpc = process.address("listening for gRPC");
+        let admin = process.address("listening for operators");
+        Self {
+            process,
+            grpc,
+            admin,
+        }
+    }
+
+    /// A connection as an ordinary client has it.
+    pub(crate) async fn channel(&self) -> Channel {
+        Channel::from_shared(format!("http://{}", self.grpc))
+            .unwrap()
+            .connect()
+            .await
+            .unwrap()
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn terminate(&self) {
+        self.process.terminate();
+    }
+
+    /// Waits for the end of the process; returns its status and what it logged.
+    pub(crate) async fn ended(&mut self) -> (ExitStatus, Vec<String>) {
+        self.process.ended().await
+    }
+}
+
+impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

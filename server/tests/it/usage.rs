@@ -25,9 +25,15 @@ fn wrong_usage_is_one_line_and_64() {
         &'static [(&'static str, &'static str)],
         &'static str,
     );
-    let cases: [Case; 8] = [
+    let cases: [Case; 10] = [
         (&["--what"], &[], "unexpected argument '--what' found"),
         (&["--workers=0"], &[], "'--workers <WORKERS>'"),
+        (
+            &["--load-threads=0"],
+            &[],
+            "'--load-threads <LOAD_THREADS>'",
+        ),
+        (&[], &[("LOAD_LIMIT", "0")], "'--load-limit <LOAD_LIMIT>'"),
         (
             &[],
             &[("SERVICE_TIME_MS", "abc")],
@@ -44,9 +50,9 @@ fn wrong_usage_is_one_line_and_64() {
             "'--admin-address <METRICS_ADDR>'",
         ),
         (
-            &["--roles=grpc,web"],
+            &["--roles=grpc,http"],
             &[],
-            "unknown role \"web\", expected grpc",
+            "unknown role \"http\", expected grpc or web",
         ),
         (
             &[],
@@ -70,11 +76,17 @@ fn wrong_usage_is_one_line_and_64() {
 fn a_port_in_use_is_one_line_and_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    for flag in ["--grpc-address", "--admin-address"] {
-        let free = ["--grpc-address=127.0.0.1:0", "--admin-address=127.0.0.1:0"];
+    for flag in ["--grpc-address", "--web-address", "--admin-address"] {
+        let free = [
+            "--grpc-address=127.0.0.1:0",
+            "--web-address=127.0.0.1:0",
+            "--admin-address=127.0.0.1:0",
+        ];
         let free = free.into_iter().filter(|other| !other.starts_with(flag));
         let taken = format!("{flag}={address}");
-        let flags: Vec<&str> = free.chain([taken.as_str(), "--log-level=error"]).collect();
+        let flags: Vec<&str> = free
+            .chain([taken.as_str(), "--roles=grpc,web", "--log-level=error"])
+            .collect();
         let (code, stderr) = refused(&flags, &[]);
         assert_eq!(code, Some(1), "{stderr}");
         let expected =

@@ -181,7 +181,7 @@ fn judge(stack: &Stack) -> std::result::Result<Verdict, String> {
 }
 
 /// Waits for a request to stop.
-pub(super) async fn interrupted() {
+pub(crate) async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     let wait = async |kind: SignalKind| match signal(kind) {
         Ok(mut signal) => {

@@ -1,0 +1,173 @@
+//! The role web: exact answers, burns that are shared, and the end.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::process::{DEADLINE, Process, get, metric};
+
+struct Web {
+    process: Process,
+    web: SocketAddr,
+    admin: SocketAddr,
+}
+
+fn mk_web(flags: &[&str]) -> Web {
+    let own = [
+        "--roles=web",
+        "--web-address=127.0.0.1:0",
+        "--admin-address=127.0.0.1:0",
+        "--drain-delay-seconds=0",
+    ];
+    let process = Process::start(&[&own, flags].concat());
+    let web = process.address("listening for the web");
+    let admin = process.address("listening for operators");
+    Web {
+        process,
+        web,
+        admin,
+    }
+}
+
+/// Sends these bytes and returns what comes until the server closes, without the date.
+fn raw(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let lines = answer.split_inclusive("\r\n");
+    lines.filter(|line| !line.starts_with("date: ")).collect()
+}
+
+fn request(method: &str, path: &str) -> String {
+    format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+}
+
+#[test]
+fn answers_are_exact_to_the_byte_on_any_method() {
+    let server = mk_web(&["--load-duration-ms=20", "--load-threads=1"]);
+    let text = |status, length, body| {
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=utf-8\r\n\
+             content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        )
+    };
+    for method in ["GET", "POST", "PUT", "DELETE", "BREW"] {
+        let health = raw(server.web, &request(method, "/health"));
+        assert_eq!(health, text("200 OK", 2, "OK"), "{method}");
+        let load = raw(server.web, &request(method, "/load?x=1"));
+        let expected = text("200 OK", 21, "Load generation done.");
+        assert_eq!(load, expected, "{method}");
+    }
+    let head = raw(server.web, &request("HEAD", "/health"));
+    assert_eq!(head, text("200 OK", 2, ""));
+    for path in ["/", "/load/", "/healthz", "/metrics"] {
+        let expected = text("404 Not Found", 19, "404 page not found\n");
+        assert_eq!(raw(server.web, &request("GET", path)), expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn parallel_loads_share_one_burn_and_all_get_their_time() {
+    let server = mk_web(&["--load-duration-ms=1000", "--load-threads=2"]);
+    let start = Instant::now();
+    let loads: Vec<_> = (0..10)
+        .map(|_| {
+            let web = server.web;
+            thread::spawn(move || {
+                let start = Instant::now();
+                let (status, body) = get(web, "/load");
+                (status, body, start.elapsed())
+            })
+        })
+        .collect();
+    metric(server.admin, "server_burns 10").await;
+    // Ten burns, and still only as many threads as there are.
+    metric(server.admin, "server_burn_threads_busy 2").await;
+    for load in loads {
+        let (status, body, elapsed) = load.join().unwrap();
+        assert_eq!(
+            (status, body.as_str()),
+            (200, "Load generation done."),
+            "{elapsed:?}"
+        );
+        assert!(elapsed >= Duration::from_secs(1), "{elapsed:?}");
+    }
+    // One after the other they would take ten seconds.
+    assert!(
+        start.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        start.elapsed()
+    );
+    metric(server.admin, "server_burn_threads_busy 0").await;
+    let line = "server_web_requests_total{path=\"/load\",code=\"200\"} 10";
+    metric(server.admin, line).await;
+}
+
+#[tokio::test]
+async fn health_answers_while_every_cpu_burns() {
+    // A burn of an hour: whatever is answered now is answered while it lasts.
+    let mut server = mk_web(&[
+        "--load-duration-ms=3600000",
+        "--load-limit=1",
+        "--shutdown-timeout-seconds=1",
+    ]);
+    let mut load = TcpStream::connect(server.web).unwrap();
+    load.write_all(request("GET", "/load").as_bytes()).unwrap();
+    metric(server.admin, "server_burns 1").await;
+    for _ in 0..20 {
+        assert_eq!(get(server.web, "/health"), (200, "OK".to_owned()));
+    }
+    let refused = raw(server.web, &request("GET", "/load"));
+    assert!(
+        refused.starts_with("HTTP/1.1 503 Service Unavailable\r\n")
+            && refused.contains("\r\nretry-after: 3600\r\n")
+            && refused.ends_with("\r\n\r\n1 burns are under way, come again later\n"),
+        "{refused}"
+    );
+    metric(server.admin, "server_burns 1").await;
+    server.process.terminate();
+    let (status, log) = server.process.ended().await;
+    assert_eq!(status.code(), Some(1), "{log:?}");
+    let line = "server: --shutdown-timeout-seconds: 1 connections still had calls in flight \
+                after 1 s and were closed";
+    assert_eq!(log.last().unwrap(), line);
+}
+
+#[tokio::test]
+async fn sigterm_during_a_burn_lets_it_end() {
+    let mut server = mk_web(&["--load-duration-ms=2000"]);
+    let (answered, answer) = channel();
+    let web = server.web;
+    thread::spawn(move || answered.send(get(web, "/load")));
+    metric(server.admin, "server_burns 1").await;
+    server.process.terminate();
+    let expected = (200, "Load generation done.".to_owned());
+    assert_eq!(answer.recv_timeout(DEADLINE).unwrap(), expected);
+    let (status, log) = server.process.ended().await;
+    assert_eq!(status.code(), Some(0), "{log:?}");
+    assert!(TcpStream::connect(server.web).is_err());
+}
+
+#[tokio::test]
+async fn both_roles_in_one_process_end_together() {
+    let mut server = mk_web(&["--roles=grpc,web", "--grpc-address=127.0.0.1:0"]);
+    assert_eq!(get(server.web, "/health"), (200, "OK".to_owned()));
+    metric(server.admin, "travelaudience_gserver_operations_ops 0").await;
+    server.process.terminate();
+    let (status, log) = server.process.ended().await;
+    assert_eq!(status.code(), Some(0), "{log:?}");
+}
+
+#[tokio::test]
+async fn a_web_server_has_no_operations() {
+    let server = mk_web(&[]);
+    metric(server.admin, "server_web_inflight 0").await;
+    let (_, text) = get(server.admin, "/metrics");
+    assert!(!text.contains("travelaudience_"), "{text}");
+}

@@ -1,0 +1,75 @@
+//! The demo of the instance pool: alerts scale it by its average CPU, and everybody can watch.
+//!
+//! Real: Prometheus and Alertmanager with the files of `exoscale/monitoring`, in which only
+//! addresses and times are changed; `exoscale-sd`, `exoscale-autoscaler`, and the instances'
+//! `server` processes with the CPU they use. Fake: Exoscale itself. Law: everything is on loopback,
+//! ends with the demo, and takes five minutes at most, of which growing takes two.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `plan` | load, times and limits, and the arithmetic behind them |
+//! | `child` | processes that end with the demo |
+//! | `stage` | what is started, with which files |
+//! | `watch` | looking, deciding when to go on, showing |
+//! | `judge` | the verdict and the report |
+
+mod child;
+mod judge;
+mod plan;
+mod stage;
+mod watch;
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::PathBuf,
+};
+
+use self::stage::Stage;
+use crate::{
+    error::{Error, Result},
+    layout::Layout,
+    progress::{say, step},
+    report, setup,
+};
+
+/// Runs the demo; says whether the pool did what it should.
+///
+/// # Errors
+/// When a part cannot be started, or the demo is interrupted.
+pub fn demo(output_dir: Option<PathBuf>) -> Result<bool> {
+    let layout = Layout::find()?;
+    let dir = output_dir.unwrap_or_else(|| layout.workspace().join("target/demo-exoscale"));
+    setup::exoscale()?;
+    let programs = step("build the programs", || stage::build(&layout))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|cause| Error::Missing(format!("cannot start a runtime: {cause}")))?;
+    // An error here only says that a provider is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let mut stage = step("start everything on loopback", || {
+        Stage::start(&layout, &programs, &dir)
+    })?;
+    let seen = runtime.block_on(async {
+        tokio::select! {
+            () = crate::demo::interrupted() => Err(Error::Missing("interrupted".to_owned())),
+            seen = watch::watch(&stage) => seen,
+        }
+    });
+    let ends = stage.end();
+    let verdict = judge::judge(seen?, &ends);
+    let text = judge::text(&verdict);
+    let json = serde_json::to_string(&verdict.pool).unwrap_or_default() + "\n";
+    for (name, text) in [
+        ("report.txt", &text),
+        ("demo.svg", &report::pool_picture(&verdict.pool)),
+        ("summary.json", &json),
+    ] {
+        let file = dir.join(name);
+        fs::write(&file, text).map_err(Error::file("write", file))?;
+    }
+    let _ = writeln!(io::stdout().lock(), "\n{text}");
+    say(&format!("report and picture are in {}", dir.display()));
+    Ok(verdict.pool.held)
+}
