@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::accept;
 use super::respond::document;
@@ -74,7 +74,8 @@ impl ApiError {
     /// Writes to the log what the caller is not told.
     pub(super) fn log(&self, path: &str) {
         match self {
-            Self::Provider(ProviderError::Objects(error)) => warn!(path, "{path}: {error}"),
+            // The watch has told it, once.
+            Self::Provider(ProviderError::Objects(error)) => debug!(path, "{path}: {error}"),
             Self::Provider(
                 ProviderError::Query { reason, .. } | ProviderError::Upstream { reason },
             ) => debug!(path, reason, "{path}: {reason}"),
