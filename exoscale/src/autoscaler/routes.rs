@@ -1,4 +1,4 @@
-//! `/up` and `/down` for alerts, `/status` and `/healthz` for people.
+//! `/up` and `/down` for alerts, `/status` for people.
 //!
 //! Law: an answer other than 200 means that the request was not counted, so that a sender who
 //! tries again asks for one step only.
@@ -29,7 +29,6 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/up", any(up))
         .route("/down", any(down))
         .route("/status", get(status))
-        .route("/healthz", get(|| std::future::ready("ok\n")))
         .with_state(shared)
 }
 

@@ -13,7 +13,6 @@ use super::Known;
 pub fn router(known: Known) -> Router {
     Router::new()
         .route("/targets", get(targets))
-        .route("/healthz", get(|| std::future::ready("ok\n")))
         .with_state(known)
 }
 
