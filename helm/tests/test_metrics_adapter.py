@@ -275,10 +275,23 @@ class Adapter(ChartTest):
         self.assertEqual(spec["dnsPolicy"], "Default")
 
     def test_the_nodes_network(self):
-        spec = one(render("metrics-adapter", sets=("hostNetwork.enabled=true",)), "Deployment")
-        spec = spec["spec"]["template"]["spec"]
+        def deployment(*sets):
+            return one(render("metrics-adapter", sets=sets), "Deployment")["spec"]
+
+        admin = "--admin-address=0.0.0.0:8081"
+        spec = deployment("hostNetwork.enabled=true")
+        rolling = spec["strategy"]["rollingUpdate"]
+        self.assertEqual((rolling["maxSurge"], rolling["maxUnavailable"]), (0, 1))
+        spec = spec["template"]["spec"]
         self.assertIs(spec["hostNetwork"], True)
         self.assertEqual(spec["dnsPolicy"], "ClusterFirstWithHostNet")
+        self.assertIn(admin, spec["containers"][0]["args"])
+        for sets, told in (
+            (("hostNetwork.enabled=true", "scrape=false"), False),
+            (("scrape=false",), True),
+        ):
+            args = deployment(*sets)["template"]["spec"]["containers"][0]["args"]
+            self.assertEqual(admin in args, told, sets)
 
     def test_existing_rules(self):
         objects = render("metrics-adapter", CI / "existing-rules-values.yaml")
