@@ -108,7 +108,6 @@ pub async fn run(config: Config) -> Result<()> {
     let evaluator = Evaluator::new(
         Arc::clone(&client),
         objects,
-        Arc::clone(&rules),
         relister.state(),
         evaluation::Metrics::register(registry),
     );
