@@ -16,7 +16,7 @@ pub mod status;
 mod usage;
 mod wire;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -32,7 +32,6 @@ use crate::model::{ExternalQuery, MetricQuery, Provider, Target};
 use accept::{AggregatedVersion, Encoding, Form, Negotiated, Offer, negotiate};
 use discovery::{Page, Pages};
 use group::GroupVersion;
-use openapi::OpenApi;
 use options::{CustomOptions, ListOptions, Parameters};
 use path::Route;
 use respond::{document, text};
@@ -43,8 +42,7 @@ use wire::{custom, external};
 struct Api<P> {
     provider: Arc<P>,
     metrics: Metrics,
-    /// Written when somebody asks for the first time.
-    openapi: OnceLock<OpenApi>,
+    openapi: openapi::Shelf,
     pages: Pages,
 }
 
@@ -53,7 +51,7 @@ pub fn router<P: Provider>(provider: Arc<P>, metrics: Metrics) -> Router {
     let api = Arc::new(Api {
         provider,
         metrics,
-        openapi: OnceLock::new(),
+        openapi: openapi::Shelf::default(),
         pages: Pages::default(),
     });
     Router::new()
@@ -129,7 +127,7 @@ impl<P: Provider> Api<P> {
             }
             Route::OpenApi(document) => {
                 let served = |api| self.provider.serves(api);
-                let documents = self.openapi.get_or_init(|| OpenApi::of(served));
+                let documents = self.openapi.get(served);
                 documents.answer(&document, request, parameters()?)
             }
             Route::Custom {

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, anyhow};
 use prometheus_client::registry::Registry;
 use telemetry::health::Health;
 use telemetry::{admin, log, shutdown};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,18 +21,20 @@ use tracing::{info, warn};
 
 use crate::api;
 use crate::auth::{self, AuthLayer, TrustMerge, TrustReceiver};
-use crate::cli::{self, Config, NamedSource};
+use crate::cli::{Config, NamedSource};
 use crate::cluster::{self, Cluster};
-use crate::config::RuleFile;
 use crate::discovery::{self, Relister, State};
 use crate::evaluation::{self, Evaluator};
 use crate::model::{GroupResource, ObjectSource};
 use crate::prometheus::{self, Client};
-use crate::rules::{self, ResourceRules};
+use crate::reload::{self, ReloadError, RulesFile};
+use crate::rules::{ResourceRules, RuleSet};
 use crate::serving::{self, Bound, CertificateSource, NamedCertificates, ServingCertificate};
 
 /// How often the files of certificates and authorities are looked at.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(2);
+/// How often the rules file is looked at; a change counts at the second look.
+const RULES_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or SIGINT.
 ///
@@ -43,16 +46,13 @@ pub async fn run(config: Config) -> Result<()> {
         warn!("{notice}");
     }
     let mut signals = shutdown::Signals::install().context("cannot catch signals")?;
-    let file = RuleFile::load(&config.rules)?;
-    let rules =
-        rules::compile(&file).with_context(|| format!("--config {}", config.rules.display()))?;
-    if !file.rules.is_empty() {
-        cli::check_max_age(&config.relist)?;
-    }
-    let rules = Arc::new(rules);
-
     let mut root = Registry::default();
     let registry = root.sub_registry_with_prefix("metrics_adapter");
+    let reload_metrics = reload::Metrics::register(registry);
+    let rules_file = RulesFile::load(config.rules, config.relist, reload_metrics.clone());
+    let rules_file = rules_file.map_err(as_usage)?;
+    let updates = rules_file.subscribe();
+    let rules = Arc::clone(&updates.borrow());
     let serving_metrics = serving::Metrics::register(registry);
     let certificates = certificates(
         config.certificate,
@@ -104,11 +104,11 @@ pub async fn run(config: Config) -> Result<()> {
         config.relist,
         discovery::Metrics::register(registry),
     )
-    .with_kinds(cluster.kinds());
+    .with_kinds(cluster.kinds())
+    .with_updates(updates.clone());
     let evaluator = Evaluator::new(
         Arc::clone(&client),
         objects,
-        Arc::clone(&rules),
         relister.state(),
         evaluation::Metrics::register(registry),
     );
@@ -133,10 +133,17 @@ pub async fn run(config: Config) -> Result<()> {
 
     let (liveness, readiness) = (Health::new(), Health::new());
     let accepting = readiness.condition("accepting");
+    readiness.note("rules-file", move || {
+        if reload_metrics.is_successful() {
+            "in use"
+        } else {
+            "refused, the rules of before are in use; the log says why"
+        }
+    });
     ready_when(
         &readiness,
         trust,
-        cluster,
+        cluster.clone(),
         relister.state(),
         config.startup_grace,
     );
@@ -150,6 +157,14 @@ pub async fn run(config: Config) -> Result<()> {
     let stop = background.clone();
     tasks.spawn(async move { ("watches", watches.run(stop).await.map_err(Into::into)) });
     tasks.spawn(named("relist loop", relister.run(background.clone())));
+    let stop = background.clone();
+    tasks.spawn(named("watch of the rules file", async move {
+        rules_file.watch(RULES_INTERVAL, &stop).await;
+    }));
+    tasks.spawn(named(
+        "watch of the resource rules",
+        follow_consumers(updates, cluster, background.clone()),
+    ));
     tasks.spawn(named(
         "watch of trusted authorities",
         trust_merge.run(CERTIFICATE_INTERVAL, background.clone()),
@@ -239,6 +254,29 @@ fn watch_consumers(cluster: &Cluster, rules: &ResourceRules) {
         warn!(field, "{field} is empty: some usage will not be served");
     }
     cluster.watch_consumers();
+}
+
+/// The first resource rules may come with a later version of the file.
+async fn follow_consumers(
+    mut updates: watch::Receiver<Arc<RuleSet>>,
+    cluster: Cluster,
+    stop: CancellationToken,
+) {
+    while let Some(Ok(())) = stop.run_until_cancelled(updates.changed()).await {
+        if let Some(rules) = &updates.borrow_and_update().resource {
+            watch_consumers(&cluster, rules);
+        }
+    }
+    // The last version of the file stays good without anybody who looks at it.
+    stop.cancelled().await;
+}
+
+/// What does not go with the flags is told as they are, see `main`.
+fn as_usage(error: ReloadError) -> anyhow::Error {
+    match error {
+        ReloadError::Flags(error) => error.into(),
+        error => error.into(),
+    }
 }
 
 /// Readiness: callers can be told apart, pods can be selected, and there was a chance to learn

@@ -52,7 +52,15 @@ impl RuleFile {
             path: path.to_owned(),
             source,
         })?;
-        Self::parse_bytes(&bytes).map_err(|message| ConfigError::Parse {
+        Self::of(path, &bytes)
+    }
+
+    /// Parses what was read from a rules file.
+    ///
+    /// # Errors
+    /// [`ConfigError::Parse`].
+    pub fn of(path: &Path, bytes: &[u8]) -> Result<Self, ConfigError> {
+        Self::parse_bytes(bytes).map_err(|message| ConfigError::Parse {
             path: path.to_owned(),
             message,
         })

@@ -2,7 +2,9 @@
 //!
 //! [`Relister::run`] is the only writer of the [`Catalog`]; everyone else reads the current one
 //! from memory. Each distinct series query is asked on its own and fails on its own: it keeps its
-//! last good result and is asked again after a backoff, while the others go on.
+//! last good result and is asked again after a backoff, while the others go on. New rules come
+//! into force together with their metrics, when every series query of theirs was answered or
+//! refused once; until then the catalog is that of the rules before.
 
 mod catalog;
 mod metrics;

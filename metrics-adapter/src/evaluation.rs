@@ -22,7 +22,7 @@ use crate::model::{
     NodeUsage, ObjectSource, PodUsage, Provider, ProviderError, QueryValue, UsageQuery,
 };
 use crate::prometheus::QueryClient;
-use crate::rules::{QueryError, RuleSet};
+use crate::rules::{QueryError, RuleId};
 use flight::Flights;
 use journal::Journal;
 use memory::Memory;
@@ -32,7 +32,6 @@ use value::Unusable;
 pub struct Evaluator<C, O> {
     client: Arc<C>,
     objects: Arc<O>,
-    rules: Arc<RuleSet>,
     discovery: Arc<State>,
     flights: Flights,
     journal: Journal,
@@ -42,17 +41,10 @@ pub struct Evaluator<C, O> {
 
 impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     /// Puts an evaluator together.
-    pub fn new(
-        client: Arc<C>,
-        objects: Arc<O>,
-        rules: Arc<RuleSet>,
-        discovery: Arc<State>,
-        metrics: Metrics,
-    ) -> Self {
+    pub fn new(client: Arc<C>, objects: Arc<O>, discovery: Arc<State>, metrics: Metrics) -> Self {
         Self {
             client,
             objects,
-            rules,
             discovery,
             flights: Flights::default(),
             journal: Journal::default(),
@@ -62,11 +54,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     }
 
     /// One query, shared with whoever else asks the same now.
-    async fn query(
-        &self,
-        rule: &Arc<str>,
-        promql: String,
-    ) -> Result<Arc<QueryValue>, ProviderError> {
+    async fn query(&self, rule: &RuleId, promql: String) -> Result<Arc<QueryValue>, ProviderError> {
         let client = Arc::clone(&self.client);
         let result = self
             .flights
@@ -97,7 +85,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     /// The answer to an age query, where the rule has one.
     async fn newest(
         &self,
-        rule: &Arc<str>,
+        rule: &RuleId,
         promql: Option<String>,
     ) -> Result<Option<Arc<QueryValue>>, ProviderError> {
         match promql {
@@ -108,7 +96,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
 
     /// Counts and tells a lack. A fixed value in the place of NaN leaves nothing out, and whoever
     /// has no sample is as it always was.
-    fn lacks(&self, api: MetricsApi, rule: &Arc<str>, lack: Lack, fallback: Fallback) {
+    fn lacks(&self, api: MetricsApi, rule: &RuleId, lack: Lack, fallback: Fallback) {
         match (lack, fallback) {
             (Lack::Missing, _) | (Lack::Unusable(Unusable::NotANumber), Fallback::Value(_)) => {}
             (Lack::Unusable(unusable), _) => self.left_out(api, rule, unusable),
@@ -116,7 +104,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     }
 
     /// Counts and tells a sample that is no value.
-    fn left_out(&self, api: MetricsApi, rule: &Arc<str>, unusable: Unusable) {
+    fn left_out(&self, api: MetricsApi, rule: &RuleId, unusable: Unusable) {
         self.metrics.left_out(api, unusable);
         self.journal.left_out(rule, unusable);
     }
@@ -155,7 +143,7 @@ impl Lack {
 }
 
 /// Whose fault it is that there is no query: the request's, or the rule's.
-fn query_failed(metric: &Arc<str>, rule: &Arc<str>, error: &QueryError) -> ProviderError {
+fn query_failed(metric: &Arc<str>, rule: &RuleId, error: &QueryError) -> ProviderError {
     match error {
         QueryError::Selector(_) => ProviderError::BadRequest(error.to_string()),
         QueryError::Association(_) | QueryError::Template(_) => ProviderError::Query {
@@ -166,7 +154,7 @@ fn query_failed(metric: &Arc<str>, rule: &Arc<str>, error: &QueryError) -> Provi
 }
 
 /// A scalar where there must be something per object.
-fn no_vector(rule: &Arc<str>) -> ProviderError {
+fn no_vector(rule: &RuleId) -> ProviderError {
     ProviderError::Upstream {
         reason: format!("{rule}: the query answers a scalar, not a vector"),
     }
@@ -174,10 +162,12 @@ fn no_vector(rule: &Arc<str>) -> ProviderError {
 
 impl<C: QueryClient, O: ObjectSource> Provider for Evaluator<C, O> {
     fn serves(&self, api: MetricsApi) -> bool {
+        let catalog = self.discovery.catalog();
+        let rules = catalog.rules();
         match api {
-            MetricsApi::Custom => !self.rules.custom.is_empty(),
-            MetricsApi::External => !self.rules.external.is_empty(),
-            MetricsApi::Resource => self.rules.resource.is_some(),
+            MetricsApi::Custom => !rules.custom.is_empty(),
+            MetricsApi::External => !rules.external.is_empty(),
+            MetricsApi::Resource => rules.resource.is_some(),
         }
     }
 

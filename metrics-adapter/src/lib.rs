@@ -12,5 +12,6 @@ pub mod discovery;
 pub mod evaluation;
 pub mod model;
 pub mod prometheus;
+pub mod reload;
 pub mod rules;
 pub mod serving;

@@ -7,6 +7,7 @@
 mod alternation;
 mod association;
 mod filter;
+mod id;
 mod naming;
 pub mod pattern;
 mod policy;
@@ -18,6 +19,7 @@ pub mod template;
 use std::sync::Arc;
 
 pub use association::{Association, AssociationError, ResourceLabels, is_root};
+pub use id::{Fingerprint, RuleId};
 pub use policy::Policy;
 pub use promql::{ExternalScope, QueryError, QueryScope};
 pub use resource::{ResourceRule, ResourceRules, UsageScope};
@@ -70,7 +72,7 @@ pub enum RuleError {
 /// One compiled rule.
 #[derive(Debug)]
 pub struct Rule {
-    id: Arc<str>,
+    id: RuleId,
     series_query: Arc<str>,
     filters: SeriesFilters,
     naming: Naming,
@@ -105,7 +107,7 @@ impl Rule {
         let metrics_query = metrics_query(id, "metricsQuery", &rule.metrics_query)?;
         let selector_values = SelectorValues::compile(id, &rule.selector_values)?;
         Ok(Self {
-            id: id.into(),
+            id: RuleId::new(id, rule),
             series_query: rule.series_query.as_str().into(),
             filters,
             naming,
@@ -117,8 +119,8 @@ impl Rule {
         })
     }
 
-    /// The rule's place in its file.
-    pub fn id(&self) -> &Arc<str> {
+    /// The rule's place in its file, and what stands there.
+    pub fn id(&self) -> &RuleId {
         &self.id
     }
 
@@ -235,7 +237,7 @@ impl Rule {
 }
 
 /// All rules of a file, compiled. An API without rules does not exist.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct RuleSet {
     /// Rules of the custom metrics API.
     pub custom: Vec<Arc<Rule>>,

@@ -1,7 +1,7 @@
 //! The admin listener: plain HTTP/1.1 for whoever runs the process.
 //!
 //! `GET /metrics` is the registry as Prometheus text, `/livez` and `/readyz` are 200 or 503 with
-//! one line per condition, `/healthz` is `/livez` under its older name, everything else is 404
+//! one line per condition and note, `/healthz` is `/livez` under its older name, everything else is 404
 //! unless the program adds routes. Law: it answers
 //! from memory, and it is the last thing of a process to stop, so that a drain can be watched.
 
@@ -66,6 +66,9 @@ fn report(health: &Health) -> Response {
             ("-", "not ok")
         };
         body.extend(["[", mark, "]", state.name, " ", word, "\n"]);
+    }
+    for (name, text) in health.notes() {
+        body.extend(["[i]", name, ": ", text, "\n"]);
     }
     body.push_str(if holds { "ok\n" } else { "not ok\n" });
     let status = if holds {

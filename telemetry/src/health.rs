@@ -2,18 +2,21 @@
 //!
 //! Updated by whoever holds a [`Condition`]; read by the admin listener. Law: a [`Health`] holds
 //! if every one of its conditions holds (so one without conditions always does), and a condition
-//! starts out not holding. Changes are logged, repetitions are not.
+//! starts out not holding. Changes are logged, repetitions are not. A note is told beside the
+//! conditions and has no say.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 type Check = Box<dyn Fn() -> bool + Send + Sync>;
+type Note = Box<dyn Fn() -> &'static str + Send + Sync>;
 
 /// A set of named conditions; cheap to clone, clones share the set.
 #[derive(Clone, Default)]
 pub struct Health {
     checks: Arc<RwLock<Vec<(&'static str, Check)>>>,
+    notes: Arc<RwLock<Vec<(&'static str, Note)>>>,
 }
 
 /// The writing end of one condition; clones share it.
@@ -52,6 +55,23 @@ impl Health {
     pub fn check(&self, name: &'static str, holds: impl Fn() -> bool + Send + Sync + 'static) {
         let mut checks = self.checks.write().unwrap_or_else(PoisonError::into_inner);
         checks.push((name, Box::new(holds)));
+    }
+
+    /// Adds a note that is computed whenever somebody asks; it must not block.
+    pub fn note(
+        &self,
+        name: &'static str,
+        text: impl Fn() -> &'static str + Send + Sync + 'static,
+    ) {
+        let mut notes = self.notes.write().unwrap_or_else(PoisonError::into_inner);
+        notes.push((name, Box::new(text)));
+    }
+
+    /// Every note's name and text as it is now, in the order of being added.
+    #[must_use]
+    pub fn notes(&self) -> Vec<(&'static str, &'static str)> {
+        let notes = self.notes.read().unwrap_or_else(PoisonError::into_inner);
+        notes.iter().map(|(name, text)| (*name, text())).collect()
     }
 
     /// Every condition as it is now, in the order of being added.
@@ -127,6 +147,14 @@ mod tests {
                 }
             ]
         );
+    }
+
+    #[test]
+    fn a_note_has_no_say() {
+        let health = Health::new();
+        health.note("colour", || "red");
+        assert!(health.holds() && health.states().is_empty());
+        assert_eq!(health.notes(), [("colour", "red")]);
     }
 
     #[test]

@@ -2,12 +2,13 @@
 //! and v3, of which it asks for the list alone and hands requests for the rest on.
 //!
 //! The documents of each group and version are made by Go from upstream's schemas
-//! (`make golden`). Law: they tell of nothing that is not served; what is served does not change
-//! while the process runs, so they are put together once. Anything but 200 and 304 makes
-//! kube-apiserver log an error, again and again.
+//! (`make golden`). Law: they tell of nothing that is not served; what is served changes with the
+//! rules file only, so they are put together once for each set of groups. Anything but 200 and 304
+//! makes kube-apiserver log an error, again and again.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
 
 use super::accept::accepts_json;
+use super::group::GROUPS;
 use super::options::Parameters;
 use super::respond::is_known;
 use super::status::ApiError;
@@ -87,7 +89,25 @@ const SOURCES: [Source; 7] = [
     ),
 ];
 
-/// All documents of this process.
+/// The documents as they were last put together, and for which groups.
+#[derive(Default)]
+pub(super) struct Shelf(Mutex<Option<(Vec<MetricsApi>, Arc<OpenApi>)>>);
+
+impl Shelf {
+    /// The documents of the groups that are served now.
+    pub(super) fn get(&self, serves: impl Fn(MetricsApi) -> bool) -> Arc<OpenApi> {
+        let served: Vec<MetricsApi> = GROUPS.into_iter().filter(|api| serves(*api)).collect();
+        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, documents)) = shelf.as_ref().filter(|(known, _)| *known == served) {
+            return Arc::clone(documents);
+        }
+        let documents = Arc::new(OpenApi::of(|api| served.contains(&api)));
+        *shelf = Some((served, Arc::clone(&documents)));
+        documents
+    }
+}
+
+/// All documents of one set of groups.
 pub(super) struct OpenApi {
     v2: Written,
     v3_list: Written,

@@ -12,7 +12,7 @@ use super::file::{list, map, text};
 use crate::model::Fallback;
 
 /// How the values that a metric selector asks for become the values of a label.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SelectorValues {
     /// The label of the series, and the key in the selector.
@@ -27,7 +27,7 @@ pub struct SelectorValues {
 }
 
 /// A piece of text, and what it stands for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Replacement {
     /// As a selector says it.

@@ -28,7 +28,7 @@ pub struct RuleFile {
 
 /// How series become API metrics, and API metrics become queries. The fields behind
 /// `metrics_query` are ours; a file of prometheus-adapter has none of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct DiscoveryRule {
     /// A PromQL series selector, sent as it is to `/api/v1/series`.
@@ -62,7 +62,7 @@ pub struct DiscoveryRule {
 }
 
 /// A regular expression that a series name must match, or must not.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct SeriesFilter {
     /// Unanchored; must match.
@@ -74,7 +74,7 @@ pub struct SeriesFilter {
 }
 
 /// Association of labels and resources.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResourceMapping {
     /// A template of label names over `.Group` and `.Resource`.
@@ -89,7 +89,7 @@ pub struct ResourceMapping {
 }
 
 /// A resource as the file names it: singular or plural, the group possibly left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GroupResourceName {
     /// API group; empty for any.
@@ -101,7 +101,7 @@ pub struct GroupResourceName {
 }
 
 /// Series name to API metric name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NameMapping {
     /// Unanchored regular expression; empty for `.*`.
@@ -126,7 +126,7 @@ pub struct ResourceRules {
 }
 
 /// The queries for one resource.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct ResourceRule {
     /// The template of the query for containers.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::model::{MetricInfo, ObjectSource, ResourceType};
 use crate::prometheus::{SeriesSet, SeriesShape};
-use crate::rules::{Association, AssociationError, Rule};
+use crate::rules::{Association, AssociationError, Rule, RuleSet};
 
 /// Where one metric comes from.
 #[derive(Clone, Debug)]
@@ -38,9 +38,10 @@ pub struct Collision {
     pub loser: String,
 }
 
-/// All metrics of one moment.
+/// All metrics of one moment, and the rules that make them: both change together.
 #[derive(Debug, Default)]
 pub struct Catalog {
+    rules: Arc<RuleSet>,
     entries: HashMap<MetricInfo, Entry>,
     list: Arc<[MetricInfo]>,
     external: HashMap<Arc<str>, ExternalEntry>,
@@ -49,15 +50,24 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// The catalog of rules whose series are not known yet.
+    pub(super) fn empty(rules: Arc<RuleSet>) -> Self {
+        Self {
+            rules,
+            ..Self::default()
+        }
+    }
+
     /// Builds the catalog from what each rule's series query found, in rule order: first the
     /// rules of custom metrics, then those of external ones. A rule whose labels cannot be
     /// associated contributes nothing and is told in the second result.
     pub(super) fn build<'a>(
+        rules: Arc<RuleSet>,
         custom: impl Iterator<Item = (&'a Arc<Rule>, &'a SeriesSet)>,
         external: impl Iterator<Item = (&'a Arc<Rule>, &'a SeriesSet)>,
         objects: &impl ObjectSource,
     ) -> (Self, Vec<(Arc<Rule>, AssociationError)>) {
-        let mut catalog = Self::default();
+        let mut catalog = Self::empty(rules);
         let mut refused = Vec::new();
         let resolve = |group: &str, resource: &str| objects.resolve(group, resource);
         for (rule, set) in custom {
@@ -128,6 +138,11 @@ impl Catalog {
             series: Arc::clone(&shape.name),
         };
         self.external.insert(metric, entry);
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> &Arc<RuleSet> {
+        &self.rules
     }
 
     /// All metrics, sorted by resource and name.

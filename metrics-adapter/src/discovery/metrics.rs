@@ -84,6 +84,19 @@ impl Metrics {
         }
     }
 
+    /// Takes a rule away: it has left the file, or another one stands in its place.
+    pub(super) fn forget(&self, rule: &Arc<str>) {
+        let labels = RuleLabels {
+            rule: Arc::clone(rule),
+        };
+        self.last_success.remove(&labels);
+        self.series.remove(&labels);
+        for result in ["ok", "error"] {
+            let rule = Arc::clone(rule);
+            self.relists.remove(&RelistLabels { rule, result });
+        }
+    }
+
     pub(super) fn succeeded(&self, rule: &Arc<str>, at: Timestamp, series: usize) {
         let labels = RuleLabels {
             rule: Arc::clone(rule),

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::{Catalog, Metrics};
 use crate::model::{MetricInfo, ObjectSource};
 use crate::prometheus::{QueryClient, SeriesSet};
-use crate::rules::{Rule, RuleSet};
+use crate::rules::{Rule, RuleId, RuleSet};
 
 /// The first retry of a failed series query; doubled up to the relist interval.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -116,8 +116,10 @@ pub struct Relister<C, O> {
     objects: Arc<O>,
     options: Options,
     rules: Arc<RuleSet>,
+    /// Tells of every new version of the rules file.
+    updates: watch::Receiver<Arc<RuleSet>>,
     sources: Vec<Source>,
-    refused: Vec<(Arc<str>, String)>,
+    refused: Vec<(RuleId, String)>,
     state: Arc<State>,
     metrics: Metrics,
     /// Changes when the cluster has other kinds of objects than before.
@@ -133,26 +135,11 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
         options: Options,
         metrics: Metrics,
     ) -> Self {
-        let mut sources: Vec<Source> = Vec::new();
         for rule in rules.discovered() {
-            metrics.announce(rule.id());
-            match sources
-                .iter_mut()
-                .find(|source| source.query == *rule.series_query())
-            {
-                Some(source) => source.rules.push(Arc::clone(rule)),
-                None => sources.push(Source {
-                    query: Arc::clone(rule.series_query()),
-                    rules: vec![Arc::clone(rule)],
-                    found: None,
-                    error: None,
-                    failures: 0,
-                    due: Instant::now(),
-                }),
-            }
+            metrics.announce(rule.id().place());
         }
         let state = Arc::new(State {
-            catalog: ArcSwap::default(),
+            catalog: ArcSwap::from_pointee(Catalog::empty(Arc::clone(&rules))),
             health: Mutex::new(Vec::new()),
             first_round: watch::Sender::new(false),
             listing: options.listing,
@@ -162,8 +149,9 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
             client,
             objects,
             options,
+            updates: watch::channel(Arc::clone(&rules)).1,
+            sources: sources(&rules, Vec::new()),
             rules,
-            sources,
             refused: Vec::new(),
             state,
             metrics,
@@ -178,6 +166,12 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
     #[must_use]
     pub fn with_kinds(self, kinds: watch::Receiver<u64>) -> Self {
         Self { kinds, ..self }
+    }
+
+    /// Goes over to other rules whenever `updates` has new ones.
+    #[must_use]
+    pub fn with_updates(self, updates: watch::Receiver<Arc<RuleSet>>) -> Self {
+        Self { updates, ..self }
     }
 
     /// What the loop publishes.
@@ -202,9 +196,28 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
                         self.publish_catalog();
                         self.publish_health();
                     }
+                    () = changed(&mut self.updates) => {
+                        self.adopt();
+                        break;
+                    }
                 }
             }
         }
+    }
+
+    /// Takes over the new rules, to be asked for at once; those of before are served until then.
+    fn adopt(&mut self) {
+        let rules = Arc::clone(&self.updates.borrow_and_update());
+        for id in ids(&self.rules).filter(|id| !ids(&rules).any(|new| new == *id)) {
+            self.metrics.forget(id.place());
+        }
+        for id in ids(&rules).filter(|id| !ids(&self.rules).any(|old| old == *id)) {
+            self.metrics.announce(id.place());
+        }
+        self.refused
+            .retain(|(refused, _)| ids(&rules).any(|id| id == refused));
+        self.sources = sources(&rules, std::mem::take(&mut self.sources));
+        self.rules = rules;
     }
 
     /// Asks every series query that is due, all at once, and publishes what came of it.
@@ -241,19 +254,23 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
 
     fn publish_catalog(&mut self) {
         let (mut catalog, refused) = Catalog::build(
+            Arc::clone(&self.rules),
             self.found(&self.rules.custom),
             self.found(&self.rules.external),
             self.objects.as_ref(),
         );
         let refused: Vec<_> = refused
             .into_iter()
-            .map(|(rule, error)| (Arc::clone(rule.id()), error.to_string()))
+            .map(|(rule, error)| (rule.id().clone(), error.to_string()))
             .collect();
         for (rule, error) in refused.iter().filter(|entry| !self.refused.contains(entry)) {
             warn!(%rule, error, "the rule makes no metrics: {error}");
         }
         self.refused = refused;
         let before = self.state.catalog.load();
+        if !Arc::ptr_eq(catalog.rules(), before.rules()) {
+            info!("the new rules are in force");
+        }
         catalog.share_lists(&before);
         if !catalog.has_lists_of(&before) {
             let (metrics, was) = (catalog.len(), before.len());
@@ -302,7 +319,7 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
                 .find(|(id, _)| id == rule.id())
                 .map(|(_, error)| error.clone());
             RuleHealth {
-                rule: Arc::clone(rule.id()),
+                rule: Arc::clone(rule.id().place()),
                 last_success: source.and_then(|s| s.found.as_ref()).map(|(_, at)| *at),
                 error: source.and_then(|s| s.error.clone()).or(refused),
             }
@@ -316,16 +333,52 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
 }
 
 /// Waits for a change; for ever when there can be none any more.
-async fn changed(kinds: &mut watch::Receiver<u64>) {
-    if kinds.changed().await.is_err() {
+async fn changed<T>(value: &mut watch::Receiver<T>) {
+    if value.changed().await.is_err() {
         std::future::pending().await
     }
 }
 
+fn ids(rules: &RuleSet) -> impl Iterator<Item = &RuleId> {
+    rules.discovered().map(|rule| rule.id())
+}
+
+/// One source for each distinct series query, due now. What is known of a query stays known: it
+/// is Prometheus' answer, whatever the rules make of it.
+fn sources(rules: &RuleSet, mut older: Vec<Source>) -> Vec<Source> {
+    let mut sources: Vec<Source> = Vec::new();
+    for rule in rules.discovered() {
+        let query = rule.series_query();
+        if let Some(source) = sources.iter_mut().find(|source| source.query == *query) {
+            source.rules.push(Arc::clone(rule));
+            continue;
+        }
+        let known = older.iter().position(|source| source.query == *query);
+        let known = known.map(|index| older.swap_remove(index));
+        sources.push(Source {
+            rules: vec![Arc::clone(rule)],
+            due: Instant::now(),
+            ..known.unwrap_or_else(|| Source::new(Arc::clone(query)))
+        });
+    }
+    sources
+}
+
 impl Source {
+    fn new(query: Arc<str>) -> Self {
+        Self {
+            query,
+            rules: Vec::new(),
+            found: None,
+            error: None,
+            failures: 0,
+            due: Instant::now(),
+        }
+    }
+
     fn succeed(&mut self, set: SeriesSet, at: Timestamp, interval: Duration, metrics: &Metrics) {
         for rule in &self.rules {
-            metrics.succeeded(rule.id(), at, set.count);
+            metrics.succeeded(rule.id().place(), at, set.count);
             if self.error.is_some() {
                 info!(rule = %rule.id(), series = set.count, "the series query works again");
             }
@@ -347,7 +400,7 @@ impl Source {
             );
         }
         for rule in &self.rules {
-            metrics.failed(rule.id());
+            metrics.failed(rule.id().place());
         }
         let backoff = FIRST_RETRY.saturating_mul(1 << self.failures.min(10));
         self.error = Some(error);

@@ -209,7 +209,8 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             Ok(value) => {
                 let reading = Reading { value, timestamp };
                 if policy.remembers() {
-                    self.memory.served(asked.object(name), reading);
+                    let rule = asked.rule.id().content();
+                    self.memory.served(rule, asked.object(name), reading);
                 }
                 Ok(Some(reading))
             }
@@ -242,8 +243,8 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             }
             Fallback::Value(value) => Some(Reading { value, timestamp }),
             Fallback::Last(longest) => {
-                let object = asked.object(name);
-                self.memory.last(&object, asked.evaluated, longest)
+                let (rule, object) = (asked.rule.id().content(), asked.object(name));
+                self.memory.last(rule, object, asked.evaluated, longest)
             }
         };
         let nan = lack == Lack::Unusable(Unusable::NotANumber);

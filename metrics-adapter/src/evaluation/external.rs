@@ -101,7 +101,8 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             }
             values.push(value);
         }
-        self.memory.served_external(query, measured);
+        let rule = rule.id().content();
+        self.memory.served_external(rule, query, measured);
         Ok(values)
     }
 
@@ -125,7 +126,8 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             Fallback::Error => return Err(lack.error(&query.metric, described(query))),
             Fallback::Value(quantity) => Some((mk_value(rule, element, quantity), false)),
             Fallback::Last(longest) => {
-                let last = self.memory.last_external(query, evaluated, longest);
+                let rule = rule.id().content();
+                let last = self.memory.last_external(rule, query, evaluated, longest);
                 let mut last = last.into_iter();
                 last.find(|value| value.labels == element.labels)
                     .map(|value| (value, true))
@@ -156,7 +158,10 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
                 timestamp,
                 window: rule.policy().window,
             }],
-            Fallback::Last(longest) => self.memory.last_external(query, timestamp, longest),
+            Fallback::Last(longest) => {
+                let rule = rule.id().content();
+                self.memory.last_external(rule, query, timestamp, longest)
+            }
         };
         if !values.is_empty() {
             self.metrics.substituted(MetricsApi::External, lack);

@@ -1,24 +1,39 @@
 //! Troubles of rules, each told once and not at every poll.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use lru::LruCache;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::value::Unusable;
+use crate::rules::RuleId;
 
 /// So long no query of a rule may fail until its trouble counts as over: four polls of an HPA.
 /// One rule serves many namespaces and selectors, of which some work while others fail.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// What was told already. Grows with the number of rules only.
-#[derive(Debug, Default)]
+/// More troubles than these are told again now and then. Every version of the rules file brings
+/// new rules.
+const TROUBLES: NonZeroUsize = NonZeroUsize::new(2000).expect("not zero");
+
+/// What was told already, of each rule in each place: another rule there is told of anew.
+#[derive(Debug)]
 pub(super) struct Journal {
     /// When a query of the rule failed last.
-    failing: Mutex<BTreeMap<Arc<str>, Instant>>,
-    unusable: Mutex<BTreeSet<(Arc<str>, Unusable)>>,
+    failing: Mutex<LruCache<RuleId, Instant>>,
+    unusable: Mutex<LruCache<(RuleId, Unusable), ()>>,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self {
+            failing: Mutex::new(LruCache::new(TROUBLES)),
+            unusable: Mutex::new(LruCache::new(TROUBLES)),
+        }
+    }
 }
 
 /// What a query is worth saying.
@@ -31,7 +46,7 @@ enum News {
 
 impl Journal {
     /// A query of a rule failed, or worked.
-    pub(super) fn query(&self, rule: &Arc<str>, failure: Option<&str>) {
+    pub(super) fn query(&self, rule: &RuleId, failure: Option<&str>) {
         match (self.news(rule, failure.is_some()), failure) {
             (News::Trouble, Some(error)) => {
                 warn!(%rule, error, "queries of {rule} fail: {error}");
@@ -42,18 +57,18 @@ impl Journal {
         }
     }
 
-    fn news(&self, rule: &Arc<str>, failed: bool) -> News {
+    fn news(&self, rule: &RuleId, failed: bool) -> News {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if failed {
-            return match failing.insert(Arc::clone(rule), now) {
+            return match failing.put(rule.clone(), now) {
                 Some(_) => News::Nothing,
                 None => News::Trouble,
             };
         }
         match failing.get(rule) {
             Some(last) if now.duration_since(*last) >= QUIET => {
-                failing.remove(rule);
+                failing.pop(rule);
                 News::Over
             }
             _ => News::Nothing,
@@ -63,9 +78,9 @@ impl Journal {
     /// A sample of a rule was left out. Different requests for one rule meet different samples,
     /// so there is no telling when it is over: each reason is told once. NaN is what a ratio
     /// without traffic gives, and no trouble.
-    pub(super) fn left_out(&self, rule: &Arc<str>, unusable: Unusable) {
+    pub(super) fn left_out(&self, rule: &RuleId, unusable: Unusable) {
         let mut told = self.unusable.lock().unwrap_or_else(PoisonError::into_inner);
-        if unusable != Unusable::NotANumber && told.insert((Arc::clone(rule), unusable)) {
+        if unusable != Unusable::NotANumber && told.put((rule.clone(), unusable), ()).is_none() {
             warn!(%rule, "values of {rule} are left out: {unusable}");
         } else {
             debug!(%rule, "a value of {rule} is left out: {unusable}");
@@ -80,7 +95,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn trouble_is_told_once_and_over_after_a_quiet_time() {
         let journal = Journal::default();
-        let (a, b): (Arc<str>, Arc<str>) = ("rules[0]".into(), "rules[1]".into());
+        let (a, b) = (RuleId::new("rules[0]", &1), RuleId::new("rules[1]", &1));
         assert_eq!(journal.news(&a, true), News::Trouble);
         assert_eq!(journal.news(&b, true), News::Trouble);
         // One namespace works, another one fails, at every poll.
@@ -94,5 +109,10 @@ mod tests {
         assert_eq!(journal.news(&a, false), News::Nothing);
         assert_eq!(journal.news(&a, true), News::Trouble);
         assert_eq!(journal.failing.lock().unwrap().len(), 2);
+        // Another rule in the same place.
+        assert_eq!(
+            journal.news(&RuleId::new("rules[0]", &2), true),
+            News::Trouble
+        );
     }
 }

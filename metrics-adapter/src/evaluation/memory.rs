@@ -1,6 +1,7 @@
 //! The last values that were served, for the rules that fall back on them.
 //!
-//! Bounded by the number of entries: what was asked for least recently is forgotten first.
+//! Bounded by the number of entries: what was asked for least recently is forgotten first. What one
+//! rule has served no other rule finds, not even that which takes its place in the file.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +12,7 @@ use lru::LruCache;
 
 use super::value::Reading;
 use crate::model::{ExternalQuery, ExternalValue, MetricQuery, Requirement, Selector};
+use crate::rules::Fingerprint;
 
 /// Objects times metrics and selectors: some 300 bytes each, so three megabytes.
 const OBJECTS: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
@@ -24,10 +26,12 @@ const ELEMENTS: usize = 100;
 /// Nor is what a selector of more bytes asked for: a client decides how long it is.
 const SELECTOR: usize = 1024;
 
-/// Who was served what. The key of an object is the request that names it alone.
+type Of<T> = (Fingerprint, T);
+
+/// Who was served what, by which rule. The key of an object is the request that names it alone.
 pub(super) struct Memory {
-    objects: Mutex<LruCache<MetricQuery, Reading>>,
-    external: Mutex<LruCache<ExternalQuery, Arc<[ExternalValue]>>>,
+    objects: Mutex<LruCache<Of<MetricQuery>, Reading>>,
+    external: Mutex<LruCache<Of<ExternalQuery>, Arc<[ExternalValue]>>>,
 }
 
 impl Default for Memory {
@@ -40,46 +44,54 @@ impl Default for Memory {
 }
 
 impl Memory {
-    pub(super) fn served(&self, object: MetricQuery, reading: Reading) {
+    pub(super) fn served(&self, rule: Fingerprint, object: MetricQuery, reading: Reading) {
         if is_small(&object.metric_selector) {
             let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-            objects.put(object, reading);
+            objects.put((rule, object), reading);
         }
     }
 
     /// What the object was served last, unless that is too long ago.
     pub(super) fn last(
         &self,
-        object: &MetricQuery,
+        rule: Fingerprint,
+        object: MetricQuery,
         now: Timestamp,
         longest: Duration,
     ) -> Option<Reading> {
         let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-        let reading = objects.get(object).copied()?;
+        let reading = objects.get(&(rule, object)).copied()?;
         recent(reading.timestamp, now, longest).then_some(reading)
     }
 
-    pub(super) fn served_external(&self, query: &ExternalQuery, values: Vec<ExternalValue>) {
+    pub(super) fn served_external(
+        &self,
+        rule: Fingerprint,
+        query: &ExternalQuery,
+        values: Vec<ExternalValue>,
+    ) {
         if !is_small(&query.selector) {
             return;
         }
         let mut external = self.external.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (rule, query.clone());
         if values.len() > ELEMENTS {
-            external.pop(query);
+            external.pop(&key);
         } else if !values.is_empty() {
-            external.put(query.clone(), values.into());
+            external.put(key, values.into());
         }
     }
 
     /// What was served last, without what is too long ago.
     pub(super) fn last_external(
         &self,
+        rule: Fingerprint,
         query: &ExternalQuery,
         now: Timestamp,
         longest: Duration,
     ) -> Vec<ExternalValue> {
         let mut external = self.external.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(values) = external.get(query) else {
+        let Some(values) = external.get(&(rule, query.clone())) else {
             return Vec::new();
         };
         let recent = |value: &&ExternalValue| recent(value.timestamp, now, longest);
@@ -102,9 +114,14 @@ fn recent(timestamp: Timestamp, now: Timestamp, longest: Duration) -> bool {
 mod tests {
     use super::*;
     use crate::model::{GroupResource, Quantity, Target};
+    use crate::rules::RuleId;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
+    }
+
+    fn rule(content: u8) -> Fingerprint {
+        RuleId::new("rules[0]", &content).content()
     }
 
     fn mk_object(name: usize) -> MetricQuery {
@@ -125,20 +142,24 @@ mod tests {
             timestamp: at(100),
         };
         let minute = Duration::from_secs(60);
-        memory.served(mk_object(0), reading);
-        assert_eq!(memory.last(&mk_object(0), at(160), minute), Some(reading));
-        assert_eq!(memory.last(&mk_object(0), at(161), minute), None);
-        assert_eq!(memory.last(&mk_object(1), at(100), minute), None);
+        memory.served(rule(1), mk_object(0), reading);
+        assert_eq!(
+            memory.last(rule(1), mk_object(0), at(160), minute),
+            Some(reading)
+        );
+        assert_eq!(memory.last(rule(1), mk_object(0), at(161), minute), None);
+        assert_eq!(memory.last(rule(1), mk_object(1), at(100), minute), None);
+        assert_eq!(memory.last(rule(2), mk_object(0), at(100), minute), None);
         let mut wordy = mk_object(0);
         let values: Vec<String> = (0..400).map(|n| format!("v{n}")).collect();
         let selector = format!("code in ({})", values.join(","));
         wordy.metric_selector = Selector::parse(&selector).unwrap();
-        memory.served(wordy.clone(), reading);
-        assert_eq!(memory.last(&wordy, at(100), minute), None);
+        memory.served(rule(1), wordy.clone(), reading);
+        assert_eq!(memory.last(rule(1), wordy, at(100), minute), None);
         for name in 1..=OBJECTS.get() {
-            memory.served(mk_object(name), reading);
+            memory.served(rule(1), mk_object(name), reading);
         }
-        assert_eq!(memory.last(&mk_object(0), at(100), minute), None);
+        assert_eq!(memory.last(rule(1), mk_object(0), at(100), minute), None);
         assert_eq!(memory.objects.lock().unwrap().len(), OBJECTS.get());
     }
 
@@ -156,12 +177,15 @@ mod tests {
             timestamp: at(second),
             window: None,
         };
-        let last = || memory.last_external(&query, at(100), Duration::from_secs(60));
-        memory.served_external(&query, vec![value(30), value(50)]);
+        let last = || memory.last_external(rule(1), &query, at(100), Duration::from_secs(60));
+        memory.served_external(rule(1), &query, vec![value(30), value(50)]);
         assert_eq!(last(), [value(50)]);
-        memory.served_external(&query, Vec::new());
+        let minute = Duration::from_secs(60);
+        let other = memory.last_external(rule(2), &query, at(100), minute);
+        assert_eq!(other, []);
+        memory.served_external(rule(1), &query, Vec::new());
         assert_eq!(last(), [value(50)]);
-        memory.served_external(&query, vec![value(100); ELEMENTS + 1]);
+        memory.served_external(rule(1), &query, vec![value(100); ELEMENTS + 1]);
         assert_eq!(last(), []);
     }
 }

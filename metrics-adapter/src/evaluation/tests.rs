@@ -126,7 +126,7 @@ async fn mk_evaluator_of(
     let relister = Relister::new(
         Arc::clone(&client),
         Arc::clone(&objects),
-        Arc::clone(&rules),
+        rules,
         options,
         metrics,
     );
@@ -137,7 +137,7 @@ async fn mk_evaluator_of(
     )
     .await;
     let metrics = Metrics::default();
-    let evaluator = Evaluator::new(Arc::clone(&client), objects, rules, state, metrics);
+    let evaluator = Evaluator::new(Arc::clone(&client), objects, state, metrics);
     (evaluator, client)
 }
 

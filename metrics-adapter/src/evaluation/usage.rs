@@ -107,8 +107,10 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             .ok_or(ProviderError::Objects(ObjectSourceError::NotSynced(
                 resource,
             )))?;
-        let Some(rules) = &self.rules.resource else {
-            return Ok(Vec::new());
+        let catalog = self.discovery.catalog();
+        // `serves` keeps requests out; the rules may have gone since.
+        let Some(rules) = &catalog.rules().resource else {
+            return no_usage(query);
         };
         let objects = self.consumers(consumer, &query)?;
         let mut usages = Vec::new();
@@ -129,20 +131,10 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
                 }
             }
         }
-        match query {
-            UsageQuery::One { namespace, name } if usages.is_empty() => {
-                // The words of metrics-server for objects that exist.
-                let (resource, name) = match namespace {
-                    Some(namespace) => ("podmetrics", format!("{namespace}/{name}")),
-                    None => ("nodemetrics", name.to_string()),
-                };
-                Err(ProviderError::ObjectNotFound {
-                    resource: GroupResource::new("metrics.k8s.io", resource),
-                    name,
-                })
-            }
-            _ => Ok(usages),
+        if usages.is_empty() {
+            return no_usage(query);
         }
+        Ok(usages)
     }
 
     fn consumers(
@@ -301,6 +293,21 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             })
             .ok()
     }
+}
+
+/// An empty list, or the words of metrics-server for an object that exists.
+fn no_usage<A>(query: UsageQuery) -> Result<Vec<Usage<A>>, ProviderError> {
+    let UsageQuery::One { namespace, name } = query else {
+        return Ok(Vec::new());
+    };
+    let (resource, name) = match namespace {
+        Some(namespace) => ("podmetrics", format!("{namespace}/{name}")),
+        None => ("nodemetrics", name.to_string()),
+    };
+    Err(ProviderError::ObjectNotFound {
+        resource: GroupResource::new("metrics.k8s.io", resource),
+        name,
+    })
 }
 
 /// The amounts of the container that a sample is of; of several samples the last one counts.

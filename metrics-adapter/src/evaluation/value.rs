@@ -9,7 +9,7 @@ use crate::model::{Quantity, QueryValue, Sample};
 
 /// Why a sample is no value. prometheus-adapter serves the smallest integer for such samples of
 /// external metrics, which makes the HPA scale to its minimum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{}", self.text())]
 pub(super) enum Unusable {
     NotANumber,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Quantity;
 
 /// What an object, or an external metric, without a usable value gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fallback {
     /// Nothing: it is left out of the answer.
     Omit,

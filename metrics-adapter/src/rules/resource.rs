@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::RuleError;
 use super::association::{Association, ResourceLabels};
 use super::promql::{self, Matchers, QueryError};
 use super::template::Template;
+use super::{RuleError, RuleId};
 use crate::config;
 use crate::model::Consumer;
 
@@ -55,7 +55,7 @@ impl ResourceRules {
 /// The rule of one resource (CPU or memory).
 #[derive(Debug)]
 pub struct ResourceRule {
-    id: Arc<str>,
+    id: RuleId,
     containers: Option<Template>,
     nodes: Option<Template>,
     labels: ResourceLabels,
@@ -84,7 +84,7 @@ impl ResourceRule {
             super::metrics_query(id, field, text).map(Some)
         };
         Ok(Self {
-            id: id.into(),
+            id: RuleId::new(id, rule),
             containers: query("containerQuery", &rule.container_query)?,
             nodes: query("nodeQuery", &rule.node_query)?,
             labels: ResourceLabels::compile(id, &rule.resources)?,
@@ -92,8 +92,8 @@ impl ResourceRule {
         })
     }
 
-    /// The rule's place in its file.
-    pub fn id(&self) -> &Arc<str> {
+    /// The rule's place in its file, and what stands there.
+    pub fn id(&self) -> &RuleId {
         &self.id
     }
 

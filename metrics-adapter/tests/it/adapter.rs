@@ -73,7 +73,7 @@ impl Adapter {
         let relister = Relister::new(
             Arc::clone(&client),
             Arc::clone(&objects),
-            Arc::clone(&rules),
+            rules,
             options,
             discovery::Metrics::register(&mut registry),
         )
@@ -84,7 +84,6 @@ impl Adapter {
         let evaluator = Evaluator::new(
             client,
             objects,
-            rules,
             Arc::clone(&state),
             evaluation::Metrics::register(&mut registry),
         );

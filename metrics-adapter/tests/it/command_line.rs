@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::RawQuery;
-use axum::routing::get;
+use axum::routing::{get, post};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use telemetry::admin::Listener;
@@ -88,10 +88,10 @@ const RULES: &str = "rules: [{seriesQuery: up, resources: {template: <<.Resource
                      metricsQuery: 'sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)'}]";
 
 /// The files that the command lines name, below a directory of their own.
-struct Files(TempDir);
+pub(crate) struct Files(pub(crate) TempDir);
 
 impl Files {
-    fn new(rules: &str) -> Self {
+    pub(crate) fn new(rules: &str) -> Self {
         let files = Self(tempfile::tempdir().unwrap());
         for directory in ["etc/adapter", "var/run/serving-cert", "tmp"] {
             fs::create_dir_all(files.0.path().join(directory)).unwrap();
@@ -105,7 +105,7 @@ impl Files {
         files
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.0.path().join(name), text).unwrap();
     }
 
@@ -147,14 +147,14 @@ impl Files {
     }
 }
 
-/// A kube-apiserver with an authentication ConfigMap and no pods.
-struct Kubernetes {
+/// A kube-apiserver with an authentication ConfigMap and no pods, where everybody may do anything.
+pub(crate) struct Kubernetes {
     url: String,
     _stop: DropGuard,
 }
 
 impl Kubernetes {
-    async fn start(files: &Files) -> Self {
+    pub(crate) async fn start(files: &Files) -> Self {
         let certificate = files.0.path().join("var/run/serving-cert/tls.crt");
         let config_map = json!({
             "metadata": {
@@ -179,6 +179,10 @@ impl Kubernetes {
             .route(
                 "/api/v1/pods",
                 get(move |query| answer(query, Arc::clone(&pods))),
+            )
+            .route(
+                "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+                post(async || Json(json!({"spec": {}, "status": {"allowed": true}}))),
             );
         let address = ([127, 0, 0, 1], 0).into();
         let listener = Listener::bind("--test", address).await.unwrap();
@@ -202,10 +206,10 @@ async fn answer(RawQuery(query): RawQuery, list: Arc<Value>) -> Json<Value> {
 }
 
 /// The running program.
-struct Program {
+pub(crate) struct Program {
     child: Child,
-    port: u16,
-    admin_port: u16,
+    pub(crate) port: u16,
+    pub(crate) admin_port: u16,
 }
 
 impl Drop for Program {
@@ -219,6 +223,16 @@ impl Drop for Program {
 impl Program {
     /// Starts with `arguments` and those that a test on one machine needs behind them.
     fn start(files: &Files, arguments: &[&str], kubernetes: &Kubernetes) -> Self {
+        Self::start_with(files, arguments, kubernetes, "http://127.0.0.1:1")
+    }
+
+    /// Likewise, with a Prometheus.
+    pub(crate) fn start_with(
+        files: &Files,
+        arguments: &[&str],
+        kubernetes: &Kubernetes,
+        prometheus: &str,
+    ) -> Self {
         let kubeconfig = files.kubeconfig(&kubernetes.url);
         let (port, admin_port) = (free_port(), free_port());
         let child = files
@@ -229,10 +243,10 @@ impl Program {
             )
             .args([
                 "--bind-address=127.0.0.1",
-                "--prometheus-url=http://127.0.0.1:1",
                 "--startup-grace=100ms",
                 "--log-format=text",
             ])
+            .arg(format!("--prometheus-url={prometheus}"))
             .arg(format!("--secure-port={port}"))
             .arg(format!("--admin-address=127.0.0.1:{admin_port}"))
             .spawn()
@@ -245,13 +259,8 @@ impl Program {
     }
 
     /// Waits until both listeners say that the program is ready.
-    async fn ready(&mut self) {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .tls_certs_only([])
-            .tls_danger_accept_invalid_certs(true)
-            .build()
-            .unwrap();
+    pub(crate) async fn ready(&mut self) {
+        let client = client();
         for url in [
             format!("http://127.0.0.1:{}/readyz", self.admin_port),
             format!("https://127.0.0.1:{}/readyz", self.port),
@@ -274,11 +283,19 @@ impl Program {
     }
 
     /// Ends it and returns its log.
-    fn said(&mut self) -> String {
+    pub(crate) fn said(&mut self) -> String {
         let _ = self.child.kill();
         let lines = BufReader::new(self.child.stderr.take().unwrap()).lines();
         lines.map_while(Result::ok).collect::<Vec<_>>().join("\n")
     }
+}
+
+/// A client that trusts the program's certificate.
+pub(crate) fn client() -> reqwest::Client {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let builder = reqwest::Client::builder().tls_certs_only([]);
+    let builder = builder.tls_danger_accept_invalid_certs(true);
+    builder.build().unwrap()
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod metrics;
 mod option;
 mod own_metrics;
 mod prometheus;
+mod reload;
 mod resource;
 mod usage;
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use metrics_adapter::{api, auth, cluster, discovery, evaluation, prometheus, serving};
+use metrics_adapter::{api, auth, cluster, discovery, evaluation, prometheus, reload, serving};
 use prometheus_client::registry::Registry;
 
 fn scraped() -> String {
@@ -15,6 +15,7 @@ fn scraped() -> String {
     discovery::Metrics::register(registry);
     evaluation::Metrics::register(registry);
     prometheus::Metrics::register(registry);
+    reload::Metrics::register(registry);
     serving::Metrics::register(registry);
     telemetry::text::encode(&root)
 }

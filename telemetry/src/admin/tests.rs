@@ -57,7 +57,7 @@ async fn serves_metrics_as_text_004() {
 async fn health_follows_the_conditions_and_names_them() {
     let readiness = Health::new();
     let condition = readiness.condition("serving");
-    let admin = mk_admin(Health::new(), readiness).await;
+    let admin = mk_admin(Health::new(), readiness.clone()).await;
     assert!(
         fetch(admin.address, "/livez")
             .await
@@ -72,6 +72,13 @@ async fn health_follows_the_conditions_and_names_them() {
     let answer = fetch(admin.address, "/readyz").await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(answer.ends_with("[+]serving ok\nok\n"), "{answer}");
+    readiness.note("colour", || "red");
+    let answer = fetch(admin.address, "/readyz").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(
+        answer.ends_with("[+]serving ok\n[i]colour: red\nok\n"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]

@@ -205,3 +205,19 @@ async fn there_is_only_json() {
         );
     }
 }
+
+#[test]
+fn documents_are_put_together_once_for_each_set_of_groups() {
+    let shelf = Shelf::default();
+    let places = |openapi: &OpenApi| openapi.v3.len();
+    let custom = shelf.get(|api| api == MetricsApi::Custom);
+    assert!(Arc::ptr_eq(
+        &custom,
+        &shelf.get(|api| api == MetricsApi::Custom)
+    ));
+    // The first external rule has come.
+    let both = shelf.get(|api| api != MetricsApi::Resource);
+    assert_eq!((places(&custom), places(&both)), (3, 5));
+    assert_ne!(custom.v2.hash, both.v2.hash);
+    assert_eq!(places(&shelf.get(|_| false)), 0);
+}

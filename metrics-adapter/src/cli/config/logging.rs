@@ -5,7 +5,7 @@ use telemetry::log;
 use super::super::flags::LoggingFlags;
 
 /// What `--vmodule` can name. prometheus-adapter's patterns name Go files.
-const MODULES: [&str; 12] = [
+const MODULES: [&str; 13] = [
     "api",
     "app",
     "auth",
@@ -16,6 +16,7 @@ const MODULES: [&str; 12] = [
     "evaluation",
     "model",
     "prometheus",
+    "reload",
     "rules",
     "serving",
 ];

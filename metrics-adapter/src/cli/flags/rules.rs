@@ -9,7 +9,7 @@ use crate::discovery::Listing;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Metrics")]
 pub(in super::super) struct RulesFlags {
-    /// The rules file, in prometheus-adapter's format; required.
+    /// The rules file, in prometheus-adapter's format; required. Read again when it changes.
     #[arg(long, value_name = "FILE")]
     pub(in super::super) config: PathBuf,
 

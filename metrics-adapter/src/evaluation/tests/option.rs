@@ -270,6 +270,31 @@ async fn nan_becomes_what_the_rule_says() {
     }
 }
 
+/// As after a change of the rules file: the memory is the same, the rules are not.
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_has_changed_serves_no_values_of_the_one_before() {
+    let (mut before, client) = mk_with("onNaN: {last: 5m}").await;
+    answer(&client, &[(&[("pod", "web-0")], 5.0)]);
+    assert_eq!(all_pods(&before).await, ["web-0 = 5 @ 0"]);
+    assert_eq!(queue(&before).await, ["{pod=web-0} = 5 @ 0"]);
+    let mut memory = std::mem::take(&mut before.memory);
+    for (fields, objects, external) in [
+        ("onNaN: {last: 6m}", vec![], vec![]),
+        (
+            "onNaN: {last: 5m}",
+            vec!["web-0 = 5 @ 0"],
+            vec!["{pod=web-0} = 5 @ 0"],
+        ),
+    ] {
+        let (mut after, client) = mk_with(fields).await;
+        after.memory = memory;
+        answer(&client, &[(&[("pod", "web-0")], f64::NAN)]);
+        assert_eq!(all_pods(&after).await, objects, "{fields}");
+        assert_eq!(queue(&after).await, external, "{fields}");
+        memory = after.memory;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_external_metric_without_a_result_gets_what_the_rule_says() {
     for (fields, expected) in [

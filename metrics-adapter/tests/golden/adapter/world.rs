@@ -157,7 +157,7 @@ impl World {
         let relister = Relister::new(
             Arc::clone(&client),
             Arc::clone(&objects),
-            Arc::clone(&rules),
+            rules,
             discovery::Options {
                 interval: Duration::from_secs(60),
                 max_age: Duration::from_secs(60),
@@ -177,7 +177,6 @@ impl World {
         let evaluator = Evaluator::new(
             Arc::clone(&client),
             Arc::clone(&objects),
-            rules,
             Arc::clone(&state),
             evaluation::Metrics::register(&mut registry),
         );
