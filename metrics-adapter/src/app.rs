@@ -135,11 +135,13 @@ pub async fn run(config: Config) -> Result<()> {
     let accepting = readiness.condition("accepting");
     readiness.note("rules-file", move || {
         if reload_metrics.is_successful() {
-            "in use"
+            "in use".to_owned()
         } else {
-            "refused, the rules of before are in use; the log says why"
+            "refused, the rules of before are in use; the log says why".to_owned()
         }
     });
+    let discovered = relister.state();
+    readiness.note("rules", move || discovery::summary(&discovered.health()));
     ready_when(
         &readiness,
         trust,

@@ -7,9 +7,11 @@
 //! refused once; until then the catalog is that of the rules before.
 
 mod catalog;
+mod health;
 mod metrics;
 mod relist;
 
 pub use catalog::{Catalog, Collision, Entry, ExternalEntry};
+pub use health::{RuleHealth, summary};
 pub use metrics::Metrics;
-pub use relist::{Listing, Options, Relister, RuleHealth, State};
+pub use relist::{Listing, Options, Relister, State};

@@ -103,6 +103,29 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         }
     }
 
+    /// Whose fault it is that there is no query: the request's, or the rule's, which is told.
+    fn query_failed(&self, metric: &Arc<str>, rule: &RuleId, error: &QueryError) -> ProviderError {
+        match error {
+            QueryError::Selector(_) => ProviderError::BadRequest(error.to_string()),
+            QueryError::Association(_) | QueryError::Template(_) => {
+                self.journal.query(rule, Some(&error.to_string()));
+                ProviderError::Query {
+                    metric: Arc::clone(metric),
+                    reason: format!("{rule}: {error}"),
+                }
+            }
+        }
+    }
+
+    /// A scalar where there must be something per object.
+    fn no_vector(&self, rule: &RuleId) -> ProviderError {
+        let reason = "the query answers a scalar, not a vector";
+        self.journal.query(rule, Some(reason));
+        ProviderError::Upstream {
+            reason: format!("{rule}: {reason}"),
+        }
+    }
+
     /// Counts and tells a sample that is no value.
     fn left_out(&self, api: MetricsApi, rule: &RuleId, unusable: Unusable) {
         self.metrics.left_out(api, unusable);
@@ -139,24 +162,6 @@ impl Lack {
                 reason: unusable.text(),
             },
         }
-    }
-}
-
-/// Whose fault it is that there is no query: the request's, or the rule's.
-fn query_failed(metric: &Arc<str>, rule: &RuleId, error: &QueryError) -> ProviderError {
-    match error {
-        QueryError::Selector(_) => ProviderError::BadRequest(error.to_string()),
-        QueryError::Association(_) | QueryError::Template(_) => ProviderError::Query {
-            metric: Arc::clone(metric),
-            reason: format!("{rule}: {error}"),
-        },
-    }
-}
-
-/// A scalar where there must be something per object.
-fn no_vector(rule: &RuleId) -> ProviderError {
-    ProviderError::Upstream {
-        reason: format!("{rule}: the query answers a scalar, not a vector"),
     }
 }
 

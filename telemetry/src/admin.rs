@@ -68,7 +68,7 @@ fn report(health: &Health) -> Response {
         body.extend(["[", mark, "]", state.name, " ", word, "\n"]);
     }
     for (name, text) in health.notes() {
-        body.extend(["[i]", name, ": ", text, "\n"]);
+        body.extend(["[i]", name, ": ", &text, "\n"]);
     }
     body.push_str(if holds { "ok\n" } else { "not ok\n" });
     let status = if holds {

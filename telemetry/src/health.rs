@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 type Check = Box<dyn Fn() -> bool + Send + Sync>;
-type Note = Box<dyn Fn() -> &'static str + Send + Sync>;
+type Note = Box<dyn Fn() -> String + Send + Sync>;
 
 /// A set of named conditions; cheap to clone, clones share the set.
 #[derive(Clone, Default)]
@@ -58,18 +58,14 @@ impl Health {
     }
 
     /// Adds a note that is computed whenever somebody asks; it must not block.
-    pub fn note(
-        &self,
-        name: &'static str,
-        text: impl Fn() -> &'static str + Send + Sync + 'static,
-    ) {
+    pub fn note(&self, name: &'static str, text: impl Fn() -> String + Send + Sync + 'static) {
         let mut notes = self.notes.write().unwrap_or_else(PoisonError::into_inner);
         notes.push((name, Box::new(text)));
     }
 
     /// Every note's name and text as it is now, in the order of being added.
     #[must_use]
-    pub fn notes(&self) -> Vec<(&'static str, &'static str)> {
+    pub fn notes(&self) -> Vec<(&'static str, String)> {
         let notes = self.notes.read().unwrap_or_else(PoisonError::into_inner);
         notes.iter().map(|(name, text)| (*name, text())).collect()
     }
@@ -152,9 +148,9 @@ mod tests {
     #[test]
     fn a_note_has_no_say() {
         let health = Health::new();
-        health.note("colour", || "red");
+        health.note("colour", || "red".to_owned());
         assert!(health.holds() && health.states().is_empty());
-        assert_eq!(health.notes(), [("colour", "red")]);
+        assert_eq!(health.notes(), [("colour", "red".to_owned())]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::health::RuleHealth;
 use super::{Catalog, Metrics};
 use crate::model::{MetricInfo, ObjectSource};
 use crate::prometheus::{QueryClient, SeriesSet};
@@ -40,17 +41,6 @@ pub enum Listing {
     Full,
     /// None of them: the document is the same whatever the number of metrics.
     Compact,
-}
-
-/// How one rule fares; for `/readyz?verbose`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleHealth {
-    /// The rule's place in its file.
-    pub rule: Arc<str>,
-    /// When its series query last succeeded.
-    pub last_success: Option<Timestamp>,
-    /// Why it fails now, if it does.
-    pub error: Option<String>,
 }
 
 /// What the loop publishes.

@@ -90,13 +90,13 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         }
         let question = self
             .question(&query, &resource, rule, series, &names)
-            .map_err(|error| super::query_failed(&query.metric, rule.id(), &error))?;
+            .map_err(|error| self.query_failed(&query.metric, rule.id(), &error))?;
         let (result, newest) = futures::try_join!(
             self.query(rule.id(), question.promql),
             self.newest(rule.id(), question.age),
         )?;
         let QueryValue::Vector(samples) = result.as_ref() else {
-            return Err(super::no_vector(rule.id()));
+            return Err(self.no_vector(rule.id()));
         };
         let newest = newest.as_deref().map_or(&[][..], value::elements);
         let any = samples.first().or(newest.first());

@@ -37,7 +37,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
                 })?;
         let (promql, age) = self
             .external_question(&query, rule, series)
-            .map_err(|error| super::query_failed(&query.metric, rule.id(), &error))?;
+            .map_err(|error| self.query_failed(&query.metric, rule.id(), &error))?;
         let (result, newest) =
             futures::try_join!(self.query(rule.id(), promql), self.newest(rule.id(), age),)?;
         let mut elements = elements(&result);

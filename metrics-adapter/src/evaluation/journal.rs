@@ -75,6 +75,15 @@ impl Journal {
         }
     }
 
+    /// The places of the rules in trouble.
+    #[cfg(test)]
+    pub(super) fn troubled(&self) -> Vec<String> {
+        let failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places: Vec<String> = failing.iter().map(|(rule, _)| rule.to_string()).collect();
+        places.sort();
+        places
+    }
+
     /// A sample of a rule was left out. Different requests for one rule meet different samples,
     /// so there is no telling when it is over: each reason is told once. NaN is what a ratio
     /// without traffic gives, and no trouble.

@@ -17,11 +17,12 @@ use crate::rules::Fingerprint;
 /// Objects times metrics and selectors: some 300 bytes each, so three megabytes.
 const OBJECTS: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
-/// External metrics times namespaces and selectors.
+/// External metrics times namespaces and selectors: with all their elements and labels, some 1300
+/// bytes each, thirteen megabytes.
 const EXTERNAL: NonZeroUsize = NonZeroUsize::new(1000).expect("not zero");
 
 /// Larger answers of an external metric are not remembered.
-const ELEMENTS: usize = 100;
+const ELEMENTS: usize = 10;
 
 /// Nor is what a selector of more bytes asked for: a client decides how long it is.
 const SELECTOR: usize = 1024;

@@ -33,7 +33,7 @@ impl Metrics {
         );
         registry.register(
             "substituted_values_total",
-            "Values that a rule's onMissing or onNaN put into an answer, by API and reason",
+            "Values put into an answer by a rule's onMissing or onNaN (by default 0 for NaN), by API and reason",
             metrics.substituted.clone(),
         );
         metrics

@@ -321,3 +321,32 @@ async fn failures_keep_their_kind_and_hide_their_details() {
     let error = evaluator.custom(bad).await.unwrap_err();
     assert!(matches!(error, ProviderError::BadRequest(_)), "{error:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_cannot_answer_is_told_of() {
+    let (evaluator, client) = mk_evaluator(Ok(mk_samples(&[]))).await;
+    let mut bad = mk_query("pods", Some("shop"), selected(""));
+    bad.metric_selector = Selector::parse("a>1").unwrap();
+    evaluator.custom(bad).await.unwrap_err();
+    assert!(
+        evaluator.journal.troubled().is_empty(),
+        "the client's fault"
+    );
+    // Its labels name no namespace.
+    let lost = ExternalQuery {
+        namespace: "shop".into(),
+        metric: "lost".into(),
+        selector: Selector::EVERYTHING,
+    };
+    evaluator.external(lost).await.unwrap_err();
+    *client.answer.lock().unwrap() = Ok(QueryValue::Scalar {
+        value: 1.0,
+        timestamp: Timestamp::UNIX_EPOCH,
+    });
+    let query = mk_query("pods", Some("shop"), selected(""));
+    evaluator.custom(query).await.unwrap_err();
+    assert_eq!(
+        evaluator.journal.troubled(),
+        ["externalRules[2]", "rules[0]"]
+    );
+}

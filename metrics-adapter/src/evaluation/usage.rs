@@ -10,8 +10,8 @@ use futures::StreamExt as _;
 use futures::stream;
 use jiff::Timestamp;
 
+use super::Evaluator;
 use super::value::{self, Unusable};
-use super::{Evaluator, no_vector, query_failed};
 use crate::model::{
     Amount, Consumer, Format, GroupResource, IndexedObject, MetricsApi, NodeUsage, ObjectSource,
     ObjectSourceError, PodUsage, ProviderError, Quantity, QueryValue, ResourceType, Sample,
@@ -237,7 +237,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     ) -> Result<Found, ProviderError> {
         let failed = |error| {
             let metric: Arc<str> = kind.id.to_string().into();
-            query_failed(&metric, rule.id(), &error)
+            self.query_failed(&metric, rule.id(), &error)
         };
         let Some((promql, label)) = self
             .usage_query(rule, consumer, kind, objects)
@@ -247,7 +247,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         };
         let result = self.query(rule.id(), promql).await?;
         if matches!(result.as_ref(), QueryValue::Scalar { .. }) {
-            return Err(no_vector(rule.id()));
+            return Err(self.no_vector(rule.id()));
         }
         Ok(Found {
             result: Some(result),

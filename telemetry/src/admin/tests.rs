@@ -72,7 +72,7 @@ async fn health_follows_the_conditions_and_names_them() {
     let answer = fetch(admin.address, "/readyz").await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(answer.ends_with("[+]serving ok\nok\n"), "{answer}");
-    readiness.note("colour", || "red");
+    readiness.note("colour", || "red".to_owned());
     let answer = fetch(admin.address, "/readyz").await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(
