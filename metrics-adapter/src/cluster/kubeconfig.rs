@@ -8,6 +8,7 @@ use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use secrecy::ExposeSecret as _;
 
 use super::client::{self, Error};
+use super::failure;
 
 /// The current context's authorities and credentials. Its server is of no interest.
 #[derive(Default)]
@@ -53,10 +54,11 @@ pub async fn identity(flag: &'static str, path: &Path) -> Result<Identity, Error
         path: path.to_owned(),
         problem,
     };
-    let file = Kubeconfig::read_from(path).map_err(|error| fail(error.to_string()))?;
+    let unreadable = |error| fail(failure::describe_kubeconfig(&error));
+    let file = Kubeconfig::read_from(path).map_err(unreadable)?;
     let config = kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
         .await
-        .map_err(|error| fail(error.to_string()))?;
+        .map_err(unreadable)?;
     let user = config.auth_info;
     let unsupported = [
         (user.exec.is_some(), "exec"),
@@ -163,6 +165,13 @@ mod tests {
         assert_eq!(pair.client_certificate, Some(expected));
         assert!(pair.accept_invalid_certs);
         assert!(pair.login.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_does_not_parse_keeps_its_secrets() {
+        let error = read("token: [s3cr3t]", "").await.err().unwrap();
+        assert!(error.contains(": line 1, column "), "{error}");
+        assert!(!error.contains("s3cr3t"), "{error}");
     }
 
     #[tokio::test]
