@@ -91,7 +91,7 @@ impl Config {
         if !flags.positional.is_empty() {
             notices.push(format!(
                 "arguments that are no flags are ignored: {}",
-                flags.positional.join(" ")
+                stray(&flags.positional)
             ));
         }
         let (prometheus, prometheus_login) =
@@ -123,6 +123,16 @@ impl Config {
             log_filter,
             notices,
         })
+    }
+}
+
+/// What is told of arguments that are no flags. A program's path is a habit of manifests; anything
+/// else may be half of a secret.
+fn stray(arguments: &[String]) -> String {
+    match arguments {
+        [path] if path.starts_with('/') => path.clone(),
+        [path, rest @ ..] if path.starts_with('/') => format!("{path} and {} more", rest.len()),
+        _ => format!("{} (is a quote missing?)", arguments.len()),
     }
 }
 
