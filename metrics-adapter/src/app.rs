@@ -91,7 +91,7 @@ pub async fn run(config: Config) -> Result<()> {
     };
     let (cluster, watches) =
         cluster::connect(clients, &options, &cluster::Metrics::register(registry));
-    let (trust_merge, trust) = TrustMerge::load(config.trust, cluster.trust())?;
+    let (trust_merge, trust) = TrustMerge::load(config.trust, cluster.trust()).await?;
     let objects = Arc::new(cluster.clone());
     watch_pods(&cluster);
     if let Some(rules) = &rules.resource {
