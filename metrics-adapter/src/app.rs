@@ -64,7 +64,7 @@ pub async fn run(config: Config) -> Result<()> {
     let tls =
         serving::server_config(Arc::new(certificates), &config.tls).context("cannot set up TLS")?;
     let mut prometheus = config.prometheus;
-    credentials::complete(&mut prometheus.credentials, config.prometheus_login).await?;
+    credentials::complete(&mut prometheus, config.prometheus_login).await?;
     let client = Client::new(prometheus, prometheus::Metrics::register(registry))?;
     let client = Arc::new(client);
     let clients = cluster::Clients {

@@ -41,6 +41,14 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// A service account was asked for, and this is no pod with one.
+    #[error("{flag}: this is no pod with a service account: {problem}")]
+    ServiceAccount {
+        /// The flag that asks for it.
+        flag: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
 }
 
 /// Makes a client from the kubeconfig file that `flag` names, or else from the pod's service
@@ -66,17 +74,14 @@ pub async fn client(flag: &'static str, kubeconfig: Option<&Path>) -> Result<Cli
                 .await
                 .map_err(fail)?
         }
-        None => in_cluster(flag)?,
+        None => in_cluster().map_err(fail)?,
     };
     Client::try_from(with_limits(config)).map_err(|error| fail(failure::describe(&error)))
 }
 
-/// The pod's service account.
-pub(super) fn in_cluster(flag: &'static str) -> Result<Config, Error> {
-    Config::incluster().map_err(|error| Error::InCluster {
-        flag,
-        problem: error.to_string(),
-    })
+/// The pod's service account, or what is wrong with it.
+pub(super) fn in_cluster() -> Result<Config, String> {
+    Config::incluster().map_err(|error| error.to_string())
 }
 
 fn with_limits(mut config: Config) -> Config {

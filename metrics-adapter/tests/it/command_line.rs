@@ -343,7 +343,7 @@ fn bad_flags_are_64_and_missing_files_1() {
         (
             "--prometheus-auth-incluster",
             1,
-            "--prometheus-auth-incluster",
+            "--prometheus-auth-incluster: this is no pod with a service account: ",
         ),
         (
             "--tls-sni-cert-key=/etc/no,/etc/no",
