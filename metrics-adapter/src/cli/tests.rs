@@ -162,6 +162,14 @@ fn refusals_name_the_flag() {
             &["--metrics-relist-interval=0"],
             "--metrics-relist-interval must be more than 0",
         ),
+        (
+            &["--metrics-relist-interval=999ms"],
+            "--metrics-relist-interval must be 1s or more",
+        ),
+        (
+            &["--discovery-interval=1ns"],
+            "--discovery-interval must be 1s or more",
+        ),
         (&["--prometheus-timeout=0"], "--prometheus-timeout must be"),
         (&["--discovery-interval", "-1m"], "--discovery-interval"),
         (
@@ -333,6 +341,14 @@ fn the_last_scalar_counts_and_lists_add_up() {
     assert!(config.log_filter.to_string().contains("=trace"));
     let config = parse(&["--authorization-always-allow-paths="]).unwrap();
     assert!(config.auth.always_allow_paths.is_empty());
+}
+
+#[test]
+fn a_second_is_a_period() {
+    let second = Duration::from_secs(1);
+    let config = parse(&["--metrics-relist-interval=1s", "--discovery-interval=1s"]).unwrap();
+    assert_eq!(config.relist.interval, second);
+    assert_eq!(config.discovery_interval, second);
 }
 
 #[test]
