@@ -80,15 +80,12 @@ pub async fn run(config: Config) -> Result<()> {
         )
         .await?,
     };
-    let options = cluster::Options {
-        discovery_interval: config.discovery_interval,
-        lookup: if config.trust.needs_cluster() {
-            cluster::Lookup::Watched
-        } else {
-            cluster::Lookup::Skipped
-        },
-        ..cluster::Options::default()
+    let lookup = if config.trust.needs_cluster() {
+        cluster::Lookup::Watched
+    } else {
+        cluster::Lookup::Skipped
     };
+    let options = cluster::Options::new(config.discovery_interval, lookup);
     let (cluster, watches) =
         cluster::connect(clients, &options, &cluster::Metrics::register(registry));
     let (trust_merge, trust) = TrustMerge::load(config.trust, cluster.trust()).await?;
