@@ -64,7 +64,7 @@ pub async fn run(config: Config) -> Result<()> {
     let tls =
         serving::server_config(Arc::new(certificates), &config.tls).context("cannot set up TLS")?;
     let mut prometheus = config.prometheus;
-    credentials::complete(&mut prometheus.credentials, config.prometheus_login).await?;
+    credentials::complete(&mut prometheus, config.prometheus_login).await?;
     let client = Client::new(prometheus, prometheus::Metrics::register(registry))?;
     let client = Arc::new(client);
     let clients = cluster::Clients {
@@ -80,18 +80,15 @@ pub async fn run(config: Config) -> Result<()> {
         )
         .await?,
     };
-    let options = cluster::Options {
-        discovery_interval: config.discovery_interval,
-        lookup: if config.trust.needs_cluster() {
-            cluster::Lookup::Watched
-        } else {
-            cluster::Lookup::Skipped
-        },
-        ..cluster::Options::default()
+    let lookup = if config.trust.needs_cluster() {
+        cluster::Lookup::Watched
+    } else {
+        cluster::Lookup::Skipped
     };
+    let options = cluster::Options::new(config.discovery_interval, lookup);
     let (cluster, watches) =
         cluster::connect(clients, &options, &cluster::Metrics::register(registry));
-    let (trust_merge, trust) = TrustMerge::load(config.trust, cluster.trust())?;
+    let (trust_merge, trust) = TrustMerge::load(config.trust, cluster.trust()).await?;
     let objects = Arc::new(cluster.clone());
     watch_pods(&cluster);
     if let Some(rules) = &rules.resource {

@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use index::{Coverage, WatchStatus};
+pub use index::Coverage;
 pub use metrics::Metrics;
 pub use review::ClusterReviewer;
 
@@ -47,11 +47,12 @@ pub struct Options {
     pub review_concurrency: usize,
 }
 
-impl Default for Options {
-    fn default() -> Self {
+impl Options {
+    /// What flags tell, and our own limits.
+    pub const fn new(discovery_interval: Duration, lookup: Lookup) -> Self {
         Self {
-            discovery_interval: Duration::from_secs(600),
-            lookup: Lookup::Watched,
+            discovery_interval,
+            lookup,
             review_timeout: Duration::from_secs(4),
             review_concurrency: 64,
         }
@@ -180,11 +181,6 @@ impl Cluster {
         Arc::clone(&self.reviewer)
     }
 
-    /// Whether the authentication configuration was read: before that the adapter is not ready.
-    pub fn is_authentication_known(&self) -> bool {
-        self.trust.borrow().is_some()
-    }
-
     /// Whether resource names come from kube-apiserver, and not from the built-in table.
     pub fn is_discovered(&self) -> bool {
         self.resources.is_discovered()
@@ -208,11 +204,6 @@ impl Cluster {
     /// Whether objects of a kind can be selected.
     pub fn is_synced(&self, kind: &GroupResource) -> bool {
         self.index.is_synced(kind)
-    }
-
-    /// The state of every watch, sorted by resource.
-    pub fn watches(&self) -> Vec<WatchStatus> {
-        self.index.statuses()
     }
 }
 

@@ -62,12 +62,12 @@ pub enum Error {
     #[error(transparent)]
     Listen(#[from] listener::Error),
     /// Its process cannot be started.
-    #[error("cannot run {}: {source} (setpriv is in Debian's package util-linux)", program.display())]
+    #[error("cannot run {}: {cause} (setpriv is in Debian's package util-linux)", program.display())]
     Spawn {
         /// The program.
         program: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -113,9 +113,9 @@ fn spawn(process: &Process, ip: Ipv4Addr) -> Result<Child, Error> {
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
-        .map_err(|source| Error::Spawn {
+        .map_err(|cause| Error::Spawn {
             program: process.program.clone(),
-            source,
+            cause,
         })
 }
 

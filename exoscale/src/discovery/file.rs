@@ -16,10 +16,10 @@ pub struct File(PathBuf);
 
 /// The file cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("--prometheus-file: cannot write {}: {source}", path.display())]
+#[error("--prometheus-file: cannot write {}: {cause}", path.display())]
 pub struct FileError {
     path: PathBuf,
-    source: io::Error,
+    cause: io::Error,
 }
 
 impl File {
@@ -31,7 +31,7 @@ impl File {
         let file = Self(path);
         match file.temporary() {
             Ok(_) => Ok(file),
-            Err(source) => Err(file.error(source)),
+            Err(cause) => Err(file.error(cause)),
         }
     }
 
@@ -45,7 +45,7 @@ impl File {
         written
             .map_err(io::Error::other)
             .and_then(|result| result)
-            .map_err(|source| self.error(source))
+            .map_err(|cause| self.error(cause))
     }
 
     fn replace(&self, text: &str) -> io::Result<()> {
@@ -77,10 +77,10 @@ impl File {
             .tempfile_in(directory)
     }
 
-    fn error(&self, source: io::Error) -> FileError {
+    fn error(&self, cause: io::Error) -> FileError {
         FileError {
             path: self.0.clone(),
-            source,
+            cause,
         }
     }
 }

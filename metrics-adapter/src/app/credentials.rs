@@ -6,39 +6,68 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::HeaderValue;
+use http::header::AUTHORIZATION;
+use http::{HeaderName, HeaderValue};
 use tracing::warn;
 
 use crate::cli::PrometheusLogin;
 use crate::cluster::kubeconfig::{self, Login, Pem};
-use crate::prometheus::{Authorization, Credentials, Material, Place, Verification};
+use crate::prometheus::{Authorization, Credentials, Material, Options, Place, Verification};
 
 const IN_CLUSTER: &str = "--prometheus-auth-incluster";
 const KUBECONFIG: &str = "--prometheus-auth-config";
 /// Where the kubelet mounts a service account.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// Adds what is not there yet.
-pub(super) async fn complete(credentials: &mut Credentials, login: PrometheusLogin) -> Result<()> {
-    let other = match login {
+/// Adds what is not there yet, and tells what is there in vain.
+pub(super) async fn complete(options: &mut Options, login: PrometheusLogin) -> Result<()> {
+    let (flag, other) = match login {
         PrometheusLogin::None => return Ok(()),
         PrometheusLogin::ServiceAccount => {
             kubeconfig::service_account(IN_CLUSTER)?;
-            service_account(Path::new(SERVICE_ACCOUNT))
+            (IN_CLUSTER, service_account(Path::new(SERVICE_ACCOUNT)))
         }
-        PrometheusLogin::Kubeconfig(path) => from_kubeconfig(&path).await?,
+        PrometheusLogin::Kubeconfig(path) => (KUBECONFIG, from_kubeconfig(&path).await?),
     };
-    credentials.verification = other.verification;
-    if credentials.authorities.is_none() {
-        credentials.authorities = other.authorities;
-    }
-    if credentials.client_certificate.is_none() {
-        credentials.client_certificate = other.client_certificate;
-    }
-    if credentials.authorization.is_none() {
-        credentials.authorization = other.authorization;
+    for notice in merge(options, flag, other) {
+        warn!("{notice}");
     }
     Ok(())
+}
+
+/// What flags tell comes first; a notice for each credential that is therefore not used.
+fn merge(options: &mut Options, flag: &str, other: Credentials) -> Vec<String> {
+    let mut notices = Vec::new();
+    let own = &mut options.credentials;
+    own.verification = other.verification;
+    if own.authorities.is_none() {
+        own.authorities = other.authorities;
+    }
+    if own.client_certificate.is_none() {
+        own.client_certificate = other.client_certificate;
+    } else if other.client_certificate.is_some() {
+        notices.push(format!(
+            "the client certificate of {flag} has no effect: --prometheus-client-tls-cert-file \
+             gives one"
+        ));
+    }
+    if other.authorization.is_some() {
+        let is_login = |(name, _): &(HeaderName, HeaderValue)| name == AUTHORIZATION;
+        let before = if options.headers.iter().any(is_login) {
+            Some("--prometheus-header")
+        } else {
+            own.authorization
+                .as_ref()
+                .map(|_| "--prometheus-token-file")
+        };
+        match before {
+            Some(first) => notices.push(format!(
+                "the credentials of {flag} have no effect: {first} gives others"
+            )),
+            None => own.authorization = other.authorization,
+        }
+    }
+    notices
 }
 
 fn service_account(directory: &Path) -> Credentials {
@@ -61,10 +90,7 @@ async fn from_kubeconfig(path: &Path) -> Result<Credentials> {
         Verification::Full
     };
     Ok(Credentials {
-        authorities: identity.authorities.map(|certificates| Material {
-            flag: KUBECONFIG,
-            place: Place::Inline(bundle(&certificates)),
-        }),
+        authorities: identity.authorities.map(material),
         client_certificate: identity
             .client_certificate
             .map(|(certificate, key)| (material(certificate), material(key))),
@@ -105,13 +131,74 @@ fn authorization(login: Login) -> Result<Authorization> {
     Ok(Authorization::Header(header))
 }
 
-/// DER certificates as one PEM text.
-fn bundle(certificates: &[Vec<u8>]) -> Vec<u8> {
-    let mut pem = String::new();
-    for certificate in certificates {
-        pem.push_str("-----BEGIN CERTIFICATE-----\n");
-        pem.push_str(&STANDARD.encode(certificate));
-        pem.push_str("\n-----END CERTIFICATE-----\n");
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prometheus::Verb;
+
+    fn mk_options() -> Options {
+        Options {
+            url: "https://localhost".parse().unwrap(),
+            verb: Verb::Post,
+            headers: Vec::new(),
+            credentials: Credentials::default(),
+            timeout: std::time::Duration::from_secs(1),
+            concurrency: 1,
+            max_body: 1,
+            max_query_length: 0,
+        }
     }
-    pem.into_bytes()
+
+    fn account() -> Credentials {
+        service_account(Path::new("/account"))
+    }
+
+    #[test]
+    fn a_credential_that_is_not_used_is_told() {
+        let mut options = mk_options();
+        assert!(merge(&mut options, IN_CLUSTER, account()).is_empty());
+        assert!(options.credentials.authorization.is_some());
+        assert!(options.credentials.authorities.is_some());
+
+        let mut options = mk_options();
+        options.credentials.authorization = Some(Authorization::TokenFile {
+            flag: "--prometheus-token-file",
+            path: "/own".into(),
+        });
+        let notices = merge(&mut options, KUBECONFIG, account());
+        let expected = "the credentials of --prometheus-auth-config have no effect: \
+                        --prometheus-token-file gives others";
+        assert_eq!(notices, [expected]);
+        let kept = options.credentials.authorization;
+        assert!(
+            matches!(kept, Some(Authorization::TokenFile { path, .. }) if path == Path::new("/own"))
+        );
+
+        let mut options = mk_options();
+        let header = (AUTHORIZATION, HeaderValue::from_static("Basic x"));
+        options.headers.push(header);
+        let notices = merge(&mut options, IN_CLUSTER, account());
+        let expected = "the credentials of --prometheus-auth-incluster have no effect: \
+                        --prometheus-header gives others";
+        assert_eq!(notices, [expected]);
+    }
+
+    #[test]
+    fn a_client_certificate_that_is_not_used_is_told() {
+        let pair = || {
+            Some((
+                material(Pem::File("/c".into())),
+                material(Pem::File("/k".into())),
+            ))
+        };
+        let other = || Credentials {
+            client_certificate: pair(),
+            ..Credentials::default()
+        };
+        let mut options = mk_options();
+        assert!(merge(&mut options, KUBECONFIG, other()).is_empty());
+        let notices = merge(&mut options, KUBECONFIG, other());
+        assert_eq!(notices.len(), 1, "{notices:?}");
+        assert!(notices[0].starts_with("the client certificate of --prometheus-auth-config"));
+    }
 }

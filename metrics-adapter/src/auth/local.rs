@@ -49,8 +49,9 @@ pub enum Lookup {
     /// Without it nobody is ready.
     #[default]
     Required,
-    /// Until it is there certificates count for nothing, and their owners are anonymous;
-    /// `--authentication-tolerate-lookup-failure`.
+    /// Nobody waits for it; `--authentication-tolerate-lookup-failure`. Until it is there, the
+    /// owner of a certificate that it would vouch for is anonymous, or refused where a flag tells
+    /// of other authorities: as in k8s.io/apiserver.
     Tolerated,
     /// It is not looked up; `--authentication-skip-lookup`.
     Skipped,
@@ -60,24 +61,24 @@ pub enum Lookup {
 #[derive(Debug, thiserror::Error)]
 pub enum LocalTrustError {
     /// It cannot be read.
-    #[error("{flag} {}: {source}", path.display())]
+    #[error("{flag} {}: {reason}", path.display())]
     Read {
         /// The flag.
         flag: &'static str,
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// It is no bundle of authorities.
-    #[error("{flag} {}: {source}", path.display())]
+    #[error("{flag} {}: {reason}", path.display())]
     Authority {
         /// The flag.
         flag: &'static str,
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        source: AuthorityError,
+        reason: AuthorityError,
     },
 }
 
@@ -109,7 +110,7 @@ impl TrustMerge {
     ///
     /// # Errors
     /// [`LocalTrustError`].
-    pub fn load(
+    pub async fn load(
         local: LocalTrust,
         cluster: TrustReceiver,
     ) -> Result<(Self, TrustReceiver), LocalTrustError> {
@@ -121,14 +122,15 @@ impl TrustMerge {
             client: None,
             front_proxy: None,
         };
-        merge.read()?;
+        merge.read_client().await?;
+        merge.read_front_proxy().await?;
         merge.publish();
         Ok((merge, receiver))
     }
 
     /// Follows the cluster and looks at the files every `interval`, until cancelled.
     pub async fn run(mut self, interval: Duration, token: CancellationToken) {
-        let mut failing = None;
+        let mut failing: Option<String> = None;
         let mut cluster = self.cluster.clone();
         let mut cluster_follows = true;
         loop {
@@ -139,48 +141,55 @@ impl TrustMerge {
                     cluster_follows = changed.is_ok();
                     self.publish();
                 }
-                () = tokio::time::sleep(interval) => match self.read() {
-                    Ok(false) => failing = None,
-                    Ok(true) => {
-                        failing = None;
-                        tracing::info!("the files of trusted authorities have changed");
-                        self.publish();
+                () = tokio::time::sleep(interval) => {
+                    let problem = self.refresh().await;
+                    if problem == failing {
+                        continue;
                     }
-                    Err(error) => {
-                        let error = error.to_string();
-                        if failing.as_ref() != Some(&error) {
-                            tracing::error!(%error, "keeping the last good authorities");
-                            failing = Some(error);
-                        }
+                    match &problem {
+                        Some(error) => tracing::error!(%error, "keeping the last good authorities"),
+                        None => tracing::info!("the files of trusted authorities are good again"),
                     }
-                },
+                    failing = problem;
+                }
             }
         }
     }
 
-    /// Reads the files again; whether something changed.
-    fn read(&mut self) -> Result<bool, LocalTrustError> {
-        let mut changed = false;
-        if let Some(path) = &self.local.client_ca_file {
-            const FLAG: &str = "--client-ca-file";
-            let content = read_file(FLAG, path)?;
-            if self.client.as_ref().map(|bundle| &bundle.content) != Some(&content) {
-                let parsed = Arc::new(authority(FLAG, path, &content)?);
-                self.client = Some(Bundle { content, parsed });
-                changed = true;
-            }
+    /// Reads the files again and publishes what is new; what is wrong with them. Each of the two
+    /// is taken on its own: a broken one must not keep a revoked authority of the other in trust.
+    async fn refresh(&mut self) -> Option<String> {
+        let outcomes = [self.read_client().await, self.read_front_proxy().await];
+        if outcomes.iter().any(|outcome| matches!(outcome, Ok(true))) {
+            tracing::info!("the files of trusted authorities have changed");
+            self.publish();
         }
-        if let Some(local) = &self.local.request_header {
-            const FLAG: &str = "--requestheader-client-ca-file";
-            let content = read_file(FLAG, &local.ca_file)?;
-            if self.front_proxy.as_ref().map(|bundle| &bundle.content) != Some(&content) {
-                let authority = authority(FLAG, &local.ca_file, &content)?;
-                let parsed = Arc::new(local.with(authority));
-                self.front_proxy = Some(Bundle { content, parsed });
-                changed = true;
-            }
-        }
-        Ok(changed)
+        let problems = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+        let problems: Vec<String> = problems.map(ToString::to_string).collect();
+        (!problems.is_empty()).then(|| problems.join("; "))
+    }
+
+    /// Whether something changed.
+    async fn read_client(&mut self) -> Result<bool, LocalTrustError> {
+        let Some(path) = &self.local.client_ca_file else {
+            return Ok(false);
+        };
+        renew(&mut self.client, "--client-ca-file", path, |authority| {
+            authority
+        })
+        .await
+    }
+
+    /// Whether something changed.
+    async fn read_front_proxy(&mut self) -> Result<bool, LocalTrustError> {
+        let Some(local) = &self.local.request_header else {
+            return Ok(false);
+        };
+        const FLAG: &str = "--requestheader-client-ca-file";
+        renew(&mut self.front_proxy, FLAG, &local.ca_file, |authority| {
+            local.with(authority)
+        })
+        .await
     }
 
     fn publish(&self) {
@@ -215,20 +224,37 @@ impl LocalRequestHeader {
     }
 }
 
-fn read_file(flag: &'static str, path: &Path) -> Result<String, LocalTrustError> {
-    std::fs::read_to_string(path).map_err(|source| LocalTrustError::Read {
+/// Takes what is new in a file of authorities; whether there was anything.
+async fn renew<T>(
+    bundle: &mut Option<Bundle<T>>,
+    flag: &'static str,
+    path: &Path,
+    make: impl FnOnce(Authority) -> T,
+) -> Result<bool, LocalTrustError> {
+    let content =
+        tokio::fs::read_to_string(path)
+            .await
+            .map_err(|reason| LocalTrustError::Read {
+                flag,
+                path: path.to_owned(),
+                reason,
+            })?;
+    if bundle
+        .as_ref()
+        .is_some_and(|bundle| bundle.content == content)
+    {
+        return Ok(false);
+    }
+    let authority = Authority::from_pem(&content).map_err(|reason| LocalTrustError::Authority {
         flag,
         path: path.to_owned(),
-        source,
-    })
-}
-
-fn authority(flag: &'static str, path: &Path, content: &str) -> Result<Authority, LocalTrustError> {
-    Authority::from_pem(content).map_err(|source| LocalTrustError::Authority {
-        flag,
-        path: path.to_owned(),
-        source,
-    })
+        reason,
+    })?;
+    *bundle = Some(Bundle {
+        content,
+        parsed: Arc::new(make(authority)),
+    });
+    Ok(true)
 }
 
 #[cfg(test)]

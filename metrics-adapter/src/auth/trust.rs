@@ -28,12 +28,12 @@ pub struct Trust {
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum TrustError {
     /// A bundle of authorities is broken.
-    #[error("{key}: {source}")]
+    #[error("{key}: {reason}")]
     Authority {
         /// The key in the ConfigMap.
         key: &'static str,
         /// What is wrong.
-        source: AuthorityError,
+        reason: AuthorityError,
     },
     /// A list is not a JSON array of strings.
     #[error("{key}: not a JSON array of strings: {problem}")]
@@ -108,7 +108,7 @@ fn authority(
         None | Some("") => Ok(None),
         Some(bundle) => Authority::from_pem(bundle)
             .map(Some)
-            .map_err(|source| TrustError::Authority { key, source }),
+            .map_err(|reason| TrustError::Authority { key, reason }),
     }
 }
 

@@ -22,6 +22,9 @@ use crate::{auth, discovery};
 /// one look is a few requests.
 const DISCOVERY_INTERVAL: Duration = Duration::from_secs(300);
 
+/// The shortest time between two relists, or two looks at the kinds that there are.
+const MIN_PERIOD: Duration = Duration::from_secs(1);
+
 /// A valid configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -91,7 +94,7 @@ impl Config {
         if !flags.positional.is_empty() {
             notices.push(format!(
                 "arguments that are no flags are ignored: {}",
-                flags.positional.join(" ")
+                stray(&flags.positional)
             ));
         }
         let (prometheus, prometheus_login) =
@@ -104,7 +107,7 @@ impl Config {
             rules: flags.rules.config,
             prometheus,
             prometheus_login,
-            discovery_interval: discovery_interval(&flags.cluster),
+            discovery_interval: discovery_interval(&flags.cluster)?,
             lister_kubeconfig: flags.cluster.lister_kubeconfig.0,
             auth: access::options(&flags.authentication, &flags.authorization)?,
             trust,
@@ -126,8 +129,18 @@ impl Config {
     }
 }
 
+/// What is told of arguments that are no flags. A program's path is a habit of manifests; anything
+/// else may be half of a secret.
+fn stray(arguments: &[String]) -> String {
+    match arguments {
+        [path] if path.starts_with('/') => path.clone(),
+        [path, rest @ ..] if path.starts_with('/') => format!("{path} and {} more", rest.len()),
+        _ => format!("{} (is a quote missing?)", arguments.len()),
+    }
+}
+
 fn relist(flags: &RulesFlags) -> Result<discovery::Options, UsageError> {
-    let interval = nonzero("--metrics-relist-interval", flags.metrics_relist_interval)?;
+    let interval = period("--metrics-relist-interval", flags.metrics_relist_interval)?;
     let max_age = if flags.metrics_max_age.is_zero() {
         interval
     } else {
@@ -140,11 +153,19 @@ fn relist(flags: &RulesFlags) -> Result<discovery::Options, UsageError> {
     })
 }
 
-const fn discovery_interval(flags: &ClusterFlags) -> Duration {
+fn discovery_interval(flags: &ClusterFlags) -> Result<Duration, UsageError> {
     if flags.discovery_interval.is_zero() {
-        DISCOVERY_INTERVAL
+        Ok(DISCOVERY_INTERVAL)
     } else {
-        flags.discovery_interval
+        period("--discovery-interval", flags.discovery_interval)
+    }
+}
+
+/// A time between two requests: others are not to be kept busy.
+fn period(flag: &'static str, duration: Duration) -> Result<Duration, UsageError> {
+    match nonzero(flag, duration)? {
+        short if short < MIN_PERIOD => Err(UsageError::TooShort(flag)),
+        period => Ok(period),
     }
 }
 
@@ -189,6 +210,6 @@ pub(super) const STRICTER: [&str; 6] = [
     "`--tls-min-version=VersionTLS10` and `VersionTLS11`.",
     "`--tls-cipher-suites` of which none can be served; weak ones beside others are left out, and the log says so.",
     "`--tls-sni-cert-key` for IP addresses.",
-    "Negative durations, and `--metrics-relist-interval=0`.",
+    "Negative durations, `--metrics-relist-interval=0`, and less than a second for it or `--discovery-interval`.",
     "An audit log: `--audit-policy-file`, `--audit-log-path`, `--audit-webhook-config-file`.",
 ];

@@ -23,6 +23,9 @@ pub enum UsageError {
     /// A duration that makes no sense as zero.
     #[error("{0} must be more than 0")]
     Zero(&'static str),
+    /// A time between two requests that would be a load.
+    #[error("{0} must be 1s or more")]
+    TooShort(&'static str),
     /// A flag that means nothing without another one.
     #[error("{given} needs {missing}")]
     Alone {

@@ -102,7 +102,7 @@ fn booleans_have_pflags_grammar() {
     // What follows without `=` is an argument of its own.
     let config = parse(&["--disable-http2", "false"]).unwrap();
     assert_eq!(config.tls.protocols, Protocols::Http1);
-    assert!(config.notices[0].contains("are ignored: false"));
+    assert!(config.notices[0].contains("are ignored: 1"));
 }
 
 #[test]
@@ -161,6 +161,14 @@ fn refusals_name_the_flag() {
         (
             &["--metrics-relist-interval=0"],
             "--metrics-relist-interval must be more than 0",
+        ),
+        (
+            &["--metrics-relist-interval=999ms"],
+            "--metrics-relist-interval must be 1s or more",
+        ),
+        (
+            &["--discovery-interval=1ns"],
+            "--discovery-interval must be 1s or more",
         ),
         (&["--prometheus-timeout=0"], "--prometheus-timeout must be"),
         (&["--discovery-interval", "-1m"], "--discovery-interval"),
@@ -229,6 +237,53 @@ fn refusals_name_the_flag() {
     assert!(error.to_string().contains("--config"), "{error}");
 }
 
+/// A colon or blank for `=`, a token with its padding, a line too many, a URL without a host.
+#[test]
+fn refusals_repeat_no_secret() {
+    for flag in [
+        "--prometheus-header=Authorization: Bearer s3cret",
+        "--prometheus-header=Authorization: Bearer s3cret==",
+        "--prometheus-header=Authorization=Bearer s3cret\n",
+        "--prometheus-url=https://u:s3cret@",
+        "--prometheus-url=ftp://u:s3cret@host",
+        "--prometheus-url=https://u:s3cret@host:x",
+    ] {
+        let error = parse(&[flag]).map(|_| ()).unwrap_err();
+        let name = flag.split_once('=').unwrap().0;
+        assert!(
+            error.starts_with(&format!("error: invalid value for '{name} <")),
+            "{error}"
+        );
+        assert!(!error.contains("s3cret"), "{error}");
+    }
+}
+
+/// A quote is missing, perhaps around a secret.
+#[test]
+fn stray_arguments_are_counted_and_not_repeated() {
+    for (arguments, expected) in [
+        (
+            &["/adapter"][..],
+            "arguments that are no flags are ignored: /adapter",
+        ),
+        (
+            &["/adapter", "s3cret"],
+            "arguments that are no flags are ignored: /adapter and 1 more",
+        ),
+        (
+            &[
+                "--prometheus-header",
+                "Authorization=Bearer",
+                "s3cret",
+                "/s3cret",
+            ],
+            "arguments that are no flags are ignored: 2 (is a quote missing?)",
+        ),
+    ] {
+        assert_eq!(parse(arguments).unwrap().notices, [expected]);
+    }
+}
+
 #[test]
 fn the_age_of_metrics_is_judged_beside_the_rules() {
     let config = parse(&["--metrics-max-age=1m"]).unwrap();
@@ -286,6 +341,14 @@ fn the_last_scalar_counts_and_lists_add_up() {
     assert!(config.log_filter.to_string().contains("=trace"));
     let config = parse(&["--authorization-always-allow-paths="]).unwrap();
     assert!(config.auth.always_allow_paths.is_empty());
+}
+
+#[test]
+fn a_second_is_a_period() {
+    let second = Duration::from_secs(1);
+    let config = parse(&["--metrics-relist-interval=1s", "--discovery-interval=1s"]).unwrap();
+    assert_eq!(config.relist.interval, second);
+    assert_eq!(config.discovery_interval, second);
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! Values in the syntax of Go's pflag, strconv and klog, which prometheus-adapter's flags have.
 
 use std::convert::Infallible;
+use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Command};
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
 
@@ -30,6 +34,28 @@ pub(super) struct NamedPair {
     pub(super) certificate: PathBuf,
     pub(super) key: PathBuf,
     pub(super) names: Vec<String>,
+}
+
+/// Reads a value that may hold a password or token: what is told of a bad one never repeats it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Secret<T>(pub(super) fn(&str) -> Result<T, String>);
+
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for Secret<T> {
+    type Value = T;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<T, clap::Error> {
+        let value = value.to_str().ok_or_else(|| "not UTF-8".to_owned());
+        value.and_then(self.0).map_err(|reason| {
+            let flag = arg.map(ToString::to_string).unwrap_or_default();
+            let message = format!("invalid value for '{flag}': {reason}");
+            command.clone().error(ErrorKind::ValueValidation, message)
+        })
+    }
 }
 
 /// The values of all occurrences of a list.
@@ -245,15 +271,16 @@ pub(super) fn verb(text: &str) -> Result<Verb, &'static str> {
     }
 }
 
-/// A header without `=` has an empty value, as in prometheus-adapter.
+/// A header without `=` has an empty value, as in prometheus-adapter. Errors repeat nothing: with
+/// a colon for `=`, or a token that ends in `=`, the name has the secret in it.
 pub(super) fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once('=').unwrap_or((text, ""));
     let name = name
         .parse()
-        .map_err(|_| format!("{name:?} is not a header name"))?;
+        .map_err(|_| "expected NAME=VALUE, with the name of a header before the first =")?;
     let mut value: HeaderValue = value
         .parse()
-        .map_err(|_| format!("the value of {name} cannot be sent as a header"))?;
+        .map_err(|_| "what stands behind the first = cannot be sent as a header's value")?;
     // Such headers carry credentials.
     value.set_sensitive(true);
     Ok((name, value))

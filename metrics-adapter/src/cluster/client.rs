@@ -6,6 +6,8 @@ use std::time::Duration;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
+use super::failure;
+
 /// Time to connect; kube-apiserver is near or not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time between two pieces of an answer. Longer than a watch lasts (see [`WATCH_TIMEOUT_SECONDS`]),
@@ -39,6 +41,14 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// A service account was asked for, and this is no pod with one.
+    #[error("{flag}: this is no pod with a service account: {problem}")]
+    ServiceAccount {
+        /// The flag that asks for it.
+        flag: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
 }
 
 /// Makes a client from the kubeconfig file that `flag` names, or else from the pod's service
@@ -58,22 +68,20 @@ pub async fn client(flag: &'static str, kubeconfig: Option<&Path>) -> Result<Cli
     };
     let config = match kubeconfig {
         Some(path) => {
-            let file = Kubeconfig::read_from(path).map_err(|error| fail(error.to_string()))?;
+            let fail = |error| fail(failure::describe_kubeconfig(&error));
+            let file = Kubeconfig::read_from(path).map_err(fail)?;
             Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
                 .await
-                .map_err(|error| fail(error.to_string()))?
+                .map_err(fail)?
         }
-        None => in_cluster(flag)?,
+        None => in_cluster().map_err(fail)?,
     };
-    Client::try_from(with_limits(config)).map_err(|error| fail(error.to_string()))
+    Client::try_from(with_limits(config)).map_err(|error| fail(failure::describe(&error)))
 }
 
-/// The pod's service account.
-pub(super) fn in_cluster(flag: &'static str) -> Result<Config, Error> {
-    Config::incluster().map_err(|error| Error::InCluster {
-        flag,
-        problem: error.to_string(),
-    })
+/// The pod's service account, or what is wrong with it.
+pub(super) fn in_cluster() -> Result<Config, String> {
+    Config::incluster().map_err(|error| error.to_string())
 }
 
 fn with_limits(mut config: Config) -> Config {
@@ -110,6 +118,27 @@ mod tests {
         let broken = client("--lister-kubeconfig", Some(file.path())).await;
         let text = broken.err().unwrap().to_string();
         assert!(text.contains(&file.path().display().to_string()), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_does_not_parse_keeps_its_secrets() {
+        for (user, place) in [
+            ("{token: [s3cr3t]}", "line 3, column "),
+            ("s3cr3t", "line 3, column "),
+            ("{token: s3cr3t, exec: {interactiveMode: s3cr3t}}", "line "),
+            ("{token: \"s3cr3t}", "line "),
+            ("{token: s3cr3t, token: s3cr3t}", "line 3, column "),
+            ("{password: *s3cr3t}", "line "),
+        ] {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            let text = format!("apiVersion: v1\nusers:\n- {{name: u, user: {user}}}\n");
+            file.write_all(text.as_bytes()).unwrap();
+            let broken = client("--lister-kubeconfig", Some(file.path())).await;
+            let text = broken.err().unwrap().to_string();
+            assert!(text.contains(place), "{user}: {text}");
+            assert!(!text.contains("s3cr3t"), "{user}: {text}");
+            assert_eq!(text.lines().count(), 1, "{user}: {text}");
+        }
     }
 
     #[tokio::test]

@@ -47,19 +47,6 @@ impl fmt::Display for Coverage {
     }
 }
 
-/// How the watch of one kind is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WatchStatus {
-    /// What is watched.
-    pub coverage: Coverage,
-    /// Whether a complete list was received once.
-    pub synced: bool,
-    /// Objects in the index.
-    pub objects: usize,
-    /// What is wrong at the moment, in kube-apiserver's or the client's words.
-    pub problem: Option<String>,
-}
-
 /// All watched kinds.
 pub(super) struct Index {
     kinds: RwLock<BTreeMap<Coverage, Arc<Kind>>>,
@@ -139,10 +126,6 @@ impl Index {
     pub(super) fn is_synced(&self, resource: &GroupResource) -> bool {
         self.watched(&Coverage::all(resource.clone()))
             .is_ok_and(|kind| kind.is_synced())
-    }
-
-    pub(super) fn statuses(&self) -> Vec<WatchStatus> {
-        self.read(|kinds| kinds.values().map(|kind| kind.status()).collect())
     }
 
     fn watched(&self, coverage: &Coverage) -> Result<Arc<Kind>, ObjectSourceError> {

@@ -8,12 +8,13 @@ use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use secrecy::ExposeSecret as _;
 
 use super::client::{self, Error};
+use super::failure;
 
 /// The current context's authorities and credentials. Its server is of no interest.
 #[derive(Default)]
 pub struct Identity {
-    /// DER certificates of the authorities; `None` for the system's.
-    pub authorities: Option<Vec<Vec<u8>>>,
+    /// The authorities; `None` for the system's.
+    pub authorities: Option<Pem>,
     /// Client certificate and its key.
     pub client_certificate: Option<(Pem, Pem)>,
     /// How to log in.
@@ -53,10 +54,12 @@ pub async fn identity(flag: &'static str, path: &Path) -> Result<Identity, Error
         path: path.to_owned(),
         problem,
     };
-    let file = Kubeconfig::read_from(path).map_err(|error| fail(error.to_string()))?;
+    let unreadable = |error| fail(failure::describe_kubeconfig(&error));
+    let file = Kubeconfig::read_from(path).map_err(unreadable)?;
+    let authorities = authorities(&file).map_err(fail)?;
     let config = kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
         .await
-        .map_err(|error| fail(error.to_string()))?;
+        .map_err(unreadable)?;
     let user = config.auth_info;
     let unsupported = [
         (user.exec.is_some(), "exec"),
@@ -69,7 +72,7 @@ pub async fn identity(flag: &'static str, path: &Path) -> Result<Identity, Error
         return Err(fail(format!("{field} is not supported for Prometheus")));
     }
     Ok(Identity {
-        authorities: config.root_cert,
+        authorities,
         client_certificate: client_certificate(&user).map_err(fail)?,
         login: login(&user),
         accept_invalid_certs: config.accept_invalid_certs,
@@ -79,9 +82,31 @@ pub async fn identity(flag: &'static str, path: &Path) -> Result<Identity, Error
 /// Makes sure that there is a service account, as `--prometheus-auth-incluster` promises.
 ///
 /// # Errors
-/// [`Error::InCluster`].
+/// [`Error::ServiceAccount`].
 pub fn service_account(flag: &'static str) -> Result<(), Error> {
-    client::in_cluster(flag).map(drop)
+    match client::in_cluster() {
+        Ok(_) => Ok(()),
+        Err(problem) => Err(Error::ServiceAccount { flag, problem }),
+    }
+}
+
+/// Those of the current context's cluster. As a file they can be read again.
+fn authorities(file: &Kubeconfig) -> Result<Option<Pem>, String> {
+    let named = file.contexts.iter();
+    let mut current = named.filter(|context| Some(&context.name) == file.current_context.as_ref());
+    let context = current.next().and_then(|named| named.context.as_ref());
+    let Some(name) = context.map(|context| &context.cluster) else {
+        return Ok(None);
+    };
+    let cluster = file.clusters.iter().find(|named| named.name == *name);
+    match cluster.and_then(|named| named.cluster.as_ref()) {
+        None => Ok(None),
+        Some(cluster) => pem(
+            "certificate-authority-data",
+            cluster.certificate_authority_data.as_deref(),
+            cluster.certificate_authority.as_deref(),
+        ),
+    }
 }
 
 fn client_certificate(user: &AuthInfo) -> Result<Option<(Pem, Pem)>, String> {
@@ -163,6 +188,40 @@ mod tests {
         assert_eq!(pair.client_certificate, Some(expected));
         assert!(pair.accept_invalid_certs);
         assert!(pair.login.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_file_of_authorities_stays_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ca");
+        let pem = crate::serving::tests::support::Ca::new("Prometheus").pem();
+        std::fs::write(&path, &pem).unwrap();
+        let cluster = format!(", certificate-authority: '{}'", path.display());
+        let file = read("", &cluster).await.unwrap();
+        assert_eq!(file.authorities, Some(Pem::File(path)));
+        // Data comes before a file, as in client-go.
+        let cluster = format!(
+            "{cluster}, certificate-authority-data: {}",
+            STANDARD.encode(&pem)
+        );
+        let data = read("", &cluster).await.unwrap();
+        assert_eq!(data.authorities, Some(Pem::Inline(pem.into_bytes())));
+        assert_eq!(read("", "").await.unwrap().authorities, None);
+    }
+
+    #[test]
+    fn a_missing_service_account_is_told_as_such() {
+        let error = service_account("--prometheus-auth-incluster").unwrap_err();
+        let error = error.to_string();
+        let expected = "--prometheus-auth-incluster: this is no pod with a service account: ";
+        assert!(error.starts_with(expected), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_does_not_parse_keeps_its_secrets() {
+        let error = read("token: [s3cr3t]", "").await.err().unwrap();
+        assert!(error.contains(": line 1, column "), "{error}");
+        assert!(!error.contains("s3cr3t"), "{error}");
     }
 
     #[tokio::test]

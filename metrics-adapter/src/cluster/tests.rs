@@ -127,6 +127,7 @@ fn mk_list(items: &[Value]) -> Value {
 /// A cluster that runs against a mock until it is dropped.
 struct Running {
     cluster: Cluster,
+    registry: prometheus_client::registry::Registry,
     task: tokio::task::JoinHandle<Result<(), Error>>,
     token: CancellationToken,
 }
@@ -137,6 +138,22 @@ impl Drop for Running {
     }
 }
 
+impl Running {
+    /// The value of a metric of each watch.
+    fn watches(&self, metric: &str) -> Vec<String> {
+        let text = telemetry::text::encode(&self.registry);
+        let prefix = format!("{metric}{{resource=");
+        let values = text.lines().filter_map(|line| line.strip_prefix(&prefix));
+        let mut values: Vec<String> = values.map(str::to_owned).collect();
+        values.sort();
+        values
+    }
+}
+
+fn mk_options() -> Options {
+    Options::new(Duration::from_secs(600), Lookup::Watched)
+}
+
 fn run(api: &FakeApi) -> Running {
     let client = api.client();
     let clients = Clients {
@@ -144,11 +161,14 @@ fn run(api: &FakeApi) -> Running {
         authentication: client.clone(),
         authorization: client,
     };
-    let (cluster, watches) = connect(clients, &Options::default(), &Metrics::default());
+    let mut registry = prometheus_client::registry::Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    let (cluster, watches) = connect(clients, &mk_options(), &metrics);
     let token = CancellationToken::new();
     let task = tokio::spawn(watches.run(token.clone()));
     Running {
         cluster,
+        registry,
         task,
         token,
     }
@@ -203,18 +223,8 @@ async fn indexes_metadata_and_follows_events() {
     cluster.watch(&[pods(cluster)]);
     eventually(|| select(cluster, "app=web").is_ok_and(|names| names == ["db-0", "web-1"])).await;
     assert!(cluster.is_synced(&GroupResource::new("", "pods")));
-    assert_eq!(
-        cluster.watches(),
-        [WatchStatus {
-            coverage: Coverage {
-                resource: GroupResource::new("", "pods"),
-                fields: None,
-            },
-            synced: true,
-            objects: 2,
-            problem: None,
-        }],
-    );
+    assert_eq!(running.watches("watched_objects"), [r#""pods"} 2"#]);
+    assert_eq!(running.watches("watch_failing"), [r#""pods"} 0"#]);
     // One list, of metadata only, however often it was asked for.
     let lists = api.requests("/api/v1/pods?&limit=500");
     assert_eq!(lists.len(), 1, "{:?}", api.requests(""));
@@ -268,12 +278,11 @@ async fn consumers_are_nodes_and_running_pods() {
             .all(|list| list.contains("fieldSelector=status.phase%3DRunning")),
         "{lists:?}"
     );
-    let watches: Vec<String> = cluster
-        .watches()
-        .iter()
-        .map(|watch| watch.coverage.to_string())
-        .collect();
-    assert_eq!(watches, ["nodes", "pods status.phase=Running"]);
+    let watches = running.watches("watched_objects");
+    assert_eq!(
+        watches,
+        [r#""nodes"} 1"#, r#""pods status.phase=Running"} 2"#]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -283,15 +292,12 @@ async fn a_refused_watch_is_told_and_mended() {
     let running = run(&api);
     let cluster = &running.cluster;
     cluster.watch(&[pods(cluster)]);
-    eventually(|| {
-        matches!(
-            select(cluster, ""),
-            Err(ObjectSourceError::Unwatchable { .. })
-        )
-    })
-    .await;
-    let problem = cluster.watches()[0].problem.clone().unwrap();
-    assert_eq!(problem, "pods is forbidden (status 403)");
+    let refused = Err(ObjectSourceError::Unwatchable {
+        resource: GroupResource::new("", "pods"),
+        reason: "pods is forbidden (status 403)".to_owned(),
+    });
+    eventually(|| select(cluster, "") == refused).await;
+    assert_eq!(running.watches("watch_failing"), [r#""pods"} 1"#]);
     // It does not hammer: pauses grow to half a minute.
     let before = api.asked();
     tokio::time::sleep(Duration::from_secs(60)).await;
@@ -308,7 +314,7 @@ async fn a_refused_watch_is_told_and_mended() {
         vec![mk_list(&[mk_pod("web-0", "web")])],
     );
     eventually(|| select(cluster, "").is_ok_and(|names| names == ["web-0"])).await;
-    assert_eq!(cluster.watches()[0].problem, None);
+    assert_eq!(running.watches("watch_failing"), [r#""pods"} 0"#]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -327,11 +333,7 @@ async fn the_last_good_index_stays_while_the_watch_fails() {
     cluster.watch(&[pods(cluster)]);
     eventually(|| select(cluster, "").is_ok()).await;
     api.set("/api/v1/pods", 500, vec![status(500, "etcd is away")]);
-    eventually(|| {
-        let problem = cluster.watches()[0].problem.clone();
-        problem.is_some_and(|problem| problem == "etcd is away (status 500)")
-    })
-    .await;
+    eventually(|| running.watches("watch_failing") == [r#""pods"} 1"#]).await;
     assert_eq!(select(cluster, "").unwrap(), ["web-0"]);
 
     api.set("/api/v1/pods?watch", 200, vec![]);
@@ -460,7 +462,7 @@ async fn the_authentication_config_map_is_followed() {
     let running = run(&api);
     let cluster = &running.cluster;
     eventually(|| api.requests(path).len() > 2).await;
-    assert!(!cluster.is_authentication_known());
+    assert!(!cluster.trust().borrow().is_some());
     let asked = api.requests(path);
     let field = "fieldSelector=metadata.name%3Dextension-apiserver-authentication";
     assert!(
@@ -489,7 +491,7 @@ async fn the_authentication_config_map_is_followed() {
             json!({"type": "DELETED", "object": config_map(broken, "7")}),
         ],
     );
-    eventually(|| cluster.is_authentication_known()).await;
+    eventually(|| cluster.trust().borrow().is_some()).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert!(cluster.trust().borrow().as_ref().unwrap().client.is_some());
 }
@@ -547,7 +549,7 @@ async fn a_review_that_hangs_ends() {
         Ok::<_, tower::BoxError>(Response::new(Body::empty()))
     });
     let client = Client::new(hangs, "default");
-    let options = Options::default();
+    let options = mk_options();
     let reviewer = ClusterReviewer::new(client.clone(), client, &options, Metrics::default());
     let start = tokio::time::Instant::now();
     assert!(reviewer.authenticate("t").await.is_err());

@@ -1,7 +1,6 @@
 //! The HTTP client.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,16 +50,14 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// A file of the TLS set-up cannot be used.
-    #[error("{flag} {}: {reason}", path.display())]
+    #[error("{file}: {reason}")]
     File {
-        /// The flag that names it.
-        flag: &'static str,
-        /// The file.
-        path: PathBuf,
+        /// The flag and the file that it names.
+        file: String,
         /// What is wrong.
         reason: String,
     },
-    /// Anything else; without a CA file it is the system's CA certificates that are missing.
+    /// Without a CA file it is the system's CA certificates that are missing.
     #[error("cannot set up the Prometheus client (is --prometheus-ca-file needed?): {0}")]
     Build(String),
 }
@@ -85,6 +82,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`], naming the flag and the file.
     pub fn new(options: Options, metrics: Metrics) -> Result<Self, ClientError> {
+        options.credentials.check_token()?;
         let connection = Connection::new(&options, options.credentials.read()?)?;
         Ok(Self {
             connection: ArcSwap::from_pointee(connection),
@@ -97,32 +95,44 @@ impl Client {
     /// Looks at the files of CA and client certificate every `interval` and uses what is new in
     /// them, until cancelled. Broken ones leave the last good ones in use.
     pub async fn watch(&self, interval: Duration, token: &CancellationToken) {
-        let mut failing = None;
+        let mut failing: Option<String> = None;
         while token
             .run_until_cancelled(tokio::time::sleep(interval))
             .await
             .is_some()
         {
-            match self.refresh() {
-                Ok(false) => failing = None,
-                Ok(true) => {
-                    failing = None;
-                    tracing::info!("the certificates for Prometheus have changed");
-                }
-                Err(error) => {
-                    let error = error.to_string();
-                    if failing.as_ref() != Some(&error) {
-                        tracing::error!(%error, "keeping the last good certificates for Prometheus");
-                        failing = Some(error);
+            let problem = match self.refresh().await {
+                Ok(changed) => {
+                    if changed {
+                        tracing::info!("the certificates for Prometheus have changed");
                     }
+                    None
                 }
+                Err(error) => Some(error.to_string()),
+            };
+            if problem != failing {
+                match &problem {
+                    Some(error) => {
+                        tracing::error!(%error, "keeping the last good certificates for Prometheus");
+                    }
+                    None => tracing::info!("the files of Prometheus' certificates are good again"),
+                }
+                failing = problem;
             }
         }
     }
 
     /// Whether something changed.
-    pub(super) fn refresh(&self) -> Result<bool, ClientError> {
-        let contents = self.options.credentials.read()?;
+    pub(super) async fn refresh(&self) -> Result<bool, ClientError> {
+        let credentials = self.options.credentials.clone();
+        let contents = match tokio::task::spawn_blocking(move || credentials.read()).await {
+            Ok(contents) => contents?,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The process is about to end.
+                Err(_cancelled) => return Ok(false),
+            },
+        };
         if contents == self.connection.load().contents {
             return Ok(false);
         }
@@ -224,7 +234,7 @@ impl Connection {
             .credentials
             .configure(builder, options.url.scheme(), &contents)?
             .build()
-            .map_err(|error| ClientError::Build(innermost(&error)))?;
+            .map_err(|error| options.credentials.build_error(&error))?;
         Ok(Self { http, contents })
     }
 }
@@ -268,7 +278,7 @@ fn unix_seconds(at: Timestamp) -> String {
 }
 
 /// The cause at the end of the chain: reqwest's own text only repeats the URL.
-fn innermost(error: &dyn std::error::Error) -> String {
+pub(super) fn innermost(error: &dyn std::error::Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use reqwest::ClientBuilder;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 
+use super::client::innermost;
 use super::{ClientError, PrometheusError};
 
 /// TLS and authorization of the connection; the default has neither client certificate nor token
@@ -90,12 +91,18 @@ impl Material {
 
     fn error(&self, reason: &dyn fmt::Display) -> ClientError {
         ClientError::File {
-            flag: self.flag,
-            path: match &self.place {
-                Place::File(path) => path.clone(),
-                Place::Inline(_) => PathBuf::from("(embedded data)"),
-            },
+            file: self.to_string(),
             reason: reason.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Material {
+    /// The flag and the file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::File(path) => write!(f, "{} {}", self.flag, path.display()),
+            Place::Inline(_) => write!(f, "{} (embedded data)", self.flag),
         }
     }
 }
@@ -113,12 +120,18 @@ impl fmt::Debug for Material {
 }
 
 impl Credentials {
-    /// Reads the files.
-    pub(super) fn read(&self) -> Result<Contents, ClientError> {
-        if let Some(Authorization::TokenFile { flag, path }) = &self.authorization {
-            // Later a missing token fails a query; at the start it is a mistake to be told at once.
-            Material::file(flag, path.clone()).read()?;
+    /// Makes sure at the start that there is a token: later a missing one fails a query.
+    pub(super) fn check_token(&self) -> Result<(), ClientError> {
+        match &self.authorization {
+            Some(Authorization::TokenFile { flag, path }) => {
+                Material::file(flag, path.clone()).read().map(drop)
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// Reads the files of certificates.
+    pub(super) fn read(&self) -> Result<Contents, ClientError> {
         let identity = |(certificate, key): &(Material, Material)| {
             let mut pem = certificate.read()?;
             pem.push(b'\n');
@@ -140,7 +153,7 @@ impl Credentials {
     ) -> Result<ClientBuilder, ClientError> {
         if let (Some(authorities), Some(pem)) = (&self.authorities, &contents.authorities) {
             let certificates = reqwest::Certificate::from_pem_bundle(pem)
-                .map_err(|error| authorities.error(&error))?;
+                .map_err(|error| authorities.error(&innermost(&error)))?;
             if certificates.is_empty() {
                 return Err(authorities.error(&"holds no PEM certificate"));
             }
@@ -153,13 +166,41 @@ impl Credentials {
         if self.verification == Verification::None {
             builder = builder.tls_danger_accept_invalid_certs(true);
         }
-        if let (Some((certificate, _)), Some(pem)) = (&self.client_certificate, &contents.identity)
+        if let (Some((certificate, key)), Some(pem)) =
+            (&self.client_certificate, &contents.identity)
         {
-            let identity =
-                reqwest::Identity::from_pem(pem).map_err(|error| certificate.error(&error))?;
+            // Read as one text, so it may be either file.
+            let identity = reqwest::Identity::from_pem(pem).map_err(|error| ClientError::File {
+                file: format!("{certificate} and {key}"),
+                reason: innermost(&error),
+            })?;
             builder = builder.identity(identity);
         }
         Ok(builder)
+    }
+
+    /// Why a client cannot be built of what [`Self::configure`] took.
+    pub(super) fn build_error(&self, error: &reqwest::Error) -> ClientError {
+        let identity = self.client_certificate.as_ref();
+        let identity = identity.map(|(certificate, key)| format!("{certificate} and {key}"));
+        if let Some(file) = &identity
+            && is_mismatch(error)
+        {
+            return ClientError::File {
+                file: file.clone(),
+                reason: "certificate and key do not belong together".to_owned(),
+            };
+        }
+        let reason = innermost(error);
+        let authorities = self.authorities.as_ref().map(Material::to_string);
+        match (authorities, identity) {
+            (None, _) => ClientError::Build(reason),
+            (Some(file), None) => ClientError::File { file, reason },
+            (Some(authorities), Some(identity)) => ClientError::File {
+                file: format!("{authorities} or {identity}"),
+                reason,
+            },
+        }
     }
 
     /// The `Authorization` header of the next request.
@@ -173,6 +214,17 @@ impl Credentials {
         };
         Ok(Some((AUTHORIZATION, value)))
     }
+}
+
+/// Whether a client certificate is for another key.
+fn is_mismatch(error: &reqwest::Error) -> bool {
+    let first: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(first), |error| error.source()).any(|error| {
+        matches!(
+            error.downcast_ref(),
+            Some(rustls::Error::InconsistentKeys(_))
+        )
+    })
 }
 
 async fn bearer(flag: &str, path: &std::path::Path) -> Result<HeaderValue, PrometheusError> {

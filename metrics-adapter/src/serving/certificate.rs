@@ -54,14 +54,14 @@ pub enum CertificateSource {
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// A file cannot be read.
-    #[error("{flag} {}: {source}", path.display())]
+    #[error("{flag} {}: {reason}", path.display())]
     Read {
         /// The flag that names the file.
         flag: &'static str,
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// A file is not what it should be.
     #[error("{flag} {}: {problem}", path.display())]
@@ -74,8 +74,13 @@ pub enum CertificateError {
         problem: String,
     },
     /// The certificate does not belong to the key.
-    #[error("{} and {} do not belong together: {problem}", certificate.display(), key.display())]
+    #[error(
+        "{} {} and {} {} do not belong together: {problem}",
+        flags.0, certificate.display(), flags.1, key.display()
+    )]
     Pair {
+        /// The flags that name the two.
+        flags: (&'static str, &'static str),
         /// The certificate's file.
         certificate: PathBuf,
         /// The key's file.
@@ -159,6 +164,8 @@ impl ServingCertificate {
     /// mounted Secret, a write in place.
     pub async fn watch(&self, interval: Duration, token: &CancellationToken) {
         let mut failing: Option<String> = None;
+        let (flag, file) = (self.source.flags().0, self.source.paths().0);
+        let file = file.display();
         let mut rejected: Option<Content> = None;
         while token
             .run_until_cancelled(tokio::time::sleep(interval))
@@ -169,13 +176,18 @@ impl ServingCertificate {
                 Ok(Refreshed::Unchanged) => {}
                 Ok(Refreshed::Restored) => {
                     failing = None;
-                    tracing::info!("the serving certificate's files are good again");
+                    tracing::info!(flag, %file, "the serving certificate's files are good again");
                 }
                 Ok(Refreshed::Replaced) => {
                     failing = None;
                     let not_after = self.report_expiry();
                     self.count(Reload::Success);
-                    tracing::info!(not_after_seconds = not_after, "serving a new certificate");
+                    tracing::info!(
+                        flag,
+                        %file,
+                        not_after_seconds = not_after,
+                        "serving a new certificate",
+                    );
                 }
                 Err(error) => {
                     let error = error.to_string();
@@ -280,8 +292,8 @@ impl CertificateSource {
         };
         match content {
             Ok(content) if !self.ends_soon(&content) => return Ok(content),
-            Err(CertificateError::Read { source, .. })
-                if source.kind() == std::io::ErrorKind::NotFound =>
+            Err(CertificateError::Read { reason, .. })
+                if reason.kind() == std::io::ErrorKind::NotFound =>
             {
                 // A pair held in memory only is not on disk, and still good.
                 if let Some(current) = current
@@ -343,6 +355,7 @@ impl CertificateSource {
         let certified =
             CertifiedKey::from_der(chain, private, &tls::provider()).map_err(|error| {
                 CertificateError::Pair {
+                    flags,
                     certificate,
                     key,
                     problem: error.to_string(),
@@ -360,10 +373,10 @@ impl CertificateSource {
 async fn read_file(flag: &'static str, path: &Path) -> Result<Vec<u8>, CertificateError> {
     tokio::fs::read(path)
         .await
-        .map_err(|source| CertificateError::Read {
+        .map_err(|reason| CertificateError::Read {
             flag,
             path: path.to_owned(),
-            source,
+            reason,
         })
 }
 

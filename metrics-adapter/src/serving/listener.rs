@@ -75,12 +75,12 @@ impl Default for Options {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address cannot be listened on.
-    #[error("--secure-port: cannot listen on {address}: {source}")]
+    #[error("--bind-address and --secure-port: cannot listen on {address}: {reason}")]
     Bind {
         /// The address.
         address: SocketAddr,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
@@ -128,7 +128,7 @@ impl Bound {
             let address = listener.local_addr()?;
             Ok(Self { listener, address })
         };
-        let bound = bind().map_err(|source| Error::Bind { address, source })?;
+        let bound = bind().map_err(|reason| Error::Bind { address, reason })?;
         tracing::info!(address = %bound.address, "listening for HTTPS");
         Ok(bound)
     }

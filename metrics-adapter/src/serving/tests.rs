@@ -275,11 +275,12 @@ async fn draining_does_not_wait_for_ever() {
 #[tokio::test]
 async fn a_taken_port_is_told_with_its_flag() {
     let bound = Bound::bind("127.0.0.1:0".parse().unwrap(), PortSharing::Exclusive).unwrap();
-    let error = Bound::bind(bound.address(), PortSharing::Exclusive)
-        .unwrap_err()
-        .to_string();
-    let expected = format!("--secure-port: cannot listen on {}: ", bound.address());
-    assert!(error.starts_with(&expected), "{error}");
+    let error = Bound::bind(bound.address(), PortSharing::Exclusive).unwrap_err();
+    let expected = format!(
+        "--bind-address and --secure-port: cannot listen on {}: ",
+        bound.address()
+    );
+    assert!(error.to_string().starts_with(&expected), "{error}");
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Json;
@@ -149,7 +150,7 @@ impl Files {
 
 /// A kube-apiserver with an authentication ConfigMap and no pods, where everybody may do anything.
 pub(crate) struct Kubernetes {
-    url: String,
+    pub(crate) url: String,
     _stop: DropGuard,
 }
 
@@ -208,6 +209,9 @@ async fn answer(RawQuery(query): RawQuery, list: Arc<Value>) -> Json<Value> {
 /// The running program.
 pub(crate) struct Program {
     child: Child,
+    log: Arc<Mutex<String>>,
+    /// Reads the log until the program ends.
+    reader: Option<JoinHandle<()>>,
     pub(crate) port: u16,
     pub(crate) admin_port: u16,
 }
@@ -222,7 +226,7 @@ impl Drop for Program {
 
 impl Program {
     /// Starts with `arguments` and those that a test on one machine needs behind them.
-    fn start(files: &Files, arguments: &[&str], kubernetes: &Kubernetes) -> Self {
+    fn start(files: &Files, arguments: &[&str], kubernetes: &str) -> Self {
         Self::start_with(files, arguments, kubernetes, "http://127.0.0.1:1")
     }
 
@@ -230,12 +234,12 @@ impl Program {
     pub(crate) fn start_with(
         files: &Files,
         arguments: &[&str],
-        kubernetes: &Kubernetes,
+        kubernetes: &str,
         prometheus: &str,
     ) -> Self {
-        let kubeconfig = files.kubeconfig(&kubernetes.url);
+        let kubeconfig = files.kubeconfig(kubernetes);
         let (port, admin_port) = (free_port(), free_port());
-        let child = files
+        let mut child = files
             .command(arguments)
             .args(
                 ["lister", "authentication", "authorization"]
@@ -251,8 +255,17 @@ impl Program {
             .arg(format!("--admin-address=127.0.0.1:{admin_port}"))
             .spawn()
             .unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (lines, writer) = (child.stderr.take().unwrap(), Arc::clone(&log));
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(lines).lines().map_while(Result::ok) {
+                writer.lock().unwrap().push_str(&format!("{line}\n"));
+            }
+        });
         Self {
             child,
+            log,
+            reader: Some(reader),
             port,
             admin_port,
         }
@@ -282,11 +295,31 @@ impl Program {
         }
     }
 
+    /// Waits for a line with all these texts in it.
+    async fn says(&self, texts: &[&str]) {
+        for _ in 0..200 {
+            let log = self.log.lock().unwrap().clone();
+            if log
+                .lines()
+                .any(|line| texts.iter().all(|text| line.contains(text)))
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!(
+            "{texts:?} was not said in 10 s: {}",
+            self.log.lock().unwrap()
+        );
+    }
+
     /// Ends it and returns its log.
     pub(crate) fn said(&mut self) -> String {
         let _ = self.child.kill();
-        let lines = BufReader::new(self.child.stderr.take().unwrap()).lines();
-        lines.map_while(Result::ok).collect::<Vec<_>>().join("\n")
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        self.log.lock().unwrap().clone()
     }
 }
 
@@ -316,13 +349,79 @@ async fn command_lines_of_prometheus_adapter_become_ready() {
     ] {
         let files = Files::new(RULES);
         let kubernetes = Kubernetes::start(&files).await;
-        let mut program = Program::start(&files, arguments, &kubernetes);
+        let mut program = Program::start(&files, arguments, &kubernetes.url);
         program.ready().await;
         let log = program.said();
         for notice in notices {
             assert_eq!(log.matches(notice).count(), 1, "{name}: {notice}: {log}");
         }
     }
+}
+
+/// Every trouble is said when it begins and when it ends, with the file that it is about.
+#[tokio::test]
+async fn files_that_break_and_mend_are_told() {
+    const FILES: [&str; 3] = ["clients", "prometheus", "named"];
+    let files = Files::new(RULES);
+    let certificate = files.0.path().join("var/run/serving-cert/tls.crt");
+    let certificate = fs::read_to_string(certificate).unwrap();
+    let write = |text: &str| FILES.map(|name| files.write(&format!("tmp/{name}.crt"), text));
+    write(&certificate);
+    let kubernetes = Kubernetes::start(&files).await;
+    let arguments = [
+        "--config=/etc/adapter/config.yaml",
+        "--tls-cert-file=/var/run/serving-cert/tls.crt",
+        "--tls-private-key-file=/var/run/serving-cert/tls.key",
+        "--tls-sni-cert-key=/tmp/named.crt,/var/run/serving-cert/tls.key:a.test",
+        "--client-ca-file=/tmp/clients.crt",
+        "--prometheus-ca-file=/tmp/prometheus.crt",
+    ];
+    let mut program = Program::start(&files, &arguments, &kubernetes.url);
+    program.ready().await;
+    write("no PEM");
+    for texts in [
+        ["keeping the last good authorities", "--client-ca-file /"],
+        [
+            "keeping the last good certificates for Prometheus",
+            "--prometheus-ca-file /",
+        ],
+        [
+            "keeping the last good serving certificate",
+            "--tls-sni-cert-key /",
+        ],
+    ] {
+        program.says(&texts).await;
+    }
+    write(&certificate);
+    for texts in [
+        &["the files of trusted authorities are good again"][..],
+        &["the files of Prometheus' certificates are good again"],
+        &[
+            "the serving certificate's files are good again",
+            "--tls-sni-cert-key",
+            "/named.crt",
+        ],
+    ] {
+        program.says(texts).await;
+    }
+    let log = program.said();
+    assert_eq!(log.matches("keeping the last good").count(), 3, "{log}");
+    assert_eq!(log.matches("good again").count(), 3, "{log}");
+}
+
+#[tokio::test]
+async fn an_absent_kube_apiserver_is_said_by_nobody_else() {
+    let files = Files::new(RULES);
+    let arguments = [
+        "--config=/etc/adapter/config.yaml",
+        "--tls-cert-file=/var/run/serving-cert/tls.crt",
+        "--tls-private-key-file=/var/run/serving-cert/tls.key",
+    ];
+    let mut program = Program::start(&files, &arguments, "http://127.0.0.1:1");
+    program.says(&["watch fails, trying again"]).await;
+    program.says(&["API discovery failed"]).await;
+    let log = program.said();
+    assert!(!log.contains("kube_client"), "{log}");
 }
 
 #[test]
@@ -337,11 +436,27 @@ fn bad_flags_are_64_and_missing_files_1() {
     let others = ["authentication", "authorization"];
     let others = others.map(|who| format!("--{who}-kubeconfig={kubeconfig}"));
     let common = [config, &certificate, &key, &lister, &others[0], &others[1]];
-    let common = [&common[..], &["--prometheus-url=http://127.0.0.1:1"]].concat();
+    let admin = format!("--admin-address=127.0.0.1:{}", free_port());
+    let common = [
+        &common[..],
+        &["--prometheus-url=http://127.0.0.1:1", &admin],
+    ]
+    .concat();
     for (flag, code, text) in [
         ("--audit-log-path=-", 64, "--audit-log-path: there is no"),
         ("--metrics-max-age=1m", 64, "--metrics-max-age 60s must not"),
         ("--client-ca-file=/etc/no", 1, "--client-ca-file /"),
+        (
+            "--client-ca-file=/etc/adapter/config.yaml",
+            1,
+            "no PEM certificate in it",
+        ),
+        // An address for documentation, which no machine has.
+        (
+            "--bind-address=192.0.2.1",
+            1,
+            "--bind-address and --secure-port: cannot listen on 192.0.2.1:443: ",
+        ),
         (
             "--requestheader-client-ca-file=/etc/no",
             1,
@@ -360,7 +475,7 @@ fn bad_flags_are_64_and_missing_files_1() {
         (
             "--prometheus-auth-incluster",
             1,
-            "--prometheus-auth-incluster",
+            "--prometheus-auth-incluster: this is no pod with a service account: ",
         ),
         (
             "--tls-sni-cert-key=/etc/no,/etc/no",
@@ -374,6 +489,8 @@ fn bad_flags_are_64_and_missing_files_1() {
         assert_eq!(found, code, "{flag}: {said}");
         assert!(last.starts_with("metrics-adapter: "), "{flag}: {said}");
         assert!(last.contains(text), "{flag}: {said}");
+        let cause = last.rsplit(": ").next().unwrap();
+        assert_eq!(last.matches(cause).count(), 1, "{flag}: {said}");
     }
 }
 

@@ -57,10 +57,7 @@ impl Kubernetes {
             authentication: client.clone(),
             authorization: client,
         };
-        let options = cluster::Options {
-            discovery_interval: Duration::from_millis(50),
-            ..cluster::Options::default()
-        };
+        let options = cluster::Options::new(Duration::from_millis(50), cluster::Lookup::Watched);
         let (cluster, watches) = cluster::connect(clients, &options, &cluster::Metrics::default());
         let stop = CancellationToken::new();
         #[allow(clippy::disallowed_methods)] // Ends with the test's runtime.

@@ -169,7 +169,7 @@ async fn a_new_rules_file_is_served_and_a_broken_one_is_told() {
     files.write("etc/adapter/..1/config.yaml", &first);
     symlink("..1", directory.join("..data")).unwrap();
     symlink("..data/config.yaml", directory.join("config.yaml")).unwrap();
-    let mut program = Program::start_with(&files, ARGUMENTS, &kubernetes, &prometheus.url());
+    let mut program = Program::start_with(&files, ARGUMENTS, &kubernetes.url, &prometheus.url());
     program.ready().await;
     let mut adapter = Adapter {
         program,

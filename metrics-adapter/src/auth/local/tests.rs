@@ -53,22 +53,28 @@ fn mk_cluster() -> Trust {
     Trust::parse(&data.into()).unwrap()
 }
 
-#[test]
-fn the_cluster_is_waited_for_unless_flags_tell_all() {
+#[tokio::test]
+async fn the_cluster_is_waited_for_unless_flags_tell_all() {
     let files = Files::new();
     let lookup = |lookup| LocalTrust {
         lookup,
         ..LocalTrust::default()
     };
+    let tolerated = LocalTrust {
+        lookup: Lookup::Tolerated,
+        ..files.client()
+    };
     for (local, known, empty) in [
         (LocalTrust::default(), false, false),
         (files.client(), false, false),
         (files.both(), true, false),
+        // Not empty: strangers' certificates are refused, and their owners not anonymous.
+        (tolerated, true, false),
         (lookup(Lookup::Tolerated), true, true),
         (lookup(Lookup::Skipped), true, true),
     ] {
         let (_publish, cluster) = watch::channel(None);
-        let (_merge, merged) = TrustMerge::load(local.clone(), cluster).unwrap();
+        let (_merge, merged) = TrustMerge::load(local.clone(), cluster).await.unwrap();
         let merged = merged.borrow().clone();
         assert_eq!(merged.is_some(), known, "{local:?}");
         assert_eq!(
@@ -83,11 +89,11 @@ fn the_cluster_is_waited_for_unless_flags_tell_all() {
 async fn each_half_is_replaced_on_its_own_and_files_are_read_again() {
     let files = Files::new();
     let (publish, cluster) = watch::channel(None);
-    let (mut merge, merged) = TrustMerge::load(files.client(), cluster).unwrap();
+    let (mut merge, merged) = TrustMerge::load(files.client(), cluster).await.unwrap();
     let local = Arc::clone(&merge.client.as_ref().unwrap().parsed);
     // A broken file changes nothing.
     files.write("client", "no PEM");
-    assert!(merge.read().is_err());
+    assert!(merge.refresh().await.is_some());
     let token = CancellationToken::new();
     let _stop = token.clone().drop_guard();
     tokio::spawn(merge.run(Duration::from_millis(5), token));
@@ -106,22 +112,67 @@ async fn each_half_is_replaced_on_its_own_and_files_are_read_again() {
     eventually(|| !Arc::ptr_eq(&client(), &local)).await;
 }
 
-#[test]
-fn files_that_cannot_be_used_are_told_with_their_flag() {
+/// The authority that is gone must not stay trusted because the other file is broken.
+#[tokio::test]
+async fn a_broken_file_does_not_hold_back_the_other() {
     let files = Files::new();
-    let load = |local| {
+    let (_publish, cluster) = watch::channel(None);
+    let (mut merge, merged) = TrustMerge::load(files.both(), cluster).await.unwrap();
+    let halves = || {
+        let trust = merged.borrow().clone().unwrap();
+        (
+            trust.client.clone().unwrap(),
+            trust.request_header.clone().unwrap(),
+        )
+    };
+    let old = halves();
+
+    files.write("proxy", "no PEM");
+    files.write("client", &Ca::new("new clients").pem());
+    let problem = merge.refresh().await.unwrap();
+    assert!(
+        problem.starts_with("--requestheader-client-ca-file /"),
+        "{problem}"
+    );
+    let client = halves().0;
+    assert!(!Arc::ptr_eq(&client, &old.0));
+    assert!(Arc::ptr_eq(&halves().1, &old.1));
+
+    files.write("client", "no PEM");
+    files.write("proxy", &Ca::new("new proxies").pem());
+    let problem = merge.refresh().await.unwrap();
+    assert!(problem.starts_with("--client-ca-file /"), "{problem}");
+    assert!(Arc::ptr_eq(&halves().0, &client));
+    assert!(!Arc::ptr_eq(&halves().1, &old.1));
+
+    // Both at once are both told.
+    files.write("proxy", "no PEM");
+    let problem = merge.refresh().await.unwrap();
+    assert!(
+        problem.contains("; --requestheader-client-ca-file /"),
+        "{problem}"
+    );
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_used_are_told_with_their_flag() {
+    use std::error::Error as _;
+    let files = Files::new();
+    let load = async |local| {
         let (_publish, cluster) = watch::channel(None);
-        let error = TrustMerge::load(local, cluster).err().unwrap();
+        let error = TrustMerge::load(local, cluster).await.err().unwrap();
+        // The text has it already, and would have it twice.
+        assert!(error.source().is_none(), "{error}");
         error.to_string()
     };
     files.write("proxy", "no PEM");
-    let error = load(files.both());
+    let error = load(files.both()).await;
     assert!(
         error.starts_with("--requestheader-client-ca-file /"),
         "{error}"
     );
     std::fs::remove_file(files.path("client")).unwrap();
-    let error = load(files.client());
+    let error = load(files.client()).await;
     assert!(error.starts_with("--client-ca-file /"), "{error}");
     assert!(error.contains("No such file"), "{error}");
 }

@@ -22,10 +22,10 @@ const MODULES: [&str; 13] = [
 ];
 
 pub(super) fn filter(flags: &LoggingFlags, notices: &mut Vec<String>) -> log::Filter {
-    // Libraries are only heard when they warn; kube_runtime would repeat what `cluster` says once.
+    // Libraries are only heard when they warn; kube's would repeat what `cluster` says once.
     let libraries = match flags.v {
-        ..=4 => "warn,kube_runtime=error",
-        5..=7 => "info,kube_runtime=error",
+        ..=4 => "warn,kube_runtime=error,kube_client::client::builder=off",
+        5..=7 => "info,kube_runtime=error,kube_client::client::builder=off",
         _ => "debug",
     };
     let own = level(flags.v);
@@ -98,6 +98,16 @@ mod tests {
                 log::Filter::default().to_string(),
                 "-v={v}"
             );
+        }
+    }
+
+    #[test]
+    fn what_cluster_says_once_is_not_repeated_by_libraries() {
+        for v in [0, 4, 5, 7] {
+            let (filter, _) = mk_filter(v, "");
+            for part in [",kube_runtime=error,", ",kube_client::client::builder=off,"] {
+                assert!(filter.contains(part), "-v={v}: {filter}");
+            }
         }
     }
 

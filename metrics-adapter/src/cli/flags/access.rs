@@ -17,7 +17,8 @@ pub(in super::super) struct AuthenticationFlags {
     #[arg(action = clap::ArgAction::Set)]
     pub(in super::super) authentication_skip_lookup: bool,
 
-    /// Be ready before that ConfigMap was read; until then certificates make nobody known.
+    /// Be ready before that ConfigMap was read. Until then whom it would vouch for is anonymous, or
+    /// refused where --client-ca-file or --requestheader-client-ca-file is set.
     #[arg(long, value_name = "BOOL", default_value = "false", value_parser = value::boolean)]
     #[arg(action = clap::ArgAction::Set)]
     pub(in super::super) authentication_tolerate_lookup_failure: bool,

@@ -12,7 +12,7 @@ pub(in super::super) struct ClusterFlags {
     pub(in super::super) lister_kubeconfig: File,
 
     /// At least how often to look for new API groups and kinds; every 5 s where kube-apiserver can
-    /// tell at once that there are none. 0 for 5 minutes.
+    /// tell at once that there are none. 0 for 5 minutes, else 1s or more.
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = value::duration)]
     pub(in super::super) discovery_interval: Duration,
 }

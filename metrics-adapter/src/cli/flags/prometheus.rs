@@ -3,14 +3,14 @@
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
 
-use super::super::value::{self, File};
+use super::super::value::{self, File, Secret};
 use crate::prometheus::Verb;
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Prometheus")]
 pub(in super::super) struct PrometheusFlags {
     /// Base URL of Prometheus; a path and query parameters are kept.
-    #[arg(long, value_name = "URL", default_value = "https://localhost", value_parser = value::url)]
+    #[arg(long, value_name = "URL", default_value = "https://localhost", value_parser = Secret(value::url))]
     pub(in super::super) prometheus_url: Url,
 
     /// HTTP method of the queries: POST, which has no limit on a query's length, or GET.
@@ -18,7 +18,7 @@ pub(in super::super) struct PrometheusFlags {
     pub(in super::super) prometheus_verb: Verb,
 
     /// A header for every query; may be given several times, and counts before any token.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = value::header)]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = Secret(value::header))]
     pub(in super::super) prometheus_header: Vec<(HeaderName, HeaderValue)>,
 
     /// Use the pod's service account: its token for Prometheus, its authority for the

@@ -13,7 +13,7 @@ pub(in super::super) struct RulesFlags {
     #[arg(long, value_name = "FILE")]
     pub(in super::super) config: PathBuf,
 
-    /// How often to ask Prometheus which series there are.
+    /// How often to ask Prometheus which series there are; 1s or more.
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = value::duration)]
     pub(in super::super) metrics_relist_interval: Duration,
 

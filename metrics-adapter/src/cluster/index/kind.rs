@@ -11,8 +11,8 @@ use kube::runtime::watcher::Event;
 use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
 
+use super::Coverage;
 use super::objects::{Interner, Objects};
-use super::{Coverage, WatchStatus};
 use crate::cluster::backoff::Backoff;
 use crate::cluster::client::WATCH_TIMEOUT_SECONDS;
 use crate::cluster::{Metrics, failure};
@@ -65,15 +65,6 @@ impl Kind {
 
     pub(super) fn is_synced(&self) -> bool {
         self.read(|state| state.synced)
-    }
-
-    pub(super) fn status(&self) -> WatchStatus {
-        self.read(|state| WatchStatus {
-            coverage: self.coverage.clone(),
-            synced: state.synced,
-            objects: state.objects.len(),
-            problem: state.problem.clone(),
-        })
     }
 
     pub(super) fn select(

@@ -144,11 +144,92 @@ async fn a_new_authority_is_picked_up_and_a_broken_one_is_not() {
     };
     let client = mk_client(mk_options(&url, credentials)).unwrap();
     assert!(client.query("up").await.is_err());
-    assert!(!client.refresh().unwrap());
+    assert!(!client.refresh().await.unwrap());
     std::fs::write(file.path(), &server.pem).unwrap();
-    assert!(client.refresh().unwrap());
+    assert!(client.refresh().await.unwrap());
     client.query("up").await.unwrap();
     std::fs::write(file.path(), "no PEM").unwrap();
-    assert!(client.refresh().is_err());
+    assert!(client.refresh().await.is_err());
     client.query("up").await.unwrap();
+}
+
+/// A token that is away for a moment fails queries, and nothing else.
+#[tokio::test]
+async fn certificates_are_picked_up_without_a_token() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ca, token) = (directory.path().join("ca"), directory.path().join("token"));
+    std::fs::write(&ca, mk_serving_pair().0).unwrap();
+    std::fs::write(&token, "t").unwrap();
+    let credentials = Credentials {
+        authorities: Some(Material::file("--prometheus-ca-file", ca.clone())),
+        authorization: Some(Authorization::TokenFile {
+            flag: "--prometheus-token-file",
+            path: token.clone(),
+        }),
+        ..Credentials::default()
+    };
+    let client = mk_client(mk_options("https://localhost", credentials)).unwrap();
+    std::fs::remove_file(&token).unwrap();
+    assert!(!client.refresh().await.unwrap());
+    std::fs::write(&ca, mk_serving_pair().0).unwrap();
+    assert!(client.refresh().await.unwrap());
+    let error = client.query("up").await.unwrap_err().to_string();
+    assert!(error.contains("--prometheus-token-file /"), "{error}");
+}
+
+#[test]
+fn errors_name_the_files_that_may_be_at_fault() {
+    const CA: &str = "--prometheus-ca-file";
+    const CERTIFICATE: &str = "--prometheus-client-tls-cert-file";
+    const KEY: &str = "--prometheus-client-tls-key-file";
+    let directory = tempfile::tempdir().unwrap();
+    let file = |flag, name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        Material::file(flag, path)
+    };
+    let (good, other) = (mk_serving_pair(), mk_serving_pair());
+    let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let cases = [
+        // Not a word about the system's authorities: those are not the trouble.
+        (
+            None,
+            Some((&*good.0, &*other.1)),
+            vec![CERTIFICATE, KEY, "do not belong together"],
+        ),
+        (
+            None,
+            Some(("no PEM", &*good.1)),
+            vec![CERTIFICATE, KEY, "certificate"],
+        ),
+        (
+            None,
+            Some((&*good.0, "no PEM")),
+            vec![CERTIFICATE, KEY, "key"],
+        ),
+        (Some(broken), None, vec![CA]),
+        (
+            Some(broken),
+            Some((&*good.0, &*good.1)),
+            vec![CA, CERTIFICATE, KEY],
+        ),
+    ];
+    for (authorities, identity, expected) in cases {
+        let credentials = Credentials {
+            authorities: authorities.map(|text| file(CA, "ca", text)),
+            client_certificate: identity.map(|(certificate, key)| {
+                (file(CERTIFICATE, "crt", certificate), file(KEY, "key", key))
+            }),
+            ..Credentials::default()
+        };
+        let error = mk_client(mk_options("https://localhost", credentials));
+        let error = error.unwrap_err().to_string();
+        for text in expected {
+            assert!(error.contains(text), "{text}: {error}");
+        }
+        assert!(
+            !error.contains("needed?") && !error.contains("builder error"),
+            "{error}"
+        );
+    }
 }

@@ -32,7 +32,10 @@ pub(crate) async fn start(kinds: &Value) -> Cluster {
     };
     let (cluster, watches) = cluster::connect(
         clients,
-        &cluster::Options::default(),
+        &cluster::Options::new(
+            std::time::Duration::from_secs(300),
+            cluster::Lookup::Watched,
+        ),
         &cluster::Metrics::default(),
     );
     #[allow(clippy::disallowed_methods)] // Ends with the test's runtime.
