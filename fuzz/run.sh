@@ -13,7 +13,7 @@ mkdir -p "$work"
 
 cargo build --quiet --package fuzz
 plain=$work/plain
-cp target/debug/fuzz "$plain"
+cp --remove-destination target/debug/fuzz "$plain"
 if (($# > 0)); then targets=("$@"); else mapfile -t targets < <("$plain" list); fi
 
 # Ours only: libraries stay as they are, so nothing but the workspace is built again. Without
@@ -23,7 +23,8 @@ RUSTC_WORKSPACE_WRAPPER=$PWD/fuzz/instrument.sh cargo build --quiet --package fu
   --profile "$profile" --features libfuzzer
 built=target/${profile/dev/debug}/fuzz
 fuzzer=$work/fuzzer
-cp "$built" "$fuzzer"
+# Another run may be using the old one.
+cp --remove-destination "$built" "$fuzzer"
 
 failed=()
 for target in "${targets[@]}"; do
