@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
+use kube::config::{AuthInfo, KubeConfigOptions};
 use secrecy::ExposeSecret as _;
 
 use super::client::{self, Error};
@@ -53,7 +53,7 @@ pub async fn identity(flag: &'static str, path: &Path) -> Result<Identity, Error
         path: path.to_owned(),
         problem,
     };
-    let file = Kubeconfig::read_from(path).map_err(|error| fail(error.to_string()))?;
+    let file = client::read(path).map_err(fail)?;
     let config = kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
         .await
         .map_err(|error| fail(error.to_string()))?;
