@@ -55,8 +55,14 @@ setup: testbed ## install the Debian packages that the tests need; build Kuberne
 	$(TESTBED) build
 
 .PHONY: unit
-unit: ## unit and integration tests, with a real Prometheus
+unit: ## unit and integration tests, with a real Prometheus; a short run of every fuzz target
 	cargo test --workspace --quiet
+
+SECONDS ?= 60
+
+.PHONY: fuzz
+fuzz: ## long runs of the fuzz targets, guided by coverage; TARGET=access SECONDS=600
+	fuzz/run.sh $(SECONDS) $(TARGET)
 
 .PHONY: golden
 golden: ## make the golden vectors and the OpenAPI documents anew, with Go's libraries and prometheus-adapter's code

@@ -53,9 +53,13 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// A single label is completed by the cluster's search domains; the rest spell them out.
+/// A single label is completed by the cluster's search domains; the rest spell them out. A number
+/// is no label: to resolvers `134744072` and `0x8080808` are addresses, and of strangers.
 fn is_cluster_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
+    if name.starts_with("0x") || name.bytes().all(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
     !name.contains('.') || name.ends_with(".svc") || name.ends_with(".svc.cluster.local")
 }
 
@@ -163,6 +167,8 @@ mod tests {
             "172.32.0.1:1",
             "[2001:db8::1]:1",
             "x.svc.com:1",
+            "134744072:53",
+            "0X08080808.:53",
         ] {
             assert!(!other.parse::<Target>().unwrap().is_ours(), "{other}");
         }

@@ -5,7 +5,7 @@
 
 mod client;
 mod credentials;
-mod decode;
+pub mod decode;
 mod metrics;
 
 use std::collections::BTreeSet;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// Pause after an accept error that is not the peer's fault (usually: too many open files).
@@ -95,8 +95,11 @@ impl Listener {
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
-                // Finished connections are reaped as they go; none of them returns anything.
-                Some(_) = connections.join_next() => continue,
+                // Finished connections are reaped as they go.
+                Some(ended) = connections.join_next() => {
+                    self.tell_panic(&ended);
+                    continue;
+                }
                 accepted = accept(&self.listener, &slots) => accepted,
             };
             match accepted {
@@ -121,6 +124,17 @@ impl Listener {
         };
         connections.shutdown().await;
         Drained { cut }
+    }
+}
+
+impl Listener {
+    /// A connection that panicked is lost, and nobody else is: but not in silence.
+    fn tell_panic(&self, ended: &Result<(), JoinError>) {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            tracing::error!(listener = self.flag, %error, "a connection panicked");
+        }
     }
 }
 

@@ -117,6 +117,8 @@ fn custom(version: GroupVersion, rest: &[&str]) -> Result<Route, ApiError> {
             metric,
         )),
         ["namespaces", _, _] => Err(ApiError::InvalidPath),
+        // Verbs in the eyes of authorization, which then asks about something else.
+        ["watch" | "proxy", ..] => Err(ApiError::UnknownPath),
         [resource, name, metric] => Ok(route(None, group_resource(resource), name, metric)),
         _ => Err(ApiError::UnknownPath),
     }
@@ -228,6 +230,8 @@ mod tests {
             ("/namespaces/shop/finalize/a/b", None),
             ("/namespaces/shop/pods/*/m/x", None),
             ("/nodes/%FF/m", None),
+            ("/watch/pods/m", None),
+            ("/proxy/pods/m", None),
         ] {
             assert_eq!(parse(&format!("{base}{path}")).ok(), expected, "{path}");
         }

@@ -96,7 +96,8 @@ fn resource(method: &Method, query: &str, segments: &[Cow<'_, str>]) -> Option<A
     let mut name = part(1).to_owned();
     let subresource = if verb == "proxy" { "" } else { part(2) };
     if name.is_empty() && verb == "get" {
-        verb = if query::is_watch(query) {
+        // Custom metrics are listed even if a watch is asked for.
+        verb = if query::is_watch(query) && group != "custom.metrics.k8s.io" {
             "watch"
         } else {
             "list"

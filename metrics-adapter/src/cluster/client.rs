@@ -68,8 +68,8 @@ pub async fn client(flag: &'static str, kubeconfig: Option<&Path>) -> Result<Cli
     };
     let config = match kubeconfig {
         Some(path) => {
+            let file = read(path).map_err(&fail)?;
             let fail = |error| fail(failure::describe_kubeconfig(&error));
-            let file = Kubeconfig::read_from(path).map_err(fail)?;
             Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
                 .await
                 .map_err(fail)?
@@ -77,6 +77,16 @@ pub async fn client(flag: &'static str, kubeconfig: Option<&Path>) -> Result<Cli
         None => in_cluster().map_err(fail)?,
     };
     Client::try_from(with_limits(config)).map_err(|error| fail(failure::describe(&error)))
+}
+
+/// Reads a kubeconfig file, or says what is wrong with it, without its lines.
+pub(super) fn read(path: &Path) -> Result<Kubeconfig, String> {
+    // kube 5.0 panics at half a character of UTF-16 at the end.
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    if matches!(bytes[..], [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) && bytes.len() % 2 == 1 {
+        return Err("the file ends in the middle of a character of UTF-16".to_owned());
+    }
+    Kubeconfig::read_from(path).map_err(|error| failure::describe_kubeconfig(&error))
 }
 
 /// The pod's service account, or what is wrong with it.
@@ -115,6 +125,11 @@ mod tests {
 
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"clusters: 7").unwrap();
+        let mut half = tempfile::NamedTempFile::new().unwrap();
+        half.write_all(b"\xff\xfea").unwrap();
+        let half = client("--lister-kubeconfig", Some(half.path())).await;
+        assert!(half.err().unwrap().to_string().contains("UTF-16"));
+
         let broken = client("--lister-kubeconfig", Some(file.path())).await;
         let text = broken.err().unwrap().to_string();
         assert!(text.contains(&file.path().display().to_string()), "{text}");

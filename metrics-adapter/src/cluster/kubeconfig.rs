@@ -55,7 +55,7 @@ pub async fn identity(flag: &'static str, path: &Path) -> Result<Identity, Error
         problem,
     };
     let unreadable = |error| fail(failure::describe_kubeconfig(&error));
-    let file = Kubeconfig::read_from(path).map_err(unreadable)?;
+    let file = client::read(path).map_err(fail)?;
     let authorities = authorities(&file).map_err(fail)?;
     let config = kube::Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
         .await

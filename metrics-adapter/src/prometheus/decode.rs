@@ -1,4 +1,6 @@
 //! Prometheus' JSON, decoded straight into what is kept of it.
+//!
+//! Law: a body may be anything; what is kept of it is no more than a small multiple of its size.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -25,12 +27,18 @@ struct Envelope<'a, T> {
 }
 
 /// Decodes the answer of `/api/v1/series`.
-pub(super) fn series(status: u16, body: &[u8]) -> Result<SeriesSet, PrometheusError> {
+///
+/// # Errors
+/// [`PrometheusError::Api`] and [`PrometheusError::Decode`].
+pub fn series(status: u16, body: &[u8]) -> Result<SeriesSet, PrometheusError> {
     envelope(status, body)
 }
 
 /// Decodes the answer of `/api/v1/query`.
-pub(super) fn query(status: u16, body: &[u8]) -> Result<QueryValue, PrometheusError> {
+///
+/// # Errors
+/// As [`series`], and for results that are neither vector nor scalar.
+pub fn query(status: u16, body: &[u8]) -> Result<QueryValue, PrometheusError> {
     let unexpected = |kind: &str| {
         Err(PrometheusError::Decode(format!(
             "the result is a {kind}, not a vector or a scalar"

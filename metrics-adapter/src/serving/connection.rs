@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt as _};
 
 use super::activity::Activity;
-use super::guard::{GuardedBody, guard};
+use super::guard::{GuardedBody, guard, tell_panic};
 use super::metrics::{HandshakeFailure, HandshakeLabels};
 use super::{Metrics, Options, tls};
 
@@ -50,29 +50,37 @@ pub(super) struct Front<S> {
 
 /// Runs HTTP/2 streams on a tracker, so that draining can wait for them.
 #[derive(Clone, Debug)]
-pub(super) struct StreamExecutor(pub(super) TaskTracker);
+pub(super) struct StreamExecutor {
+    tracker: TaskTracker,
+    metrics: Metrics,
+}
 
 impl<F> hyper::rt::Executor<F> for StreamExecutor
 where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, future: F) {
-        drop(self.0.spawn(future));
+        drop(self.tracker.spawn(tell_panic(future, self.metrics.clone())));
     }
 }
+
+/// Headers of a request over HTTP/1.1, where hyper's own limit is 100 and a front proxy repeats
+/// a header for each of the user's groups. Reading a head takes 64 bytes for each of these.
+const MAX_HEADERS: usize = 1024;
 
 /// Connection settings for HTTP/1.1 and HTTP/2. They are two builders, chosen by ALPN, because
 /// the automatic choice waits for the first bytes without any timeout.
 pub(super) fn builders(
     options: &Options,
-    streams: TaskTracker,
+    tracker: TaskTracker,
+    metrics: Metrics,
 ) -> (Builder<StreamExecutor>, Builder<StreamExecutor>) {
-    let mut builder = Builder::new(StreamExecutor(streams));
+    let mut builder = Builder::new(StreamExecutor { tracker, metrics });
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_read_timeout)
+        .max_headers(MAX_HEADERS)
         .max_buf_size(options.max_header_bytes);
     builder
         .http2()

@@ -1,4 +1,5 @@
-//! What stands around every handler: a deadline, and a net for panics.
+//! What stands around every handler: a deadline, and a net for panics; and around every connection:
+//! another net.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -38,6 +39,15 @@ pub(super) async fn guard<B>(
                 r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"Timeout: request did not complete within the allotted timeout","reason":"Timeout","code":504}"#,
             )
         }
+    }
+}
+
+/// What is no handler may panic as well: a body, or a library. The connection or stream is lost then,
+/// and nothing else; the log and a counter tell.
+pub(super) async fn tell_panic(task: impl Future<Output = ()>, metrics: Metrics) {
+    if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
+        metrics.connection_panics.inc();
+        tracing::error!(panic = panic_text(&*panic), "a connection panicked");
     }
 }
 

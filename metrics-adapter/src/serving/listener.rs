@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use http::{Request, Response};
 use hyper::body::Body;
 use hyper::body::Incoming;
@@ -22,6 +23,7 @@ use tower::Service;
 
 use super::Metrics;
 use super::connection::{Front, builders};
+use super::guard::tell_panic;
 
 /// Pause after a failed accept (out of file descriptors, for instance), so that the loop does
 /// not spin while the cause lasts.
@@ -159,7 +161,7 @@ impl Bound {
     {
         let tasks = TaskTracker::new();
         let slots = Arc::new(Semaphore::new(options.max_connections));
-        let (http1, http2) = builders(&options, tasks.clone());
+        let (http1, http2) = builders(&options, tasks.clone(), metrics.clone());
         let drain_timeout = options.drain_timeout;
         let front = Front {
             service,
@@ -210,9 +212,10 @@ impl Bound {
             let connection = abort
                 .clone()
                 .run_until_cancelled_owned(front.clone().serve(socket, peer));
+            let metrics = front.metrics.clone();
             tasks.spawn(async move {
                 let _open = open;
-                connection.await;
+                tell_panic(connection.map(|_cut_or_not| ()), metrics).await;
             });
         }
         drop(self.listener);

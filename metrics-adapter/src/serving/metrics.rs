@@ -43,6 +43,7 @@ pub struct Metrics {
     pub(super) accepted: Counter,
     pub(super) handshake_failures: Family<HandshakeLabels, Counter>,
     pub(super) panics: Counter,
+    pub(super) connection_panics: Counter,
     pub(super) timeouts: Counter,
     pub(super) certificate_reloads: Family<ReloadLabels, Counter>,
     pub(super) certificate_expiry_seconds: Gauge,
@@ -85,6 +86,11 @@ impl Metrics {
             "handler_panics_total",
             "Requests answered with 500 because their handler panicked",
             metrics.panics.clone(),
+        );
+        registry.register(
+            "connection_panics_total",
+            "Connections and HTTP/2 streams that were cut because something else than a handler panicked",
+            metrics.connection_panics.clone(),
         );
         registry.register(
             "request_timeouts_total",

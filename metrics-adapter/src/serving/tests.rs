@@ -19,6 +19,8 @@ use super::metrics::{HandshakeFailure, HandshakeLabels};
 use super::*;
 use support::*;
 
+mod limit;
+mod panic;
 pub(crate) mod support;
 
 /// A service of paths: `/` counts the peer's certificates, `/slow` waits, `/panic` panics.

@@ -87,6 +87,10 @@ fn custom_metrics() {
             "watch {g} shop pods rps *",
         ),
         ("/watch", "watch {g} - - - -"),
+        (
+            "/namespaces/shop/pods//rps?watch=1",
+            "list {g} shop pods rps -",
+        ),
     ] {
         assert_eq!(
             get(&format!("{CUSTOM}{path}")),
