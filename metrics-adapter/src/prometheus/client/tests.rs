@@ -91,7 +91,7 @@ const HEAD: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
 async fn values_have_a_lower_limit_than_series() {
     let blanks = serve(HEAD, " ", 100 << 20);
     let error = mk_client(&blanks).query("up").await.unwrap_err();
-    let limit = "larger than 16777216 bytes";
+    let limit = "larger than 4194304 bytes";
     assert!(error.to_string().contains(limit), "{error}");
 }
 
