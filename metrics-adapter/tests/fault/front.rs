@@ -16,14 +16,14 @@ use crate::world::{Judged, Setup, World};
 
 const TIME: Duration = Duration::from_secs(3);
 
-/// Nobody else notices.
+/// Nobody else notices. The aggregator waits for 5 s; the suite's own clients have to share the
+/// machine with those that flood it.
 const JUDGED: Judged = Judged {
-    limit: Duration::from_millis(2500),
+    limit: Duration::from_secs(5),
     unharmed: &[Probe::Fresh, Probe::Pods, Probe::Queue, Probe::Stranger],
 };
 
-/// As many as the issue asks for, or as this machine's limit of files allows: connections have
-/// two ends here, and the rest of the suite needs some.
+/// 10,000, or half of the files that this process may open: the rest of the suite needs some.
 fn idle_connections() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
     let files = limits
@@ -32,7 +32,7 @@ fn idle_connections() -> usize {
         .unwrap();
     let soft = files.split_whitespace().nth(3).unwrap();
     let files = soft.parse().unwrap_or(usize::MAX);
-    10_000.min(files.saturating_sub(500) / 2)
+    10_000.min(files / 2)
 }
 
 /// One fault after another.
@@ -128,13 +128,13 @@ async fn drip(world: &World) {
 async fn unread(world: &World) {
     let (address, tls) = (world.address, http1(world));
     let mut clients = JoinSet::new();
-    for _ in 0..10 {
+    for _ in 0..5 {
         let tls = Arc::clone(&tls);
         clients.spawn(async move {
             let mut stream = handshake(address, tls).await?;
             let head = "GET /openapi/v2 HTTP/1.1\r\nhost: x\r\nx-remote-user: u\r\n\
                         x-remote-group: system:masters\r\n\r\n";
-            for _ in 0..1000 {
+            for _ in 0..300 {
                 stream.write_all(head.as_bytes()).await?;
                 stream.flush().await?;
             }
