@@ -7,7 +7,7 @@ use crate::api_server::{Behaviour, ConfigMap, Watches};
 use crate::probe::Probe;
 use crate::proxy::Mode;
 use crate::report::Row;
-use crate::world::{Judged, Setup, World};
+use crate::world::{Judged, MEMORY, Setup, World};
 
 const TIME: Duration = Duration::from_millis(2200);
 
@@ -15,6 +15,7 @@ const TIME: Duration = Duration::from_millis(2200);
 const JUDGED: Judged = Judged {
     limit: Duration::from_millis(6500),
     unharmed: &[Probe::Queue],
+    memory: MEMORY,
 };
 
 /// A pod comes or goes during each: it must be known, or forgotten, in time.

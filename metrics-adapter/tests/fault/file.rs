@@ -11,7 +11,7 @@ use crate::client::{Client, HPA, MASTER};
 use crate::probe::{PODS, Probe};
 use crate::proxy::Mode;
 use crate::report::Row;
-use crate::world::{Judged, Setup, World};
+use crate::world::{Judged, MEMORY, Setup, World};
 
 /// Longer than it takes until a change of a file is noticed, which is 2 s.
 const TIME: Duration = Duration::from_secs(3);
@@ -28,6 +28,7 @@ const ALL: &[Probe] = &[
 const JUDGED: Judged = Judged {
     limit: Duration::from_millis(2500),
     unharmed: ALL,
+    memory: MEMORY,
 };
 
 /// Values may be lost meanwhile.

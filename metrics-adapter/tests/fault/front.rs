@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use crate::client::{Client, MASTER, config, handshake, request};
 use crate::probe::{DISCOVERY, PODS, Probe};
 use crate::report::Row;
-use crate::world::{Judged, Setup, World};
+use crate::world::{Judged, MEMORY, Setup, World};
 
 const TIME: Duration = Duration::from_secs(3);
 
@@ -21,6 +21,7 @@ const TIME: Duration = Duration::from_secs(3);
 const JUDGED: Judged = Judged {
     limit: Duration::from_secs(5),
     unharmed: &[Probe::Fresh, Probe::Pods, Probe::Queue, Probe::Stranger],
+    memory: MEMORY,
 };
 
 /// 10,000, or half of the files that this process may open: the rest of the suite needs some.

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use crate::api_server::{Behaviour, Reviews};
 use crate::probe::Probe;
+use crate::proxy::Mode;
 use crate::report::Row;
-use crate::world::{Judged, Setup, World};
+use crate::world::{Judged, MEMORY, Setup, World};
 
 /// A token and an access are reviewed for 4 s each, at most.
 const JUDGED: Judged = Judged {
     limit: Duration::from_secs(10),
     unharmed: &[Probe::Queue],
+    memory: MEMORY,
 };
 
 /// One fault after another.
@@ -44,5 +46,8 @@ pub(crate) async fn faults(prometheus: SocketAddr) -> Vec<Row> {
             .fault(&format!("kube-apiserver: {name}"), JUDGED, fault)
             .await;
     }
+    let fault = world.cluster.during(Mode::Die, Duration::from_secs(5));
+    let name = "kube-apiserver: connections for reviews die silently";
+    world.fault(name, JUDGED, fault).await;
     world.rows()
 }

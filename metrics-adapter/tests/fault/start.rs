@@ -6,11 +6,12 @@ use std::time::Duration;
 use crate::probe::Probe;
 use crate::proxy::Mode;
 use crate::report::Row;
-use crate::world::{Judged, Setup, World};
+use crate::world::{Judged, MEMORY, Setup, World};
 
 const JUDGED: Judged = Judged {
     limit: Duration::from_millis(2500),
     unharmed: &[],
+    memory: MEMORY,
 };
 
 /// Prometheus comes a good while after the adapter, which relists every ten minutes.

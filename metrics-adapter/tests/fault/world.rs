@@ -42,7 +42,7 @@ const RECOVERY: Duration = Duration::from_secs(5);
 /// machine that is busy with other things.
 const DISCOVERY_LIMIT: Duration = Duration::from_secs(1);
 /// Peak memory, as a multiple of the calm state's.
-const MEMORY_LIMIT: f64 = 2.0;
+pub(crate) const MEMORY: f64 = 2.0;
 
 /// What must hold during a fault beyond what always must.
 #[derive(Clone, Copy)]
@@ -51,6 +51,8 @@ pub(crate) struct Judged {
     pub(crate) limit: Duration,
     /// Probes that must not notice.
     pub(crate) unharmed: &'static [Probe],
+    /// Peak memory, as a multiple of the calm state's.
+    pub(crate) memory: f64,
 }
 
 /// What a world begins with.
@@ -298,7 +300,7 @@ impl World {
         problems.extend(judge(&seen, judged));
         let peak = self.peak(start);
         let (times, calm) = (ratio(peak, self.calm), self.calm);
-        if times > MEMORY_LIMIT {
+        if times > judged.memory {
             problems.push(format!("memory: {peak} bytes, {calm} when calm"));
         }
         if recovery.is_none_or(|recovery| recovery > RECOVERY) {
