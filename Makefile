@@ -74,6 +74,14 @@ docs: ## write docs/flags.md anew, from the program's flags
 	cargo run --quiet --package metrics-adapter --example flags > target/flags.md
 	mv target/flags.md docs/flags.md
 
+.PHONY: reliability
+reliability: ## break everything around the adapter; write the table of docs/reliability.md anew
+	rm -f target/reliability.md
+	cargo test --quiet --package metrics-adapter --test fault || test -f target/reliability.md
+	awk 'FNR == NR { table = table $$0 "\n"; next } /^\| fault \|/ { printf "%s", table; skip = 1 } \
+		skip && !/^\|/ { skip = 0 } !skip' target/reliability.md docs/reliability.md > target/document.md
+	mv target/document.md docs/reliability.md
+
 .PHONY: rules
 rules: ## rules, alert routes and dashboards, with promtool and amtool
 	promtool check rules prometheus-rules/*.yaml exoscale/monitoring/rules/*.yaml

@@ -3,6 +3,7 @@
 //! Every call has a deadline, which Prometheus is told too, a limit on how many run at once, a
 //! limit on the answer's size, and a metric. Nothing here knows rules or Kubernetes.
 
+mod body;
 mod client;
 mod credentials;
 pub mod decode;

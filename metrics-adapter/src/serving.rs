@@ -13,6 +13,7 @@ mod connection;
 mod guard;
 mod listener;
 mod metrics;
+mod newcomer;
 mod self_signed;
 mod sni;
 mod tls;

@@ -19,6 +19,9 @@ use crate::rules::{Rule, RuleId, RuleSet};
 
 /// The first retry of a failed series query; doubled up to the relist interval.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// The longest pause between retries of a series query that has never succeeded: nothing can be
+/// served for its rules meanwhile, so that they must come soon after Prometheus does.
+const MAX_BLIND_RETRY: Duration = Duration::from_secs(4);
 
 /// When to ask, and for which time.
 #[derive(Clone, Copy, Debug)]
@@ -395,7 +398,11 @@ impl Source {
         let backoff = FIRST_RETRY.saturating_mul(1 << self.failures.min(10));
         self.error = Some(error);
         self.failures = self.failures.saturating_add(1);
-        self.due = Instant::now() + backoff.min(interval);
+        let limit = match self.found {
+            Some(_) => interval,
+            None => interval.min(MAX_BLIND_RETRY),
+        };
+        self.due = Instant::now() + backoff.min(limit);
     }
 }
 

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Response, Url};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::credentials::Contents;
-use super::{Credentials, Metrics, PrometheusError, QueryClient, SeriesSet, decode};
+use super::{Credentials, Metrics, PrometheusError, QueryClient, SeriesSet, body, decode};
 use crate::model::QueryValue;
 
 /// HTTP method of the API calls.
@@ -40,7 +40,7 @@ pub struct Options {
     pub timeout: Duration,
     /// How many calls may run at once.
     pub concurrency: usize,
-    /// Largest answer, in bytes.
+    /// Largest answer, in bytes; those to queries have a lower limit of their own.
     pub max_body: usize,
     /// Longest PromQL, in bytes; 0 for any.
     pub max_query_length: usize,
@@ -67,6 +67,8 @@ pub struct Client {
     connection: ArcSwap<Connection>,
     options: Options,
     permits: Semaphore,
+    /// For the one large answer that may be read at a time.
+    large: Semaphore,
     metrics: Metrics,
 }
 
@@ -87,6 +89,7 @@ impl Client {
         Ok(Self {
             connection: ArcSwap::from_pointee(connection),
             permits: Semaphore::new(options.concurrency),
+            large: Semaphore::new(1),
             options,
             metrics,
         })
@@ -146,20 +149,18 @@ impl Client {
         &self,
         endpoint: &'static str,
         parameters: &[(&str, &str)],
-        decode: impl FnOnce(u16, &[u8]) -> Result<T, PrometheusError>,
+        read: impl AsyncFnOnce(Response) -> Result<T, PrometheusError>,
     ) -> Result<T, PrometheusError> {
         let started = Instant::now();
         let timeout = self.options.timeout;
         // Waiting for a permit counts: the caller has only so much time.
         let exchange = async {
             let _permit = self.permits.acquire().await;
-            self.exchange(endpoint, parameters).await
+            read(self.exchange(endpoint, parameters).await?).await
         };
-        let result = match tokio::time::timeout(timeout, exchange).await {
-            Ok(Ok((status, body))) => decode(status, &body),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(PrometheusError::Timeout(timeout)),
-        };
+        let result = tokio::time::timeout(timeout, exchange)
+            .await
+            .unwrap_or(Err(PrometheusError::Timeout(timeout)));
         let outcome = match &result {
             Ok(_) => "ok",
             Err(PrometheusError::Timeout(_)) => "timeout",
@@ -173,7 +174,7 @@ impl Client {
         &self,
         endpoint: &str,
         parameters: &[(&str, &str)],
-    ) -> Result<(u16, Vec<u8>), PrometheusError> {
+    ) -> Result<Response, PrometheusError> {
         let url = self.endpoint_url(endpoint);
         let http = self.connection.load().http.clone();
         let mut request = match self.options.verb {
@@ -185,23 +186,7 @@ impl Client {
             headers.extend(self.options.credentials.authorization().await?);
         }
         request = request.headers(headers);
-        let mut response = request
-            .send()
-            .await
-            .map_err(|error| self.transport(&error))?;
-        let status = response.status().as_u16();
-        let mut body = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| self.transport(&error))?
-        {
-            if body.len() + chunk.len() > self.options.max_body {
-                return Err(PrometheusError::TooLarge(self.options.max_body));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok((status, body))
+        request.send().await.map_err(|error| self.transport(&error))
     }
 
     fn endpoint_url(&self, endpoint: &str) -> Url {
@@ -257,7 +242,17 @@ impl QueryClient for Client {
     ) -> Result<SeriesSet, PrometheusError> {
         let (start, end) = (unix_seconds(start), unix_seconds(end));
         let parameters = [("match[]", selector), ("start", &start), ("end", &end)];
-        self.call("series", &parameters, decode::series).await
+        let transport = |error: &_| self.transport(error);
+        self.call("series", &parameters, async |mut response| {
+            let status = response.status().as_u16();
+            if !response.status().is_success() {
+                let body = body::beginning(&mut response, &transport).await?;
+                return decode::series(status, &body[..]);
+            }
+            let decode = move |body| decode::series(status, body);
+            body::through(&mut response, self.options.max_body, &transport, decode).await
+        })
+        .await
     }
 
     async fn query(&self, promql: &str) -> Result<QueryValue, PrometheusError> {
@@ -268,7 +263,29 @@ impl QueryClient for Client {
         }
         let timeout = format!("{}ms", self.options.timeout.as_millis());
         let parameters = [("query", promql), ("timeout", timeout.as_str())];
-        self.call("query", &parameters, decode::query).await
+        let transport = |error: &_| self.transport(error);
+        self.call("query", &parameters, async |mut response| {
+            let status = response.status().as_u16();
+            if !response.status().is_success() {
+                let body = body::beginning(&mut response, &transport).await?;
+                return decode::query(status, &body);
+            }
+            let limit = self.options.max_body.min(body::MAX_VALUES);
+            let body = body::whole(&mut response, limit, &self.large, &transport).await?;
+            if !body.is_large() {
+                return decode::query(status, &body.bytes);
+            }
+            let decoding = tokio::task::spawn_blocking({
+                let bytes = body.bytes;
+                move || decode::query(status, &bytes)
+            });
+            decoding.await.unwrap_or_else(|error| {
+                Err(PrometheusError::Decode(format!(
+                    "the decoder ended: {error}"
+                )))
+            })
+        })
+        .await
     }
 }
 
@@ -287,50 +304,4 @@ pub(super) fn innermost(error: &dyn std::error::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use prometheus_client::registry::Registry;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_query_that_is_too_long_is_not_sent() {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let mut registry = Registry::default();
-        let mk = |max_query_length, registry: &mut Registry| {
-            let options = Options {
-                // Nobody listens on the discard port.
-                url: "http://127.0.0.1:9".parse().unwrap(),
-                verb: Verb::Post,
-                headers: Vec::new(),
-                credentials: Credentials::default(),
-                timeout: Duration::from_secs(5),
-                concurrency: 1,
-                max_body: 1,
-                max_query_length,
-            };
-            Client::new(options, Metrics::register(registry)).unwrap()
-        };
-        let client = mk(8, &mut registry);
-        let error = client.query("vector(1)").await.unwrap_err();
-        assert_eq!(
-            (error.kind(), error.to_string()),
-            (
-                "query_too_long",
-                "the query has 9 bytes, --prometheus-max-query-length allows 8".to_owned()
-            )
-        );
-        let text = telemetry::text::encode(&registry);
-        let line = "requests_total{endpoint=\"query\",result=\"query_too_long\"} 1\n";
-        assert!(text.contains(line), "{text}");
-        // These are sent, and meet nobody.
-        assert_eq!(
-            client.query("vector()").await.unwrap_err().kind(),
-            "connect"
-        );
-        let unlimited = mk(0, &mut Registry::default());
-        assert_eq!(
-            unlimited.query("vector(1)").await.unwrap_err().kind(),
-            "connect"
-        );
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,6 +13,11 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 
 use super::{PrometheusError, SeriesSet, SeriesShape};
 use crate::model::{QueryValue, Sample};
+
+/// Bytes of a foreign body that the log tells.
+const BEGINNING: usize = 200;
+/// Bytes that are read from a stream at once.
+const BUFFER: usize = 16 << 10;
 
 #[derive(serde::Deserialize)]
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
@@ -26,12 +32,16 @@ struct Envelope<'a, T> {
     error: Option<String>,
 }
 
-/// Decodes the answer of `/api/v1/series`.
+/// Decodes the answer of `/api/v1/series` while it is read.
 ///
 /// # Errors
 /// [`PrometheusError::Api`] and [`PrometheusError::Decode`].
-pub fn series(status: u16, body: &[u8]) -> Result<SeriesSet, PrometheusError> {
-    envelope(status, body)
+pub fn series(status: u16, body: impl Read) -> Result<SeriesSet, PrometheusError> {
+    let mut body = BufReader::with_capacity(BUFFER, Remembered::new(body));
+    let mut json = serde_json::Deserializer::from_reader(&mut body);
+    let parsed =
+        Envelope::deserialize(&mut json).and_then(|envelope| json.end().map(|()| envelope));
+    judge(status, parsed, &body.into_inner().beginning)
 }
 
 /// Decodes the answer of `/api/v1/query`.
@@ -60,7 +70,15 @@ pub fn query(status: u16, body: &[u8]) -> Result<QueryValue, PrometheusError> {
 }
 
 fn envelope<'a, T: Deserialize<'a>>(status: u16, body: &'a [u8]) -> Result<T, PrometheusError> {
-    let parsed: Result<Envelope<'a, T>, _> = serde_json::from_slice(body);
+    judge(status, serde_json::from_slice(body), body)
+}
+
+/// Of `body` only the beginning counts, which is for people.
+fn judge<T>(
+    status: u16,
+    parsed: Result<Envelope<'_, T>, serde_json::Error>,
+    body: &[u8],
+) -> Result<T, PrometheusError> {
     match parsed {
         Ok(Envelope {
             status: said,
@@ -89,9 +107,32 @@ fn envelope<'a, T: Deserialize<'a>>(status: u16, body: &'a [u8]) -> Result<T, Pr
     }
 }
 
+/// Keeps the beginning of what is read.
+struct Remembered<R> {
+    inner: R,
+    beginning: Vec<u8>,
+}
+
+impl<R> Remembered<R> {
+    const fn new(inner: R) -> Self {
+        let beginning = Vec::new();
+        Self { inner, beginning }
+    }
+}
+
+impl<R: Read> Read for Remembered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        let missing = BEGINNING - self.beginning.len();
+        self.beginning
+            .extend_from_slice(&buffer[..length.min(missing)]);
+        Ok(length)
+    }
+}
+
 /// Enough of a foreign body to recognise a proxy's error page in the log.
 fn beginning(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
+    let text = String::from_utf8_lossy(&body[..body.len().min(BEGINNING)]).into_owned();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -234,10 +275,10 @@ mod tests {
     fn series_keep_shapes_and_count() {
         let set = series(
             200,
-            br#"{"status":"success","data":[
+            &br#"{"status":"success","data":[
                 {"__name__":"up","pod":"a","ns":"x"},
                 {"ns":"y","__name__":"up","pod":"b"},
-                {"__name__":"up","node":"n"}]}"#,
+                {"__name__":"up","node":"n"}]}"#[..],
         )
         .unwrap();
         assert_eq!(set.count, 3);

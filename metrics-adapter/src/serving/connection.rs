@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +24,7 @@ use tower::{Service, ServiceExt as _};
 use super::activity::Activity;
 use super::guard::{GuardedBody, guard, tell_panic};
 use super::metrics::{HandshakeFailure, HandshakeLabels};
+use super::newcomer::{Newcomer, Newcomers};
 use super::{Metrics, Options, tls};
 
 /// Request extension: the certificates that the peer sent, its own first. The peer has the
@@ -42,6 +43,8 @@ pub(super) struct Front<S> {
     pub(super) acceptor: TlsAcceptor,
     pub(super) http1: Builder<StreamExecutor>,
     pub(super) http2: Builder<StreamExecutor>,
+    /// Connections that have sent something, but no request yet.
+    pub(super) new: Newcomers,
     pub(super) options: Arc<Options>,
     pub(super) metrics: Metrics,
     /// Cancelled when connections are to finish what they have and go.
@@ -112,12 +115,28 @@ where
 {
     /// Serves `socket` to its end. Errors of one peer are no errors of ours: they are counted
     /// and logged at debug level.
-    pub(super) async fn serve(self, socket: TcpStream, peer: SocketAddr) {
+    pub(super) async fn serve(
+        self,
+        socket: TcpStream,
+        peer: SocketAddr,
+        (newcomer, displaced): (Newcomer, CancellationToken),
+    ) {
         // Answers are small and wait for nothing: do not let Nagle's algorithm hold them back.
         let _ = socket.set_nodelay(true);
-        let handshake = self.acceptor.accept(socket);
+        let deadline = tokio::time::Instant::now() + self.options.handshake_timeout;
+        tokio::select! {
+            // What is wrong with the socket shows in the handshake.
+            _ = tokio::time::timeout_at(deadline, socket.readable()) => {}
+            // Nothing was asked yet, so nothing is lost.
+            () = self.drain.cancelled() => return,
+            () = displaced.cancelled() => return self.displaced(peer),
+        }
+        drop(newcomer);
+        let (newcomer, displaced) = self.new.add().await;
+        // On the heap, for silent connections are to be small.
+        let handshake = Box::pin(self.acceptor.accept(socket));
         let stream = tokio::select! {
-            result = tokio::time::timeout(self.options.handshake_timeout, handshake) => match result {
+            result = tokio::time::timeout_at(deadline, handshake) => match result {
                 Ok(Ok(stream)) => stream,
                 Ok(Err(error)) => {
                     self.count(HandshakeFailure::Protocol);
@@ -130,10 +149,17 @@ where
                     return;
                 }
             },
-            // Nothing was asked yet, so nothing is lost.
             () = self.drain.cancelled() => return,
+            () = displaced.cancelled() => return self.displaced(peer),
         };
-        self.serve_http(stream, peer).await;
+        // Of those who have asked nobody is displaced any more.
+        let serving = Box::pin(self.serve_http(stream, peer, newcomer));
+        displaced.run_until_cancelled(serving).await;
+    }
+
+    fn displaced(&self, peer: SocketAddr) {
+        self.count(HandshakeFailure::Displaced);
+        tracing::debug!(%peer, "closing a silent connection for newer ones");
     }
 
     fn count(&self, reason: HandshakeFailure) {
@@ -143,7 +169,7 @@ where
             .inc();
     }
 
-    async fn serve_http(self, stream: TlsStream<TcpStream>, peer: SocketAddr) {
+    async fn serve_http(self, stream: TlsStream<TcpStream>, peer: SocketAddr, newcomer: Newcomer) {
         let session = stream.get_ref().1;
         let builder = match session.alpn_protocol() {
             Some(tls::ALPN_H2) => &self.http2,
@@ -159,6 +185,7 @@ where
             request_timeout: self.options.request_timeout,
             metrics: self.metrics.clone(),
             activity: activity.clone(),
+            newcomer: Mutex::new(Some(newcomer)),
             peer: PeerAddress(peer),
             certificates,
         };
@@ -211,6 +238,8 @@ struct Handler<S> {
     request_timeout: Duration,
     metrics: Metrics,
     activity: Activity,
+    /// Until the first request.
+    newcomer: Mutex<Option<Newcomer>>,
     peer: PeerAddress,
     certificates: Option<PeerCertificates>,
 }
@@ -228,6 +257,12 @@ where
         &self,
         mut request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<GuardedBody<B>>, Infallible>> + Send + use<S, B> {
+        drop(
+            self.newcomer
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
         request.extensions_mut().insert(self.peer);
         if let Some(certificates) = self.certificates.clone() {
             request.extensions_mut().insert(certificates);

@@ -24,6 +24,7 @@ use tower::Service;
 use super::Metrics;
 use super::connection::{Front, builders};
 use super::guard::tell_panic;
+use super::newcomer::Newcomers;
 
 /// Pause after a failed accept (out of file descriptors, for instance), so that the loop does
 /// not spin while the cause lasts.
@@ -34,6 +35,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Options {
     /// Connections at once; more wait in the kernel's backlog. A connection costs some 50 KiB.
     pub max_connections: usize,
+    /// Connections at once that have not sent a byte yet; beyond this number the oldest of them is
+    /// closed.
+    pub max_silent_connections: usize,
+    /// Likewise of those that have sent something, but no whole request yet: handshakes and first
+    /// heads. The front proxy needs a few, for some milliseconds.
+    pub max_new_connections: usize,
     /// Time for the TLS handshake.
     pub handshake_timeout: Duration,
     /// Time for the first request of a connection to come, and over HTTP/1.1 for every next
@@ -60,6 +67,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             max_connections: 1000,
+            max_silent_connections: 256,
+            max_new_connections: 128,
             handshake_timeout: Duration::from_secs(10),
             header_read_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(300),
@@ -163,11 +172,13 @@ impl Bound {
         let slots = Arc::new(Semaphore::new(options.max_connections));
         let (http1, http2) = builders(&options, tasks.clone(), metrics.clone());
         let drain_timeout = options.drain_timeout;
+        let silent = Newcomers::new(options.max_silent_connections);
         let front = Front {
             service,
             acceptor: TlsAcceptor::from(Arc::new(tls)),
             http1,
             http2,
+            new: Newcomers::new(options.max_new_connections),
             options: Arc::new(options),
             metrics,
             drain: token.clone(),
@@ -203,6 +214,9 @@ impl Bound {
                 }
             };
             failing = false;
+            let Some(newcomer) = token.run_until_cancelled(silent.add()).await else {
+                break;
+            };
             front.metrics.accepted.inc();
             front.metrics.connections.inc();
             let open = OpenConnection {
@@ -211,7 +225,7 @@ impl Bound {
             };
             let connection = abort
                 .clone()
-                .run_until_cancelled_owned(front.clone().serve(socket, peer));
+                .run_until_cancelled_owned(front.clone().serve(socket, peer, newcomer));
             let metrics = front.metrics.clone();
             tasks.spawn(async move {
                 let _open = open;

@@ -13,6 +13,8 @@ pub(super) enum HandshakeFailure {
     Timeout,
     /// The peer spoke no TLS, or none that is acceptable.
     Protocol,
+    /// Newer connections needed its place.
+    Displaced,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -53,7 +55,11 @@ impl Metrics {
     /// Registers all of them; the caller chooses the prefix (`registry.sub_registry_with_prefix`).
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        for reason in [HandshakeFailure::Timeout, HandshakeFailure::Protocol] {
+        for reason in [
+            HandshakeFailure::Timeout,
+            HandshakeFailure::Protocol,
+            HandshakeFailure::Displaced,
+        ] {
             drop(
                 metrics
                     .handshake_failures

@@ -237,6 +237,32 @@ async fn connections_beyond_the_limit_wait() {
 }
 
 #[tokio::test]
+async fn silent_connections_give_way_to_newer_ones() {
+    let options = Options {
+        max_connections: 4,
+        max_silent_connections: 1,
+        max_new_connections: 1,
+        ..Options::default()
+    };
+    let server = TestServer::start(Paths::default(), options).await;
+    let mut asked = server.client(Protocol::Http2, None).await.unwrap();
+    assert_eq!(asked.get("/").await.unwrap().status, StatusCode::OK);
+    // With a handshake but no request, and without either.
+    let mut tls = server.handshake(Protocol::Http1, None).await.unwrap();
+    let mut tcp = TcpStream::connect(server.address).await.unwrap();
+    let _silent = TcpStream::connect(server.address).await.unwrap();
+    assert_eq!(within(tcp.read(&mut [0])).await.unwrap(), 0);
+    for _ in 0..4 {
+        let new = server.get(Protocol::Http1, None, "/").await;
+        assert_eq!(new.status, StatusCode::OK);
+    }
+    let cut = within(tls.read(&mut [0])).await;
+    assert!(!matches!(cut, Ok(1..)), "{cut:?}");
+    // Whoever has asked stays.
+    assert_eq!(asked.get("/").await.unwrap().status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn draining_finishes_what_is_in_flight() {
     for protocol in [Protocol::Http1, Protocol::Http2] {
         let paths = Paths::default();

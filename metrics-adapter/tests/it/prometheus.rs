@@ -75,6 +75,12 @@ impl Prometheus {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Where it listens.
+    #[allow(dead_code, reason = "for those who share this file")]
+    pub(crate) fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
     /// Ends the process; the data stays.
     pub(crate) fn stop(&mut self) {
         self.child.kill().unwrap();

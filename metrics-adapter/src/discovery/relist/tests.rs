@@ -214,6 +214,16 @@ async fn a_failing_rule_harms_no_other_and_is_retried_with_backoff() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rule_that_never_succeeded_comes_soon_after_prometheus() {
+    let fake = Arc::new(Fake::default());
+    let (state, _stop) = start(&fake, &[("late", "l")]);
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    fake.set("late", Ok(vec!["pod"]));
+    tokio::time::sleep(MAX_BLIND_RETRY).await;
+    assert_eq!(names(&state), ["pods/l ns"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_last_good_result_stays() {
     let fake = Arc::new(Fake::default());
     fake.set("q", Ok(vec!["pod"]));

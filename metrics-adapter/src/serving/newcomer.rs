@@ -1,0 +1,104 @@
+//! Connections that have not asked anything yet.
+//!
+//! Law: there are only so many, and the oldest gives way to the newest, which waits until it is
+//! gone. Whoever means to ask does so within milliseconds, so those who open connections and stay
+//! silent displace one another, and not the front proxy. Those who have not sent a single byte are
+//! counted apart: they cost next to nothing, and displace nobody who has.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+/// All of them. Clones share them.
+#[derive(Clone)]
+pub(super) struct Newcomers {
+    places: Arc<Semaphore>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// In the order in which they came.
+    waiting: BTreeMap<u64, CancellationToken>,
+    next: u64,
+}
+
+/// One of them; none any more when dropped.
+pub(super) struct Newcomer {
+    newcomers: Newcomers,
+    number: u64,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Newcomers {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(limit)),
+            state: Arc::default(),
+        }
+    }
+
+    /// Makes room for one more. The token is cancelled when it has to give way itself.
+    pub(super) async fn add(&self) -> (Newcomer, CancellationToken) {
+        let place = match Arc::clone(&self.places).try_acquire_owned() {
+            Ok(place) => Some(place),
+            Err(_) => {
+                self.displace();
+                // Closed never: the semaphore lives as long as `self`.
+                Arc::clone(&self.places).acquire_owned().await.ok()
+            }
+        };
+        let displaced = CancellationToken::new();
+        let mut state = self.lock();
+        let number = state.next;
+        state.next += 1;
+        state.waiting.insert(number, displaced.clone());
+        let newcomer = Newcomer {
+            newcomers: self.clone(),
+            number,
+            _place: place,
+        };
+        (newcomer, displaced)
+    }
+
+    fn displace(&self) {
+        if let Some((_, oldest)) = self.lock().waiting.pop_first() {
+            oldest.cancel();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing under this lock leaves the state half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Newcomer {
+    fn drop(&mut self) {
+        self.newcomers.lock().waiting.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_oldest_gives_way_unless_it_has_asked() {
+        let newcomers = Newcomers::new(2);
+        let (first, first_displaced) = newcomers.add().await;
+        let (second, second_displaced) = newcomers.add().await;
+        drop(first);
+        let (_third, third_displaced) = newcomers.add().await;
+        assert!(!second_displaced.is_cancelled());
+        let mut fourth = std::pin::pin!(newcomers.add());
+        assert!(futures::poll!(fourth.as_mut()).is_pending());
+        assert!(second_displaced.is_cancelled());
+        drop(second);
+        let _fourth = fourth.await;
+        assert!(!first_displaced.is_cancelled() && !third_displaced.is_cancelled());
+        assert_eq!(newcomers.lock().waiting.len(), 2);
+    }
+}

@@ -1,0 +1,104 @@
+//! What becomes of a fault: a row of the table in docs/reliability.md.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::probe::{Outcome, Probe, Seen};
+
+/// One fault.
+pub(crate) struct Row {
+    pub(crate) fault: String,
+    pub(crate) saw: String,
+    pub(crate) lost: String,
+    pub(crate) recovery: String,
+    pub(crate) memory: String,
+    /// What should not have been.
+    pub(crate) problems: Vec<String>,
+}
+
+const HEAD: &str = "| fault | what clients saw | what was lost | recovery | peak memory |\n\
+                    | --- | --- | --- | --- | --- |\n";
+
+/// All of them.
+pub(crate) fn table(rows: &[Row]) -> String {
+    let mut text = HEAD.to_owned();
+    for row in rows {
+        let Row {
+            fault,
+            saw,
+            lost,
+            recovery,
+            memory,
+            ..
+        } = row;
+        writeln!(text, "| {fault} | {saw} | {lost} | {recovery} | {memory} |").unwrap();
+    }
+    text
+}
+
+/// The faults that a document's table has.
+pub(crate) fn documented(text: &str) -> Vec<String> {
+    let rows = text
+        .lines()
+        .skip_while(|line| !line.starts_with("| fault |"))
+        .skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    rows.filter_map(|row| row.split('|').nth(1))
+        .map(|name| name.trim().to_owned())
+        .collect()
+}
+
+/// A name and the probes that have it.
+type Kind = (&'static str, fn(Probe) -> bool);
+
+/// Statuses and how many of them, discovery, values and others apart, with the longest time.
+pub(crate) fn saw(seen: &[Seen]) -> String {
+    let kinds: [Kind; 4] = [
+        ("discovery", |probe| {
+            matches!(probe, Probe::Discovery | Probe::Fresh)
+        }),
+        ("values", Probe::is_value),
+        ("strangers", |probe| {
+            matches!(probe, Probe::Stranger | Probe::BadToken)
+        }),
+        ("tokens", |probe| probe == Probe::Token),
+    ];
+    let kinds = kinds.iter().filter_map(|(name, is)| {
+        let of: Vec<&Seen> = seen.iter().filter(|seen| is(seen.probe)).collect();
+        let longest = of.iter().map(|seen| seen.took).max()?;
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for seen in of {
+            let label = match &seen.outcome {
+                Outcome::Good(status) | Outcome::Refused(status) => status.to_string(),
+                Outcome::Short => "200 without some".to_owned(),
+                Outcome::Broken(_) => "none".to_owned(),
+                Outcome::Wrong(_) => "WRONG".to_owned(),
+            };
+            *counts.entry(label).or_default() += 1;
+        }
+        let counts = counts
+            .iter()
+            .map(|(label, count)| format!("{label} × {count}"));
+        let counts = counts.collect::<Vec<_>>().join(", ");
+        Some(format!("{name}: {counts} (≤ {})", milliseconds(longest)))
+    });
+    kinds.collect::<Vec<_>>().join("; ")
+}
+
+/// How many questions for values had no complete answer.
+pub(crate) fn lost(seen: &[Seen]) -> String {
+    let asked = seen
+        .iter()
+        .filter(|seen| seen.probe.is_value() || seen.probe == Probe::Token);
+    let (good, lost): (Vec<&Seen>, Vec<&Seen>) =
+        asked.partition(|seen| matches!(seen.outcome, Outcome::Good(_)));
+    match lost.len() {
+        0 => "nothing".to_owned(),
+        number => format!("{number} of {} answers", number + good.len()),
+    }
+}
+
+pub(crate) fn milliseconds(time: Duration) -> String {
+    format!("{} ms", time.as_millis())
+}
