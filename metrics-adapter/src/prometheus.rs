@@ -17,7 +17,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use client::{Client, ClientError, Options, Verb};
-pub use credentials::{Authorization, Credentials, Material, Place, Verification};
+pub use credentials::{Authorization, Credentials, Material, Place};
 pub use metrics::Metrics;
 
 use crate::model::QueryValue;

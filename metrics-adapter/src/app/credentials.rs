@@ -12,7 +12,7 @@ use tracing::warn;
 
 use crate::cli::PrometheusLogin;
 use crate::cluster::kubeconfig::{self, Login, Pem};
-use crate::prometheus::{Authorization, Credentials, Material, Options, Place, Verification};
+use crate::prometheus::{Authorization, Credentials, Material, Options, Place};
 
 const IN_CLUSTER: &str = "--prometheus-auth-incluster";
 const KUBECONFIG: &str = "--prometheus-auth-config";
@@ -39,7 +39,6 @@ pub(super) async fn complete(options: &mut Options, login: PrometheusLogin) -> R
 fn merge(options: &mut Options, flag: &str, other: Credentials) -> Vec<String> {
     let mut notices = Vec::new();
     let own = &mut options.credentials;
-    own.verification = other.verification;
     if own.authorities.is_none() {
         own.authorities = other.authorities;
     }
@@ -83,12 +82,6 @@ fn service_account(directory: &Path) -> Credentials {
 
 async fn from_kubeconfig(path: &Path) -> Result<Credentials> {
     let identity = kubeconfig::identity(KUBECONFIG, path).await?;
-    let verification = if identity.accept_invalid_certs {
-        warn!("{KUBECONFIG}: insecure-skip-tls-verify: Prometheus' certificate is not verified");
-        Verification::None
-    } else {
-        Verification::Full
-    };
     Ok(Credentials {
         authorities: identity.authorities.map(material),
         client_certificate: identity
@@ -99,7 +92,6 @@ async fn from_kubeconfig(path: &Path) -> Result<Credentials> {
             .map(authorization)
             .transpose()
             .with_context(|| format!("{KUBECONFIG} {}", path.display()))?,
-        verification,
     })
 }
 

@@ -205,11 +205,12 @@ pub(super) const OURS: [&str; 9] = [
 ];
 
 /// Command lines that prometheus-adapter starts with, and we do not: for the documentation.
-pub(super) const STRICTER: [&str; 6] = [
+pub(super) const STRICTER: [&str; 7] = [
     "One of `--prometheus-client-tls-cert-file` and `--prometheus-client-tls-key-file` without the other.",
     "`--tls-min-version=VersionTLS10` and `VersionTLS11`.",
     "`--tls-cipher-suites` of which none can be served; weak ones beside others are left out, and the log says so.",
     "`--tls-sni-cert-key` for IP addresses.",
+    "A kubeconfig for Prometheus with `insecure-skip-tls-verify`: give its `certificate-authority`.",
     "Negative durations, `--metrics-relist-interval=0`, and less than a second for it or `--discovery-interval`.",
     "An audit log: `--audit-policy-file`, `--audit-log-path`, `--audit-webhook-config-file`.",
 ];

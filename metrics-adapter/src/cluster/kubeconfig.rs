@@ -19,8 +19,6 @@ pub struct Identity {
     pub client_certificate: Option<(Pem, Pem)>,
     /// How to log in.
     pub login: Option<Login>,
-    /// `insecure-skip-tls-verify`.
-    pub accept_invalid_certs: bool,
 }
 
 /// PEM text or the file that holds it.
@@ -67,6 +65,8 @@ pub async fn identity(flag: &'static str, path: &Path) -> Result<Identity, Error
         (user.impersonate.is_some(), "as"),
         (config.tls_server_name.is_some(), "tls-server-name"),
         (config.proxy_url.is_some(), "proxy-url"),
+        // Whoever stands between could say what is scaled: there is certificate-authority.
+        (config.accept_invalid_certs, "insecure-skip-tls-verify"),
     ];
     if let Some((_, field)) = unsupported.into_iter().find(|(set, _)| *set) {
         return Err(fail(format!("{field} is not supported for Prometheus")));
@@ -75,7 +75,6 @@ pub async fn identity(flag: &'static str, path: &Path) -> Result<Identity, Error
         authorities,
         client_certificate: client_certificate(&user).map_err(fail)?,
         login: login(&user),
-        accept_invalid_certs: config.accept_invalid_certs,
     })
 }
 
@@ -179,14 +178,10 @@ mod tests {
         assert!(token.login == Some(Login::Token("secret".to_owned())));
         let basic = read("username: me, password: p", "").await.unwrap();
         assert!(basic.login == Some(Login::Basic("me".to_owned(), "p".to_owned())));
-        let pair = read(
-            "client-certificate-data: YQ==, client-key: /key",
-            ", insecure-skip-tls-verify: true",
-        );
-        let pair = pair.await.unwrap();
+        let pair = read("client-certificate-data: YQ==, client-key: /key", "").await;
+        let pair = pair.unwrap();
         let expected = (Pem::Inline(b"a".to_vec()), Pem::File("/key".into()));
         assert_eq!(pair.client_certificate, Some(expected));
-        assert!(pair.accept_invalid_certs);
         assert!(pair.login.is_none());
     }
 
@@ -229,6 +224,11 @@ mod tests {
         for (user, cluster, field) in [
             ("exec: {command: x}", "", "exec is not supported"),
             ("as: root", "", "as is not supported"),
+            (
+                "",
+                ", insecure-skip-tls-verify: true",
+                "insecure-skip-tls-verify is not supported",
+            ),
             ("", ", tls-server-name: x", "tls-server-name is not"),
             ("client-certificate: /c", "", "belong together"),
             (

@@ -19,8 +19,6 @@ pub struct Credentials {
     pub client_certificate: Option<(Material, Material)>,
     /// The `Authorization` header; one among [`super::Options::headers`] comes before it.
     pub authorization: Option<Authorization>,
-    /// How its certificate is looked at.
-    pub verification: Verification,
 }
 
 /// PEM text, or where it is.
@@ -61,16 +59,6 @@ pub enum Authorization {
     },
     /// A header that never changes.
     Header(HeaderValue),
-}
-
-/// Whether Prometheus' certificate is verified.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Verification {
-    /// It is.
-    #[default]
-    Full,
-    /// It is not: a kubeconfig says `insecure-skip-tls-verify`.
-    None,
 }
 
 impl Material {
@@ -158,13 +146,10 @@ impl Credentials {
                 return Err(authorities.error(&"holds no PEM certificate"));
             }
             builder = builder.tls_certs_only(certificates);
-        } else if scheme == "http" || self.verification == Verification::None {
+        } else if scheme == "http" {
             // Nothing to verify, so no roots: an image that holds nothing but the program has
             // none.
             builder = builder.tls_certs_only([]);
-        }
-        if self.verification == Verification::None {
-            builder = builder.tls_danger_accept_invalid_certs(true);
         }
         if let (Some((certificate, key)), Some(pem)) =
             (&self.client_certificate, &contents.identity)

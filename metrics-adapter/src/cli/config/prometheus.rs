@@ -59,7 +59,6 @@ pub(super) fn build(
             )
         }),
         authorization: token.map(|path| Authorization::TokenFile { flag: TOKEN, path }),
-        ..Credentials::default()
     };
     let options = Options {
         url: flags.prometheus_url,
