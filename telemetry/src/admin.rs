@@ -1,9 +1,9 @@
 //! The admin listener: plain HTTP/1.1 for whoever runs the process.
 //!
 //! `GET /metrics` is the registry as Prometheus text, `/livez` and `/readyz` are 200 or 503 with
-//! one line per condition and note, `/healthz` is `/livez` under its older name, everything else is 404
-//! unless the program adds routes. Law: it answers
-//! from memory, and it is the last thing of a process to stop, so that a drain can be watched.
+//! one line per condition and note, `/healthz` is `/livez` under its older name, everything else is
+//! 404 unless the program adds routes. Law: it answers from memory, and it is the last thing of a
+//! process to stop, so that a drain can be watched.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
