@@ -34,7 +34,7 @@ fn mk_web(flags: &[&str]) -> Web {
 }
 
 /// Sends these bytes and returns what comes until the server closes, without the date.
-fn raw(address: SocketAddr, request: &str) -> String {
+pub(crate) fn raw(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
@@ -44,7 +44,7 @@ fn raw(address: SocketAddr, request: &str) -> String {
     lines.filter(|line| !line.starts_with("date: ")).collect()
 }
 
-fn request(method: &str, path: &str) -> String {
+pub(crate) fn request(method: &str, path: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
 }
 
