@@ -23,6 +23,7 @@ use crate::metric::Metrics;
 use crate::pool::Pool;
 use crate::role::Role;
 use crate::service::Service;
+use crate::web::hit::Hits;
 use crate::web::{self, Web};
 
 /// A role's listener, serving until it is drained; an error ends the process.
@@ -225,10 +226,12 @@ fn operations(config: &Config, registry: &mut Registry) -> Service {
 /// The role web.
 fn application(config: &Config, registry: &mut Registry) -> anyhow::Result<Web> {
     let burner = Burner::start(config.burner).context("--load-threads: cannot start a thread")?;
+    let hits = Hits::start(config.hit, registry).context("--hit-threads: cannot start")?;
     Ok(Web {
         load_time: config.load_time,
         metrics: web::Metrics::register(registry, burner.clone()),
         burner,
+        hits,
     })
 }
 

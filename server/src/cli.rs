@@ -14,6 +14,7 @@ use crate::burn;
 use crate::counter;
 use crate::pool::Limits;
 use crate::role::Role;
+use crate::web;
 use crate::work::Work;
 
 /// What there is to scale: a gRPC server with a finite, settable capacity (role grpc), a web
@@ -165,6 +166,9 @@ pub struct Args {
     log_level: log::Filter,
 
     #[command(flatten)]
+    hit: web::cli::Args,
+
+    #[command(flatten)]
     counter: counter::cli::Args,
 }
 
@@ -191,6 +195,8 @@ pub struct Config {
     pub load_time: Duration,
     /// Threads and burns.
     pub burner: burn::Limits,
+    /// What a request to `/` burns.
+    pub hit: web::hit::Config,
     /// What the role counter needs, if it is one of them.
     pub counter: Option<counter::cli::Config>,
     /// Age of connections.
@@ -237,6 +243,7 @@ impl Args {
                 threads: self.load_threads.unwrap_or_else(one_per_cpu),
                 burns: self.load_limit,
             },
+            hit: self.hit.into_config(one_per_cpu()),
             counter,
             connection: Policy {
                 max_age: (age > 0).then(|| seconds(age)),

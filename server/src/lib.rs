@@ -8,6 +8,7 @@
 
 pub mod age;
 pub mod app;
+pub mod background;
 pub mod burn;
 pub mod cli;
 pub mod connection;
@@ -16,7 +17,9 @@ pub mod deadline;
 pub mod grpc;
 pub mod metric;
 pub mod pool;
+pub mod priority;
 pub mod role;
 pub mod service;
+pub mod usage;
 pub mod web;
 pub mod work;
