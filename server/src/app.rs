@@ -78,6 +78,8 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
         }
     });
     traces.shutdown(TRACES_TIMEOUT);
+    // Does not wait for a lookup of Redis' name, which can hang for as long as the resolver likes.
+    runtime.shutdown_background();
     result
 }
 

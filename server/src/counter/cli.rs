@@ -17,7 +17,7 @@ pub(crate) const LOG: &str = "server::counter::http=debug";
 #[command(next_help_heading = "Role counter")]
 #[group(skip)]
 pub struct Args {
-    /// Port of the counter, also told in its answers.
+    /// Port of the counter, also told in its answers; the deployments here use 8083.
     #[arg(long, env = "APP_SERVER_PORT", value_name = "APP_SERVER_PORT")]
     #[arg(default_value = "11111")]
     server_port: u16,
