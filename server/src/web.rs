@@ -2,7 +2,7 @@
 //!
 //! `/` tells the time and burns a little in the background ([`hit`]), `/load` burns all CPUs for a
 //! time and answers `Load generation done.` when that is over, `/health` answers `OK`, all on any
-//! method and without a line break. `/status` answers what it was told to ([`status`]). Every other
+//! method and without a line break. `/status` answers what it was told to. Every other
 //! path is 404. Law: the burning happens on threads of its own, so that `/health` answers at once
 //! meanwhile; requests to `/load` that come at the same time share the burn, each with an end of its
 //! own; beyond the limit they get 503 and when to come again.
