@@ -7,23 +7,26 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use clap::Parser;
-use telemetry::{address, host, log};
+use telemetry::{address, host, log, trace};
 
 use crate::age::Policy;
 use crate::burn;
+use crate::counter;
 use crate::pool::Limits;
 use crate::role::Role;
+use crate::web;
 use crate::work::Work;
 
-/// What there is to scale: a gRPC server with a finite, settable capacity (role grpc), and a web
-/// application that burns CPU, and whose /status is as flaky as it is told to be (role web).
+/// What there is to scale: a gRPC server with a finite, settable capacity (role grpc), a web
+/// application that burns CPU, and whose /status is as flaky as it is told to be (role web), and a
+/// request counter on Redis (role counter).
 ///
 /// The capacity of the role grpc is workers / service time: 2 workers of 40 ms each sustain 50
 /// requests per second.
 #[derive(Debug, Parser)]
 #[command(name = "server", version, max_term_width = 100)]
 pub struct Args {
-    /// What to offer, comma-separated: grpc, web.
+    /// What to offer, comma-separated: grpc, web, counter.
     #[arg(long, env = "ROLES", value_name = "ROLES", default_value = "grpc")]
     #[arg(value_delimiter = ',')]
     roles: Vec<Role>,
@@ -121,11 +124,6 @@ pub struct Args {
     #[arg(long, env = "SEED", value_name = "SEED")]
     seed: Option<u64>,
 
-    /// What this service is called in target_info.
-    #[arg(long, env = "OTEL_SERVICE_NAME", value_name = "OTEL_SERVICE_NAME")]
-    #[arg(default_value = "server")]
-    service_name: String,
-
     /// Age in seconds (give or take 10 %) at which a connection gets GOAWAY, so that clients find
     /// new pods; 0 for never.
     #[arg(
@@ -178,6 +176,15 @@ pub struct Args {
         default_value = "info"
     )]
     log_level: log::Filter,
+
+    #[command(flatten)]
+    hit: web::cli::Args,
+
+    #[command(flatten)]
+    counter: counter::cli::Args,
+
+    #[command(flatten)]
+    trace: trace::Args,
 }
 
 /// Everything the program needs, valid by construction.
@@ -203,13 +210,15 @@ pub struct Config {
     pub load_time: Duration,
     /// Threads and burns.
     pub burner: burn::Limits,
+    /// What a request to `/` burns.
+    pub hit: web::hit::Config,
+    /// What the role counter needs, if it is one of them.
+    pub counter: Option<counter::cli::Config>,
     /// How long a web connection may take to send headers, or lie idle: by default longer than the
     /// intervals of the load balancers' health checks.
     pub header_timeout: Duration,
     /// Where chance begins; nothing for anywhere.
     pub seed: Option<u64>,
-    /// What the service is called.
-    pub service_name: String,
     /// Age of connections.
     pub connection: Policy,
     /// From SIGTERM to GOAWAY.
@@ -220,6 +229,8 @@ pub struct Config {
     pub log_format: log::Format,
     /// Which lines.
     pub log_filter: log::Filter,
+    /// What becomes of traces, and the service's name.
+    pub trace: trace::Config,
 }
 
 impl Args {
@@ -228,8 +239,17 @@ impl Args {
     pub fn into_config(self) -> Config {
         let seconds = |count: u32| Duration::from_secs(u64::from(count));
         let age = self.max_connection_age_seconds;
+        let roles: BTreeSet<Role> = self.roles.into_iter().collect();
+        let counter = self
+            .counter
+            .into_config()
+            .filter(|_| roles.contains(&Role::Counter));
+        let log_filter = match &counter {
+            Some(counter) if counter.log_requests => self.log_level.with(counter::cli::LOG),
+            _ => self.log_level,
+        };
         Config {
-            roles: self.roles.into_iter().collect(),
+            roles,
             grpc_address: self.grpc_address,
             web_address: self.web_address,
             admin_address: self.admin_address,
@@ -245,9 +265,10 @@ impl Args {
                 threads: self.load_threads.unwrap_or_else(one_per_cpu),
                 burns: self.load_limit,
             },
+            hit: self.hit.into_config(one_per_cpu()),
+            counter,
             header_timeout: Duration::from_millis(self.read_timeout_ms),
             seed: self.seed,
-            service_name: self.service_name,
             connection: Policy {
                 max_age: (age > 0).then(|| seconds(age)),
                 grace: seconds(self.max_connection_age_grace_seconds),
@@ -255,7 +276,8 @@ impl Args {
             drain_delay: seconds(self.drain_delay_seconds),
             shutdown_timeout: seconds(self.shutdown_timeout_seconds),
             log_format: self.log_format,
-            log_filter: self.log_level,
+            log_filter,
+            trace: self.trace.into_config("server"),
         }
     }
 }

@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod goal;
+mod http;
 mod load;
 mod probe;
 mod process;
+mod prometheus;
 mod retry;
 mod rotation;
+mod trace;
 mod usage;
