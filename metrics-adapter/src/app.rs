@@ -88,7 +88,9 @@ pub async fn run(config: Config) -> Result<()> {
     let options = cluster::Options::new(config.discovery_interval, lookup);
     let (cluster, watches) =
         cluster::connect(clients, &options, &cluster::Metrics::register(registry));
-    let (trust_merge, trust) = TrustMerge::load(config.trust, cluster.trust()).await?;
+    let auth_metrics = auth::Metrics::register(registry);
+    let (trust_merge, trust) =
+        TrustMerge::load(config.trust, cluster.trust(), &auth_metrics).await?;
     let objects = Arc::new(cluster.clone());
     watch_pods(&cluster);
     if let Some(rules) = &rules.resource {
@@ -114,7 +116,7 @@ pub async fn run(config: Config) -> Result<()> {
         trust.clone(),
         cluster.reviewer(),
         &config.auth,
-        auth::Metrics::register(registry),
+        auth_metrics,
     );
 
     let admin_listener = admin::Listener::bind("--admin-address", config.admin_address).await?;

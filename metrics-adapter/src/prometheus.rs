@@ -8,6 +8,7 @@ mod client;
 mod credentials;
 pub mod decode;
 mod metrics;
+mod token;
 
 use std::collections::BTreeSet;
 use std::future::Future;
