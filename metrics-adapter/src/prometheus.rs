@@ -7,8 +7,8 @@ mod body;
 mod client;
 mod credentials;
 pub mod decode;
+mod login;
 mod metrics;
-mod token;
 
 use std::collections::BTreeSet;
 use std::future::Future;

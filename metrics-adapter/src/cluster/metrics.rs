@@ -51,6 +51,7 @@ pub struct Metrics {
     watch_errors: Family<WatchLabels, Counter>,
     authentication_known: Gauge,
     pub(super) authentication_reloads: Reloads,
+    pub(super) token: Reloads,
 }
 
 impl Default for Metrics {
@@ -67,6 +68,7 @@ impl Default for Metrics {
             watch_errors: Family::default(),
             authentication_known: Gauge::default(),
             authentication_reloads: Reloads::default(),
+            token: Reloads::default(),
         }
     }
 }
@@ -80,6 +82,11 @@ impl Metrics {
         );
         let metrics = Self {
             authentication_reloads: Reloads::register(registry, name, what),
+            token: Reloads::register(
+                registry,
+                "kubernetes_token",
+                "the token files for kube-apiserver, one of each client",
+            ),
             ..Self::default()
         };
         registry.register(

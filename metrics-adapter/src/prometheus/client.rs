@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::credentials::Contents;
-use super::token::Login;
+use super::login::Login;
 use super::{Credentials, Metrics, PrometheusError, QueryClient, SeriesSet, body, decode};
 use crate::model::QueryValue;
 
@@ -185,12 +185,7 @@ impl Client {
         };
         let mut headers: HeaderMap = self.options.headers.iter().cloned().collect();
         if !headers.contains_key(AUTHORIZATION) {
-            headers.extend(
-                self.login
-                    .header()
-                    .await?
-                    .map(|value| (AUTHORIZATION, value)),
-            );
+            headers.extend(self.login.header()?.map(|value| (AUTHORIZATION, value)));
         }
         request = request.headers(headers);
         request.send().await.map_err(|error| self.transport(&error))

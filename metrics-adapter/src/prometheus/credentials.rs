@@ -70,14 +70,14 @@ impl Material {
         }
     }
 
-    pub(super) fn read(&self) -> Result<Vec<u8>, ClientError> {
+    fn read(&self) -> Result<Vec<u8>, ClientError> {
         match &self.place {
             Place::File(path) => std::fs::read(path).map_err(|error| self.error(&error)),
             Place::Inline(pem) => Ok(pem.clone()),
         }
     }
 
-    fn error(&self, reason: &dyn fmt::Display) -> ClientError {
+    pub(super) fn error(&self, reason: &dyn fmt::Display) -> ClientError {
         ClientError::File {
             file: self.to_string(),
             reason: reason.to_string(),
