@@ -164,7 +164,7 @@ impl TrustMerge {
                 Ok(true) => source.replaced(),
                 Ok(false) => {
                     if source.restored() {
-                        tracing::info!("a file of trusted authorities is good again");
+                        tracing::info!("the files of trusted authorities are good again");
                     }
                 }
                 Err(error) => {
