@@ -5,6 +5,7 @@
 
 mod credentials;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,18 +68,19 @@ pub async fn run(config: Config) -> Result<()> {
     credentials::complete(&mut prometheus, config.prometheus_login).await?;
     let client = Client::new(prometheus, prometheus::Metrics::register(registry))?;
     let client = Arc::new(client);
+    let cluster_metrics = cluster::Metrics::register(registry);
+    let connect = async |flag, file: Option<&Path>| {
+        cluster::client::client(flag, file, &cluster_metrics).await
+    };
+    let (lister, authentication, authorization) = (
+        config.lister_kubeconfig.as_deref(),
+        config.authentication_kubeconfig.as_deref(),
+        config.authorization_kubeconfig.as_deref(),
+    );
     let clients = cluster::Clients {
-        lister: connect("--lister-kubeconfig", config.lister_kubeconfig.as_deref()).await?,
-        authentication: connect(
-            "--authentication-kubeconfig",
-            config.authentication_kubeconfig.as_deref(),
-        )
-        .await?,
-        authorization: connect(
-            "--authorization-kubeconfig",
-            config.authorization_kubeconfig.as_deref(),
-        )
-        .await?,
+        lister: connect("--lister-kubeconfig", lister).await?,
+        authentication: connect("--authentication-kubeconfig", authentication).await?,
+        authorization: connect("--authorization-kubeconfig", authorization).await?,
     };
     let lookup = if config.trust.needs_cluster() {
         cluster::Lookup::Watched
@@ -86,9 +88,10 @@ pub async fn run(config: Config) -> Result<()> {
         cluster::Lookup::Skipped
     };
     let options = cluster::Options::new(config.discovery_interval, lookup);
-    let (cluster, watches) =
-        cluster::connect(clients, &options, &cluster::Metrics::register(registry));
-    let (trust_merge, trust) = TrustMerge::load(config.trust, cluster.trust()).await?;
+    let (cluster, watches) = cluster::connect(clients, &options, &cluster_metrics);
+    let auth_metrics = auth::Metrics::register(registry);
+    let (trust_merge, trust) =
+        TrustMerge::load(config.trust, cluster.trust(), &auth_metrics).await?;
     let objects = Arc::new(cluster.clone());
     watch_pods(&cluster);
     if let Some(rules) = &rules.resource {
@@ -114,7 +117,7 @@ pub async fn run(config: Config) -> Result<()> {
         trust.clone(),
         cluster.reviewer(),
         &config.auth,
-        auth::Metrics::register(registry),
+        auth_metrics,
     );
 
     let admin_listener = admin::Listener::bind("--admin-address", config.admin_address).await?;
@@ -234,10 +237,6 @@ async fn certificates(
         certificates.add(&names, load(source).await?);
     }
     Ok(certificates)
-}
-
-async fn connect(flag: &'static str, file: Option<&std::path::Path>) -> Result<kube::Client> {
-    Ok(cluster::client::client(flag, file).await?)
 }
 
 /// Pods are what almost every HPA asks for: their watch starts before the first relist.
