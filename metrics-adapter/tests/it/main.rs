@@ -19,6 +19,7 @@ mod own_metrics;
 mod prometheus;
 mod reload;
 mod resource;
+mod separable;
 mod usage;
 
 // The cluster is shared with the unit tests.
