@@ -110,8 +110,10 @@ pub async fn run(config: Config) -> Result<()> {
         Arc::clone(&client),
         objects,
         relister.state(),
+        config.max_staleness,
         evaluation::Metrics::register(registry),
     );
+    let evaluator = Arc::new(evaluator);
     let api_metrics = api::Metrics::register(registry);
     let gate = AuthLayer::new(
         trust.clone(),
@@ -150,7 +152,7 @@ pub async fn run(config: Config) -> Result<()> {
         config.startup_grace,
     );
     let health = admin::router(Arc::new(root), liveness, readiness.clone());
-    let routes = api::router(Arc::new(evaluator), api_metrics).merge(health.clone());
+    let routes = api::router(Arc::clone(&evaluator), api_metrics).merge(health.clone());
     let service = gate.layer(routes);
 
     let background = CancellationToken::new();
@@ -174,6 +176,10 @@ pub async fn run(config: Config) -> Result<()> {
     let (stop, prometheus) = (background.clone(), Arc::clone(&client));
     tasks.spawn(named("watch of Prometheus' certificates", async move {
         prometheus.watch(CERTIFICATE_INTERVAL, &stop).await;
+    }));
+    let stop = background.clone();
+    tasks.spawn(named("queries ahead of polls", async move {
+        stop.run_until_cancelled(evaluator.keep_warm()).await;
     }));
     for certificate in watched {
         let stop = background.clone();

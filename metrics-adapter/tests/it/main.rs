@@ -23,6 +23,7 @@ mod prometheus;
 mod reload;
 mod resource;
 mod rotation;
+mod separable;
 mod tls;
 mod usage;
 
