@@ -87,6 +87,8 @@ fn halted(world: &World) -> Outcome {
         "something was written without etcd: {write:?}"
     );
     let refusal = write.err().unwrap_or_default();
+    // The request's address stands before the reason.
+    let refusal = refusal.rsplit(": ").next().unwrap_or_default();
 
     let servers = world.servers()?;
     let [server] = servers.as_slice() else {
@@ -112,8 +114,8 @@ fn halted(world: &World) -> Outcome {
             reads.join(", ")
         ),
         format!(
-            "a change was seen by the adapter {:.1} s after",
-            recovered.as_secs_f64()
+            "a change was seen by the adapter {:.0} ms after",
+            recovered.as_secs_f64() * 1e3
         ),
     ])
 }
