@@ -44,9 +44,10 @@ test: lint setup unit rules charts terraform e2e ## everything to know before pu
 
 # Its own optimisation is not worth the minutes: a check takes seconds either way.
 CARGO_DENY_VERSION := 0.20.2
-CARGO_DENY := target/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+CARGO_DENY_ROOT := target/tools/cargo-deny-$(CARGO_DENY_VERSION)
+CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 $(CARGO_DENY):
-	CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --locked --debug --root $(@D)/.. \
+	CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --locked --debug --root $(CARGO_DENY_ROOT) \
 		cargo-deny@$(CARGO_DENY_VERSION)
 
 .PHONY: lint
