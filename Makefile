@@ -42,9 +42,18 @@ down: testbed ## take the cluster down and leave nothing behind
 .PHONY: test
 test: lint setup unit rules charts terraform e2e ## everything to know before pushing
 
+# Its own optimisation is not worth the minutes: a check takes seconds either way.
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY_ROOT := target/tools/cargo-deny-$(CARGO_DENY_VERSION)
+CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
+$(CARGO_DENY):
+	CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --locked --debug --root $(CARGO_DENY_ROOT) \
+		cargo-deny@$(CARGO_DENY_VERSION)
+
 .PHONY: lint
-lint: ## formatting, clippy, documentation
+lint: $(CARGO_DENY) ## formatting, clippy, documentation, dependencies
 	cargo fmt --all --check
+	$(CARGO_DENY) --locked check --hide-inclusion-graph bans licenses sources
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use metrics_adapter::config::RuleFile;
 use metrics_adapter::model::{Consumer, GroupResource, ResourceType, Selector};
-use metrics_adapter::rules::{self, ExternalScope, QueryScope, Rule, RuleSet, UsageScope};
+use metrics_adapter::rules::{self, ExternalScope, Objects, QueryScope, Rule, RuleSet, UsageScope};
 use tokio::time::Instant;
 
 use crate::{Target, seed};
@@ -182,24 +182,29 @@ fn discovered(rule: &Rule, selector: &Selector, names: &[Arc<str>]) {
     association.resources(["pod", "namespace", "kube_apps_deployment", "é", ""].into_iter());
     let pods = resolve("", "pods").unwrap();
     if let Ok(label) = association.label(&pods) {
-        let scope = QueryScope {
-            series: "ops",
-            label: &label,
-            namespace: Some("shop"),
-            metric_selector: selector,
-            names,
-        };
-        let queries = [
-            rule.query(&association, &scope).map(Some),
-            rule.age_query(&association, &scope),
-        ];
-        assert!(
-            queries
-                .iter()
-                .flatten()
-                .flatten()
-                .all(|query| !query.is_empty())
-        );
+        for objects in [Objects::Named(names), Objects::All] {
+            let scope = QueryScope {
+                series: "ops",
+                label: &label,
+                namespace: Some("shop"),
+                metric_selector: selector,
+                objects,
+            };
+            let queries = [
+                rule.query(&association, &scope).map(Some),
+                rule.age_query(&association, &scope),
+            ];
+            assert!(
+                queries
+                    .iter()
+                    .flatten()
+                    .flatten()
+                    .all(|query| !query.is_empty())
+            );
+            // Whoever can be asked about can be judged, too.
+            let judged = rule.is_separable(&association, &scope);
+            assert!(judged.is_ok() || queries[0].is_err(), "{judged:?}");
+        }
     }
     let scope = ExternalScope {
         series: "ops",

@@ -1,6 +1,7 @@
 """The adapter's chart."""
 
 import base64
+import re
 import tempfile
 import unittest
 
@@ -336,13 +337,61 @@ class Adapter(ChartTest):
         self.assertEqual(spec["replicas"], 2)
         self.assertEqual(spec["strategy"]["rollingUpdate"], {"maxSurge": 1, "maxUnavailable": 0})
         self.assertEqual(spec["template"]["spec"]["terminationGracePeriodSeconds"], 30)
-        for constraint in spec["template"]["spec"]["topologySpreadConstraints"]:
-            self.assertEqual(constraint["whenUnsatisfiable"], "ScheduleAnyway")
+
+    def test_pods_are_spread(self):
+        def unsatisfiable(*sets):
+            spec = one(render("metrics-adapter", sets=sets), "Deployment")["spec"]["template"]["spec"]
+            constraints = spec.get("topologySpreadConstraints", [])
+            for constraint in constraints:
+                # Or the pods of an update would be kept away from the nodes of those that go.
+                self.assertEqual(constraint["matchLabelKeys"], ["pod-template-hash"])
+            return {c["topologyKey"]: c["whenUnsatisfiable"] for c in constraints}
+
+        node, zone = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
+        soft = {node: "ScheduleAnyway", zone: "ScheduleAnyway"}
+        self.assertEqual(unsatisfiable(), soft)
+        self.assertEqual(unsatisfiable("topologySpread=required"), {**soft, node: "DoNotSchedule"})
+        self.assertEqual(unsatisfiable("topologySpread=false"), {})
+        self.assert_refused("metrics-adapter", "/topologySpread", "--set", "topologySpread=maybe")
+
+    def test_the_drain_fits_the_grace_period(self):
+        for delay, grace in (("5s", 20), ("1m", 75), ("1m5s", 80), ("500ms", 15), ("0s", 15)):
+            values = f"shutdownDelayDuration={delay},terminationGracePeriodSeconds="
+            with self.subTest(delay=delay):
+                spec = one(render("metrics-adapter", sets=(f"{values}{grace}",)), "Deployment")["spec"]
+                self.assertEqual(spec["template"]["spec"]["terminationGracePeriodSeconds"], grace)
+                self.assert_refused(
+                    "metrics-adapter", f"is less than shutdownDelayDuration ({delay})", "--set", f"{values}{grace - 1}"
+                )
 
     def test_probes_ask_the_https_port(self):
-        for probe, path in (("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
+        probes = (("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz"))
+        for probe, path in probes:
             get = container(render("metrics-adapter"))[probe]["httpGet"]
             self.assertEqual(get, {"path": path, "port": "https", "scheme": "HTTPS"})
+        without = container(render("metrics-adapter", sets=("startupProbe=null",)))
+        self.assertNotIn("startupProbe", without)
+
+    def test_the_image_is_the_program_and_the_roots(self):
+        root = HELM_DIR.parent
+        build, image = (root / "metrics-adapter/Dockerfile").read_text().split("\nFROM scratch\n")
+        toolchain = re.search(r'channel = "([\d.]+)"', (root / "rust-toolchain.toml").read_text())[1]
+        self.assertIn(f"FROM docker.io/library/rust:{toolchain}-bookworm AS build", build)
+        self.assertIn("target-feature=+crt-static", build)
+        self.assertIn("--locked", build)
+        self.assertIn('"target/$target/release/metrics-adapter" /out/metrics-adapter', build)
+        roots = "/etc/ssl/certs/ca-certificates.crt"
+        user = one(render("metrics-adapter"), "Deployment")["spec"]["template"]["spec"]["securityContext"]["runAsUser"]
+        self.assertEqual(
+            image.splitlines(),
+            [
+                f"COPY --from=build {roots} {roots}",
+                "COPY --from=build /out/ /",
+                f"USER {user}:{user}",
+                "EXPOSE 6443 8081",
+                'ENTRYPOINT ["/metrics-adapter"]',
+            ],
+        )
 
     def test_private_gke_clusters_reach_the_port(self):
         objects = render("metrics-adapter", HELM_DIR / "metrics-adapter/values-gke-private.yaml")

@@ -3,6 +3,8 @@
 
 use std::{ffi::OsStr, fs, path::Path, process::Command, time::Duration};
 
+use rustix::process::Signal;
+
 use crate::{
     command::{self, Output},
     component::{self, Options, client_environment},
@@ -69,6 +71,16 @@ impl Component {
 
     pub(crate) const fn is_kubernetes(self) -> bool {
         !matches!(self, Self::Etcd | Self::Containerd | Self::CoreDns)
+    }
+}
+
+/// A component that was halted with SIGSTOP; it goes on when this is dropped.
+#[must_use]
+pub(crate) struct Paused(Record);
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        self.0.signal(Signal::CONT);
     }
 }
 
@@ -207,6 +219,18 @@ impl Cluster {
     /// When it will not end.
     pub fn stop(&self, component: Component) -> Result<()> {
         Record::load(component.name()).map_or(Ok(()), |record| record.stop())
+    }
+
+    /// Halts a component where it stands, connections and all, until what is returned is dropped.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub(crate) fn pause(&self, component: Component) -> Result<Paused> {
+        let record = Record::load(component.name()).filter(Record::alive);
+        let record =
+            record.ok_or_else(|| Error::Missing(format!("{} does not run", component.name())))?;
+        record.signal(Signal::STOP);
+        Ok(Paused(record))
     }
 
     /// Starts a component; does nothing when it runs. Does not wait until it is ready.

@@ -8,11 +8,13 @@
 mod access;
 mod charts;
 mod container;
+mod etcd;
 mod evidence;
 mod front_proxy;
 mod guide;
 mod hpa;
 mod idle;
+mod image;
 mod installed;
 mod kinds;
 mod late_kind;
@@ -24,6 +26,7 @@ mod restart;
 mod rollout;
 mod scaling;
 mod signal;
+mod steady;
 mod stock_clients;
 mod usage;
 mod wire;
@@ -86,12 +89,18 @@ struct Scenario {
 }
 
 /// All scenarios. Those that run beside another one follow it.
-const SCENARIOS: [Scenario; 18] = [
+const SCENARIOS: [Scenario; 20] = [
     Scenario {
         name: "installed",
         about: "pods, APIServices, discovery, values, refusals, confinement",
         run: installed::run,
         beside: false,
+    },
+    Scenario {
+        name: "image-contents",
+        about: "our images hold their program, the adapter's the CA roots, and nothing else",
+        run: image::run,
+        beside: true,
     },
     Scenario {
         name: "hpa-kinds",
@@ -172,6 +181,12 @@ const SCENARIOS: [Scenario; 18] = [
         beside: false,
     },
     Scenario {
+        name: "etcd-gone",
+        about: "etcd halts for 20 s: reads go on, the adapter stays, all recovers",
+        run: etcd::run,
+        beside: false,
+    },
+    Scenario {
         name: "adapter-killed",
         about: "SIGKILL for every adapter, then their pods deleted by force",
         run: restart::adapter_killed,
@@ -184,9 +199,9 @@ const SCENARIOS: [Scenario; 18] = [
         beside: false,
     },
     Scenario {
-        name: "rolling-update",
-        about: "a rolling update of the adapter under polling: no failed read",
-        run: rollout::rolling_update,
+        name: "steady",
+        about: "restart, upgrade and node drain of two adapters: no failed read",
+        run: steady::run,
         beside: false,
     },
     Scenario {
@@ -409,9 +424,9 @@ mod tests {
         let names: std::collections::BTreeSet<&str> =
             SCENARIOS.iter().map(|scenario| scenario.name).collect();
         assert_eq!(names.len(), SCENARIOS.len());
-        assert!(chosen("rolling-update", &["rolling".to_owned()]));
-        assert!(chosen("rolling-update", &[]));
-        assert!(!chosen("rolling-update", &["hpa".to_owned()]));
+        assert!(chosen("late-kind", &["kind".to_owned()]));
+        assert!(chosen("late-kind", &[]));
+        assert!(!chosen("late-kind", &["hpa".to_owned()]));
         assert!(matches_any("front"));
         assert!(!matches_any("nonsense"));
     }

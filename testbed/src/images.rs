@@ -32,6 +32,11 @@ const PAUSE: &str = "pause";
 /// The version that is built, under the name that the chart uses.
 const PROMETHEUS_IMAGE: &str = "quay.io/prometheus/prometheus:v3.13.5";
 
+/// Who must verify certificates of public authorities, and what they are known by: a Prometheus may be
+/// anywhere. The same file as in `metrics-adapter/Dockerfile`.
+const NEEDS_ROOTS: &str = OURS[0];
+const ROOTS: &str = "etc/ssl/certs/ca-certificates.crt";
+
 /// The user of our images: what distroless images call nonroot.
 const NONROOT: u32 = 65532;
 /// The user of Prometheus' image.
@@ -63,7 +68,11 @@ pub fn images(names: &[String]) -> Result<()> {
             compile(layout, &ours)
         })?;
         for (program, path) in ours.iter().zip(programs) {
-            install(layout, &single_binary(&name_of(program), program, &path)?)?;
+            let mut image = single_binary(&name_of(program), program, &path)?;
+            if *program == NEEDS_ROOTS {
+                image.layer.extend(roots()?);
+            }
+            install(layout, &image)?;
         }
     }
     if wanted(&PROMETHEUS) {
@@ -159,6 +168,19 @@ fn single_binary(name: &str, program: &str, path: &Path) -> Result<Image> {
         user: NONROOT,
         directory: "/".to_owned(),
     })
+}
+
+/// The machine's bundle of certificate authorities, where programs look for it.
+fn roots() -> Result<Vec<Entry>> {
+    let path = Path::new("/").join(ROOTS);
+    let bundle = fs::read(&path).map_err(Error::file("read", &path))?;
+    let parents = ["etc", "etc/ssl", "etc/ssl/certs"];
+    let mut entries: Vec<Entry> = parents
+        .into_iter()
+        .map(|parent| Entry::directory(parent, 0o755, 0))
+        .collect();
+    entries.push(Entry::file(ROOTS, 0o644, bundle));
+    Ok(entries)
 }
 
 /// Prometheus, laid out as the project's own image.

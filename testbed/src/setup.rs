@@ -21,7 +21,7 @@ struct Need {
     package: &'static str,
 }
 
-const NEEDS: [Need; 16] = [
+const NEEDS: [Need; 17] = [
     Need {
         program: "containerd",
         package: "containerd",
@@ -61,6 +61,11 @@ const NEEDS: [Need; 16] = [
     Need {
         program: "getent",
         package: "libc-bin",
+    },
+    // The roots that the adapter's image has.
+    Need {
+        program: "update-ca-certificates",
+        package: "ca-certificates",
     },
     Need {
         program: "prometheus",

@@ -27,6 +27,20 @@ app.kubernetes.io/name: {{ include "metrics-adapter.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
+{{/*
+Seconds from SIGTERM to SIGKILL. A shorter time than the delay and the drain would cut requests off.
+A Go duration is measured by adding it to a date.
+*/}}
+{{- define "metrics-adapter.terminationGracePeriodSeconds" -}}
+{{- $seconds := int .Values.terminationGracePeriodSeconds }}
+{{- $zero := toDate "2006-01-02" "2000-01-01" }}
+{{- $delay := sub (mustDateModify .Values.shutdownDelayDuration $zero | unixEpoch) ($zero | unixEpoch) | int }}
+{{- if lt $seconds (add $delay 15 | int) }}
+{{- fail (printf "terminationGracePeriodSeconds: %d is less than shutdownDelayDuration (%s) and the 15 s in which open requests are answered" $seconds .Values.shutdownDelayDuration) }}
+{{- end }}
+{{- $seconds }}
+{{- end }}
+
 {{/* Labels of the objects. customLabels cannot replace one of ours. */}}
 {{- define "metrics-adapter.labels" -}}
 {{- $ours := include "metrics-adapter.selectorLabels" . | fromYaml }}

@@ -161,7 +161,7 @@ fn slowest_of_many(client: &Client, accept: &str, path: &str) -> Result<Duration
 }
 
 /// Deleting a namespace asks every API group, ours among them. Says how many seconds it took.
-fn namespace_goes(world: &World) -> Result<f64, Failure> {
+pub(super) fn namespace_goes(world: &World) -> Result<f64, Failure> {
     let object = |name: &str| json!({ "metadata": { "name": name } });
     world.create("/api/v1/namespaces", &object(NAMESPACE))?;
     let path = format!("/api/v1/namespaces/{NAMESPACE}");

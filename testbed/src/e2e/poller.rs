@@ -14,9 +14,9 @@ use super::{
     world::{World, items},
 };
 
-/// Two threads, each with a read every 200 ms: 10 reads/s.
+/// Two threads, each with a read every 100 ms: together one every 50 ms.
 const THREADS: usize = 2;
-const PACE: Duration = Duration::from_millis(200);
+const PACE: Duration = Duration::from_millis(100);
 
 /// What the reads have come to so far.
 #[derive(Default)]

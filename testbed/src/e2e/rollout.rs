@@ -1,43 +1,16 @@
-//! Changes of the adapter while it is in use: a rolling update without a failed read, and a rule
-//! that Prometheus refuses.
+//! Changes of the adapter's rules and flags while it is in use: a rule that Prometheus refuses, and
+//! another form of discovery.
 
 use super::{
-    Failure, Outcome, ensure,
+    Failure, Outcome, ensure, outage,
     poller::{Tally, under_polling},
     settings,
     world::{AUTOSCALER, PODS, World, items},
 };
-use crate::{
-    progress::now,
-    stack::{Release, Settings, Stack},
-};
+use crate::stack::{Release, Settings, Stack};
 
 /// Reads to wait for after the last change.
 const AFTERWARDS: usize = 30;
-
-/// `kubectl rollout restart`, while the HPA and two more readers poll.
-pub(super) fn rolling_update(world: &World) -> Outcome {
-    let watch = Watch::begin(world)?;
-    let (seconds, counts) = under_polling(world, |tally| {
-        some_reads(world, tally)?;
-        let old = uids(world)?;
-        let begun = now();
-        let deployment = format!("deployment/{}", Release::MetricsAdapter.deployment());
-        let namespace = Release::MetricsAdapter.namespace();
-        world.kubectl(&["rollout", "restart", &deployment, "-n", namespace])?;
-        replaced(world, &old)?;
-        let seconds = begun.elapsed().as_secs_f64();
-        world.wait_poll()?;
-        some_reads(world, tally)?;
-        Ok(seconds)
-    })?;
-    watch.end(world)?;
-    Ok(vec![format!(
-        "{} reads in and after {seconds:.0} s of rolling, none failed, slowest {:.0} ms",
-        counts.good,
-        counts.slowest.as_secs_f64() * 1e3
-    )])
-}
 
 /// One more rule, whose regular expression only Prometheus finds fault with.
 pub(super) fn bad_rules(world: &World) -> Outcome {
@@ -52,21 +25,25 @@ pub(super) fn bad_rules(world: &World) -> Outcome {
         with_bad.set.push((Release::MetricsAdapter, pair));
     }
     let watch = Watch::begin(world)?;
-    let (said, counts) = under_polling(world, |tally| {
+    let ((said, gone), counts) = under_polling(world, |tally| {
         let old = uids(world)?;
         stack.upgrade(Release::MetricsAdapter, &with_bad)?;
         replaced(world, &old)?;
         let said = complaint(world)?;
+        let gone = outage::namespace_goes(world)?;
         some_reads(world, tally)?;
         let old = uids(world)?;
         stack.upgrade(Release::MetricsAdapter, &settings())?;
         replaced(world, &old)?;
         some_reads(world, tally)?;
-        Ok(said)
+        Ok((said, gone))
     })?;
     watch.end(world)?;
     Ok(vec![
-        format!("{} reads of the good rules, none failed", counts.good),
+        format!(
+            "{} reads of the good rules, none failed; a namespace went in {gone:.1} s",
+            counts.good
+        ),
         format!("the log says once: {said}"),
     ])
 }
@@ -156,12 +133,13 @@ fn listed(world: &World) -> Result<usize, Failure> {
     Ok(document["resources"].as_array().map_or(0, Vec::len))
 }
 
-fn uids(world: &World) -> Result<Vec<String>, Failure> {
+/// What the adapter's pods are told apart by.
+pub(super) fn uids(world: &World) -> Result<Vec<String>, Failure> {
     Ok(world.adapters()?.into_iter().map(|pod| pod.uid).collect())
 }
 
 /// Waits until all pods are new ones and the old ones are gone.
-fn replaced(world: &World, old: &[String]) -> Result<(), Failure> {
+pub(super) fn replaced(world: &World, old: &[String]) -> Result<(), Failure> {
     world.wait("the adapter's new pods", AUTOSCALER, || {
         let pods = world.adapters()?;
         ensure!(
@@ -173,7 +151,8 @@ fn replaced(world: &World, old: &[String]) -> Result<(), Failure> {
     world.wait_rolled_out(Release::MetricsAdapter)
 }
 
-fn some_reads(world: &World, tally: &Tally) -> Result<(), Failure> {
+/// Waits for [`AFTERWARDS`] more reads.
+pub(super) fn some_reads(world: &World, tally: &Tally) -> Result<(), Failure> {
     let before = tally.counts().good;
     world.wait("some reads", PODS, || {
         let counts = tally.counts();
@@ -189,14 +168,14 @@ fn some_reads(world: &World, tally: &Tally) -> Result<(), Failure> {
 }
 
 /// What the stock HPA and the aggregator must not notice.
-struct Watch {
+pub(super) struct Watch {
     active_since: String,
     available_since: Vec<String>,
     bad_polls: u64,
 }
 
 impl Watch {
-    fn begin(world: &World) -> Result<Self, Failure> {
+    pub(super) fn begin(world: &World) -> Result<Self, Failure> {
         Ok(Self {
             active_since: world.hpa()?.active()?,
             available_since: world.all_available()?,
@@ -204,7 +183,7 @@ impl Watch {
         })
     }
 
-    fn end(&self, world: &World) -> Result<(), Failure> {
+    pub(super) fn end(&self, world: &World) -> Result<(), Failure> {
         let now = Self::begin(world)?;
         ensure!(
             now.bad_polls == self.bad_polls,
