@@ -139,6 +139,10 @@ pub async fn run(config: Config) -> Result<()> {
     });
     let discovered = relister.state();
     readiness.note("rules", move || discovery::summary(&discovered.health()));
+    let discovered = relister.state();
+    readiness.note("collisions", move || {
+        discovery::collisions(discovered.catalog().collisions().len())
+    });
     ready_when(
         &readiness,
         trust,

@@ -7,7 +7,6 @@
 //! kube-apiserver is away, and every trouble is said once, when it begins and when it ends.
 
 mod authentication;
-mod backoff;
 pub mod client;
 mod failure;
 mod index;
@@ -32,6 +31,9 @@ use crate::auth::TrustReceiver;
 use crate::model::{
     Consumer, GroupResource, IndexedObject, ObjectSource, ObjectSourceError, ResourceType, Selector,
 };
+
+/// The first pause after a failed list or watch.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// Settings of the connection to the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]

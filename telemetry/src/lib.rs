@@ -7,11 +7,13 @@
 
 pub mod address;
 pub mod admin;
+pub mod backoff;
 pub mod health;
 pub mod host;
 pub mod http;
 pub mod label;
 pub mod listener;
+pub mod liveness;
 pub mod log;
 pub mod operation;
 pub mod shutdown;

@@ -11,12 +11,12 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::watcher;
 use kube::runtime::watcher::Event;
 use kube::{Api, Client};
+use telemetry::backoff::Backoff;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::Backoff;
 use super::client::WATCH_TIMEOUT_SECONDS;
-use super::{Metrics, failure};
+use super::{FIRST_PAUSE, Metrics, failure};
 use crate::auth::Trust;
 
 const NAMESPACE: &str = "kube-system";
@@ -53,7 +53,7 @@ impl Watch {
             .fields(&format!("metadata.name={NAME}"))
             .timeout(WATCH_TIMEOUT_SECONDS);
         let mut events = std::pin::pin!(watcher(api, config));
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(FIRST_PAUSE);
         let mut listed = false;
         while let Some(Some(event)) = token.run_until_cancelled(events.next()).await {
             match event {

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::clock::Clock;
 use super::credentials::Contents;
 use super::{Credentials, Metrics, PrometheusError, QueryClient, SeriesSet, body, decode};
 use crate::model::QueryValue;
@@ -69,6 +70,7 @@ pub struct Client {
     permits: Semaphore,
     /// For the one large answer that may be read at a time.
     large: Semaphore,
+    clock: Clock,
     metrics: Metrics,
 }
 
@@ -90,6 +92,7 @@ impl Client {
             connection: ArcSwap::from_pointee(connection),
             permits: Semaphore::new(options.concurrency),
             large: Semaphore::new(1),
+            clock: Clock::default(),
             options,
             metrics,
         })
@@ -186,7 +189,12 @@ impl Client {
             headers.extend(self.options.credentials.authorization().await?);
         }
         request = request.headers(headers);
-        request.send().await.map_err(|error| self.transport(&error))
+        let response = request.send().await;
+        let response = response.map_err(|error| self.transport(&error))?;
+        if response.status().is_success() {
+            self.clock.learn(response.headers());
+        }
+        Ok(response)
     }
 
     fn endpoint_url(&self, endpoint: &str) -> Url {
@@ -286,6 +294,10 @@ impl QueryClient for Client {
             })
         })
         .await
+    }
+
+    fn present(&self) -> Timestamp {
+        self.clock.present(Timestamp::now())
     }
 }
 
