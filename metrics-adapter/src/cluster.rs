@@ -14,11 +14,13 @@ pub mod kubeconfig;
 mod metrics;
 mod resource;
 mod review;
+mod transport;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
+use telemetry::liveness::Liveness;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -142,23 +144,29 @@ pub fn connect(clients: Clients, options: &Options, metrics: &Metrics) -> (Clust
 }
 
 impl Watches {
-    /// Runs until `token` is cancelled.
+    /// Runs until `token` is cancelled; each loop shows `liveness` that it is alive.
     ///
     /// # Errors
     /// [`Error`] when a loop ends or panics on its own; the process should end then.
-    pub async fn run(self, token: CancellationToken) -> Result<(), Error> {
+    pub async fn run(self, token: CancellationToken, liveness: &Liveness) -> Result<(), Error> {
         let mut loops = JoinSet::new();
         let (resources, index, authentication) = (token.clone(), token.clone(), token.clone());
-        loops.spawn(async move {
+        let discovery = liveness.loops("resource-discovery", self.resources.period());
+        let objects = liveness.loops("object-watches", transport::WATCH_DEADLINE);
+        loops.spawn(discovery.watch(async move {
             self.resources.run(&resources).await;
             Ok("resource discovery")
+        }));
+        loops.spawn(async move {
+            let run = self.index.run(&index, &objects);
+            run.await.map(|()| "object index")
         });
-        loops.spawn(async move { self.index.run(&index).await.map(|()| "object index") });
         if let Some(watch) = self.authentication {
-            loops.spawn(async move {
+            let alive = liveness.loops("authentication-watch", transport::WATCH_DEADLINE);
+            loops.spawn(alive.watch(async move {
                 watch.run(&authentication).await;
                 Ok("authentication configuration")
-            });
+            }));
         }
         while let Some(ended) = loops.join_next().await {
             match ended {

@@ -8,6 +8,7 @@
 //! a machine or process that was paused for an hour has added one of them, and nobody is taken
 //! for dead before they had the chance to run.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::health::Health;
+use crate::health::{Health, State};
 
 /// One step of the clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -73,14 +74,22 @@ impl Liveness {
         loops
     }
 
-    /// Runs the clock until `stop`.
+    /// Runs the clock until `stop`, and tells of loops that hang, once.
     pub async fn run(self, stop: CancellationToken) {
+        let mut told = BTreeSet::new();
         while stop
             .run_until_cancelled(tokio::time::sleep(TICK))
             .await
             .is_some()
         {
             self.clock.fetch_add(1, Ordering::Relaxed);
+            for State { name, holds } in self.health.states() {
+                if !holds && told.insert(name) {
+                    tracing::error!(name, "a loop shows no sign of life: no longer live");
+                } else if holds && told.remove(name) {
+                    tracing::info!(name, "the loop shows signs of life again");
+                }
+            }
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::auth::Trust;
 const NAMESPACE: &str = "kube-system";
 const NAME: &str = "extension-apiserver-authentication";
 /// Longest pause between attempts: this keeps the adapter from being ready.
-const MAX_PAUSE: Duration = Duration::from_secs(3);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// Watches the ConfigMap and publishes what it says.
 pub(super) struct Watch {

@@ -1,23 +1,14 @@
 //! The client for kube-apiserver.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
-use super::failure;
+use super::{Metrics, failure, transport};
 
-/// Time to connect; kube-apiserver is near or not there.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time between two pieces of an answer. Longer than a watch lasts (see [`WATCH_TIMEOUT_SECONDS`]),
-/// for a watch of quiet objects says nothing until its end.
-const READ_TIMEOUT: Duration = Duration::from_secs(75);
-/// Time to get a request out.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Seconds after which kube-apiserver ends a watch, to be resumed at once. Short, because it
-/// also is how a connection that silently died is found out.
+/// Seconds after which kube-apiserver ends a watch, to be resumed at once. Over HTTP/1.1 it also
+/// is how a connection that silently died behind a proxy is found out.
 pub(super) const WATCH_TIMEOUT_SECONDS: u32 = 60;
 
 /// Why there is no client. Names the flag, and the file if there is one.
@@ -57,7 +48,11 @@ pub enum Error {
 ///
 /// # Errors
 /// [`Error`].
-pub async fn client(flag: &'static str, kubeconfig: Option<&Path>) -> Result<Client, Error> {
+pub async fn client(
+    flag: &'static str,
+    kubeconfig: Option<&Path>,
+    metrics: &Metrics,
+) -> Result<Client, Error> {
     let fail = |problem: String| match kubeconfig {
         Some(path) => Error::Kubeconfig {
             flag,
@@ -76,7 +71,7 @@ pub async fn client(flag: &'static str, kubeconfig: Option<&Path>) -> Result<Cli
         }
         None => in_cluster().map_err(fail)?,
     };
-    Client::try_from(with_limits(config)).map_err(|error| fail(failure::describe(&error)))
+    transport::client(config, metrics).map_err(|error| fail(failure::describe(&error)))
 }
 
 /// Reads a kubeconfig file, or says what is wrong with it, without its lines.
@@ -94,20 +89,6 @@ pub(super) fn in_cluster() -> Result<Config, String> {
     Config::incluster().map_err(|error| error.to_string())
 }
 
-fn with_limits(mut config: Config) -> Config {
-    config.connect_timeout = Some(CONNECT_TIMEOUT);
-    config.read_timeout = Some(READ_TIMEOUT);
-    config.write_timeout = Some(WRITE_TIMEOUT);
-    // Without it the time that a pooled connection was idle would count as reading time.
-    config.reset_reader_on_write = true;
-    let agent = concat!("metrics-adapter/", env!("CARGO_PKG_VERSION"));
-    config.headers.push((
-        http::header::USER_AGENT,
-        http::HeaderValue::from_static(agent),
-    ));
-    config
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -116,7 +97,7 @@ mod tests {
 
     #[tokio::test]
     async fn errors_name_flag_and_file() {
-        let missing = client("--lister-kubeconfig", Some(Path::new("/nowhere/config"))).await;
+        let missing = client("--lister-kubeconfig", Some(Path::new("/nowhere/config")), &Metrics::default()).await;
         let text = missing.err().unwrap().to_string();
         assert!(
             text.starts_with("--lister-kubeconfig /nowhere/config: "),
@@ -127,10 +108,10 @@ mod tests {
         file.write_all(b"clusters: 7").unwrap();
         let mut half = tempfile::NamedTempFile::new().unwrap();
         half.write_all(b"\xff\xfea").unwrap();
-        let half = client("--lister-kubeconfig", Some(half.path())).await;
+        let half = client("--lister-kubeconfig", Some(half.path()), &Metrics::default()).await;
         assert!(half.err().unwrap().to_string().contains("UTF-16"));
 
-        let broken = client("--lister-kubeconfig", Some(file.path())).await;
+        let broken = client("--lister-kubeconfig", Some(file.path()), &Metrics::default()).await;
         let text = broken.err().unwrap().to_string();
         assert!(text.contains(&file.path().display().to_string()), "{text}");
     }
@@ -148,7 +129,7 @@ mod tests {
             let mut file = tempfile::NamedTempFile::new().unwrap();
             let text = format!("apiVersion: v1\nusers:\n- {{name: u, user: {user}}}\n");
             file.write_all(text.as_bytes()).unwrap();
-            let broken = client("--lister-kubeconfig", Some(file.path())).await;
+            let broken = client("--lister-kubeconfig", Some(file.path()), &Metrics::default()).await;
             let text = broken.err().unwrap().to_string();
             assert!(text.contains(place), "{user}: {text}");
             assert!(!text.contains("s3cr3t"), "{user}: {text}");
@@ -166,7 +147,7 @@ mod tests {
               contexts: [{name: c, context: {cluster: k, user: u}}]}",
         )
         .unwrap();
-        client("--lister-kubeconfig", Some(file.path()))
+        client("--lister-kubeconfig", Some(file.path()), &Metrics::default())
             .await
             .unwrap();
     }

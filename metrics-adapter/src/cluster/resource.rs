@@ -91,6 +91,11 @@ impl ResourceMap {
 }
 
 impl Refresh {
+    /// The longest time between two looks.
+    pub(super) fn period(&self) -> Duration {
+        self.interval.max(MAX_PAUSE)
+    }
+
     pub(super) async fn run(mut self, token: &CancellationToken) {
         let mut backoff = Backoff::new(FIRST_PAUSE);
         loop {

@@ -18,8 +18,9 @@ use crate::cluster::client::WATCH_TIMEOUT_SECONDS;
 use crate::cluster::{FIRST_PAUSE, Metrics, failure};
 use crate::model::{IndexedObject, ObjectSourceError, ResourceType, Selector};
 
-/// Longest pause after a failure that may pass at any time.
-const MAX_PAUSE: Duration = Duration::from_secs(3);
+/// Longest pause after a failure that may pass at any time. With the time to connect it is less
+/// than the five seconds in which a watch is to work again.
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 /// Longest pause after a refusal (403, 404), which takes a person to mend.
 const MAX_PAUSE_REFUSED: Duration = Duration::from_secs(30);
 /// A failing watch that is silent for so long works again: it would have failed meanwhile, and
