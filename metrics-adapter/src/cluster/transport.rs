@@ -1,6 +1,7 @@
 //! The way to kube-apiserver: connections that notice their own death, and limits on every call.
 //!
-//! Law: every call has a deadline to its last byte, a place among so many at once, and a metric.
+//! Law: every call has a deadline to its last byte, a largest size, a place among so many at once,
+//! and a metric.
 //! Watches have no place to wait for: there are as many as kinds that rules name.
 
 use std::pin::Pin;
@@ -47,6 +48,9 @@ pub(super) const WATCH_DEADLINE: Duration = Duration::from_secs(75);
 const READ_DEADLINE: Duration = Duration::from_secs(60);
 /// Deadline of what is sent for review; whoever asks is less patient.
 const REVIEW_DEADLINE: Duration = Duration::from_secs(10);
+/// Largest list, document or review, in bytes; a list's page has 500 objects without their specs. A
+/// watch may be of any size, one event at a time.
+const MAX_BODY: usize = 64 << 20;
 /// Lists and documents at once.
 const READS: usize = 16;
 /// Reviews at once. Whoever asks waits for a place elsewhere.
@@ -193,6 +197,7 @@ where
                         body,
                         deadline,
                         limit,
+                        left: (call != Call::Watch).then_some(MAX_BODY),
                         _place: place,
                     }))
                 }
@@ -225,11 +230,17 @@ fn too_late(limit: Duration) -> BoxError {
     format!("no whole answer within {limit:?}").into()
 }
 
-/// A body with a deadline, which keeps its call's place until its end.
+fn too_large() -> BoxError {
+    format!("the answer is larger than {MAX_BODY} bytes").into()
+}
+
+/// A body with a deadline and an end, which keeps its call's place until its end.
 struct LimitedBody<B> {
     body: B,
     deadline: Pin<Box<Sleep>>,
     limit: Duration,
+    /// Bytes that may still come; any number if `None`.
+    left: Option<usize>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
@@ -249,6 +260,16 @@ where
             return Poll::Ready(Some(Err(too_late(self.limit))));
         }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let length = match &frame {
+            Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
+            _ => 0,
+        };
+        if let Some(left) = &mut self.left {
+            match left.checked_sub(length) {
+                Some(rest) => *left = rest,
+                None => return Poll::Ready(Some(Err(too_large()))),
+            }
+        }
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
 

@@ -77,6 +77,28 @@ async fn an_answer_without_end_has_one() {
     }
 }
 
+#[tokio::test]
+async fn an_answer_of_any_size_is_no_list() {
+    let (calls, _registry) = mk_calls();
+    let large = service_fn(async |_: Request<Empty<Bytes>>| {
+        let piece = Bytes::from(vec![b'x'; 1 << 20]);
+        let pieces = stream::iter(vec![piece; 65]).map(|piece| Ok::<_, Infallible>(Frame::data(piece)));
+        Ok::<_, Infallible>(Response::new(StreamBody::new(pieces)))
+    });
+    for (uri, fits) in [("/apis", false), ("/?watch=true", true)] {
+        let answer = calls.layer(large).oneshot(get(uri)).await.unwrap();
+        let mut body = answer.into_body();
+        let mut outcome = Ok(());
+        while let Some(frame) = body.frame().await {
+            outcome = frame.map(drop);
+            if outcome.is_err() {
+                break;
+            }
+        }
+        assert_eq!(outcome.is_ok(), fits, "{uri}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn only_so_many_lists_are_read_at_once() {
     let (calls, registry) = mk_calls();

@@ -154,6 +154,14 @@ fn start_with(
     rules: &[(&str, &str)],
     change: impl FnOnce(Relister<Fake, Pods>) -> Relister<Fake, Pods>,
 ) -> (Arc<State>, CancellationToken) {
+    let relister = change(mk_relister(fake, rules));
+    let (state, stop) = (relister.state(), CancellationToken::new());
+    #[allow(clippy::disallowed_methods)] // The test's runtime ends with the test.
+    tokio::spawn(relister.run(stop.clone()));
+    (state, stop)
+}
+
+fn mk_relister(fake: &Arc<Fake>, rules: &[(&str, &str)]) -> Relister<Fake, Pods> {
     let options = Options {
         interval: Duration::from_secs(60),
         max_age: Duration::from_secs(60),
@@ -161,18 +169,13 @@ fn start_with(
         listing: Listing::default(),
     };
     let metrics = Metrics::register(&mut Registry::default());
-    let relister = Relister::new(
+    Relister::new(
         Arc::clone(fake),
         Arc::new(Pods),
         mk_rules(rules),
         options,
         metrics,
-    );
-    let relister = change(relister);
-    let (state, stop) = (relister.state(), CancellationToken::new());
-    #[allow(clippy::disallowed_methods)] // The test's runtime ends with the test.
-    tokio::spawn(relister.run(stop.clone()));
-    (state, stop)
+    )
 }
 
 fn names(state: &State) -> Vec<String> {
@@ -295,6 +298,24 @@ async fn an_answer_about_another_time_is_none() {
     assert_eq!(ends.len(), 3);
     assert_eq!(ends[2].duration_since(ends[1]), hour);
     assert!(state.health()[0].error.is_none());
+}
+
+/// Prometheus' client has deadlines; this one has none.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_never_ends_shows_in_liveness_and_a_slow_one_does_not() {
+    for (pause, is_alive) in [(20, true), (1_000_000, false)] {
+        let fake = Arc::new(Fake::default());
+        *fake.pause.lock().unwrap() = Duration::from_secs(pause);
+        let health = telemetry::health::Health::new();
+        let liveness = telemetry::liveness::Liveness::new(health.clone());
+        let loops = liveness.loops("relist", Duration::from_secs(60));
+        let relister = mk_relister(&fake, &[("q", "ops")]);
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(liveness.run(CancellationToken::new()));
+        tasks.spawn(loops.watch(relister.run(CancellationToken::new())));
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        assert_eq!(health.holds(), is_alive, "{pause} s");
+    }
 }
 
 #[tokio::test(start_paused = true)]
