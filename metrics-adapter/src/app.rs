@@ -164,7 +164,10 @@ pub async fn run(config: Config) -> Result<()> {
     let background = CancellationToken::new();
     let (serving_stop, admin_stop) = (CancellationToken::new(), CancellationToken::new());
     let mut tasks: JoinSet<(&'static str, Result<()>)> = JoinSet::new();
-    tasks.spawn(named("clock of liveness", loops.clone().run(background.clone())));
+    tasks.spawn(named(
+        "clock of liveness",
+        loops.clone().run(background.clone()),
+    ));
     let (stop, clock) = (background.clone(), loops.clone());
     tasks.spawn(async move {
         let ended = watches.run(stop, &clock).await;
@@ -173,7 +176,10 @@ pub async fn run(config: Config) -> Result<()> {
     let alive = loops.loops("relist", config.relist.interval + prometheus_timeout);
     let relisting = alive.watch(relister.run(background.clone()));
     tasks.spawn(named("relist loop", relisting));
-    let (stop, alive) = (background.clone(), loops.loops("rules-file", RULES_INTERVAL));
+    let (stop, alive) = (
+        background.clone(),
+        loops.loops("rules-file", RULES_INTERVAL),
+    );
     let watching = alive.watch(async move { rules_file.watch(RULES_INTERVAL, &stop).await });
     tasks.spawn(named("watch of the rules file", watching));
     tasks.spawn(named(
@@ -184,8 +190,7 @@ pub async fn run(config: Config) -> Result<()> {
     let watching = alive.watch(trust_merge.run(CERTIFICATE_INTERVAL, background.clone()));
     tasks.spawn(named("watch of trusted authorities", watching));
     let (stop, prometheus) = (background.clone(), Arc::clone(&client));
-    let watching =
-        alive.watch(async move { prometheus.watch(CERTIFICATE_INTERVAL, &stop).await });
+    let watching = alive.watch(async move { prometheus.watch(CERTIFICATE_INTERVAL, &stop).await });
     tasks.spawn(named("watch of Prometheus' certificates", watching));
     for certificate in watched {
         let stop = background.clone();

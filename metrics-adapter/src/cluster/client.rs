@@ -97,7 +97,12 @@ mod tests {
 
     #[tokio::test]
     async fn errors_name_flag_and_file() {
-        let missing = client("--lister-kubeconfig", Some(Path::new("/nowhere/config")), &Metrics::default()).await;
+        let missing = client(
+            "--lister-kubeconfig",
+            Some(Path::new("/nowhere/config")),
+            &Metrics::default(),
+        )
+        .await;
         let text = missing.err().unwrap().to_string();
         assert!(
             text.starts_with("--lister-kubeconfig /nowhere/config: "),
@@ -108,10 +113,20 @@ mod tests {
         file.write_all(b"clusters: 7").unwrap();
         let mut half = tempfile::NamedTempFile::new().unwrap();
         half.write_all(b"\xff\xfea").unwrap();
-        let half = client("--lister-kubeconfig", Some(half.path()), &Metrics::default()).await;
+        let half = client(
+            "--lister-kubeconfig",
+            Some(half.path()),
+            &Metrics::default(),
+        )
+        .await;
         assert!(half.err().unwrap().to_string().contains("UTF-16"));
 
-        let broken = client("--lister-kubeconfig", Some(file.path()), &Metrics::default()).await;
+        let broken = client(
+            "--lister-kubeconfig",
+            Some(file.path()),
+            &Metrics::default(),
+        )
+        .await;
         let text = broken.err().unwrap().to_string();
         assert!(text.contains(&file.path().display().to_string()), "{text}");
     }
@@ -129,7 +144,12 @@ mod tests {
             let mut file = tempfile::NamedTempFile::new().unwrap();
             let text = format!("apiVersion: v1\nusers:\n- {{name: u, user: {user}}}\n");
             file.write_all(text.as_bytes()).unwrap();
-            let broken = client("--lister-kubeconfig", Some(file.path()), &Metrics::default()).await;
+            let broken = client(
+                "--lister-kubeconfig",
+                Some(file.path()),
+                &Metrics::default(),
+            )
+            .await;
             let text = broken.err().unwrap().to_string();
             assert!(text.contains(place), "{user}: {text}");
             assert!(!text.contains("s3cr3t"), "{user}: {text}");
@@ -147,8 +167,12 @@ mod tests {
               contexts: [{name: c, context: {cluster: k, user: u}}]}",
         )
         .unwrap();
-        client("--lister-kubeconfig", Some(file.path()), &Metrics::default())
-            .await
-            .unwrap();
+        client(
+            "--lister-kubeconfig",
+            Some(file.path()),
+            &Metrics::default(),
+        )
+        .await
+        .unwrap();
     }
 }

@@ -161,9 +161,7 @@ impl Metrics {
     }
 
     pub(super) fn called(&self, call: Call, result: Answer, took: Duration) {
-        self.calls
-            .get_or_create(&CallLabels { call, result })
-            .inc();
+        self.calls.get_or_create(&CallLabels { call, result }).inc();
         self.durations
             .get_or_create(&DurationLabels { call })
             .observe(took.as_secs_f64());

@@ -37,10 +37,10 @@ const READ_TIMEOUT: Duration = Duration::from_secs(75);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// After so much silence the other side is asked for a sign of life: by a ping over HTTP/2, by
 /// the kernel otherwise.
-const PING_INTERVAL: Duration = Duration::from_secs(2);
-/// Without a sign in this time the connection is dead. Together with the interval and the time to
-/// connect less than the five seconds in which a watch is to work again.
-const PING_TIMEOUT: Duration = Duration::from_secs(2);
+const PING_INTERVAL: Duration = Duration::from_secs(1);
+/// Without a sign in this time the connection is dead. With the interval it is less than the five
+/// seconds in which a watch is to work again; shorter, and a machine that is merely busy would do.
+const PING_TIMEOUT: Duration = Duration::from_millis(3500);
 
 /// Deadline of a watch: kube-apiserver ends it long before.
 pub(super) const WATCH_DEADLINE: Duration = Duration::from_secs(75);
@@ -73,8 +73,8 @@ pub(super) fn client(config: Config, metrics: &Metrics) -> kube::Result<Client> 
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(PING_INTERVAL));
-    tcp.set_keepalive_interval(Some(PING_TIMEOUT / 2));
-    tcp.set_keepalive_retries(Some(2));
+    tcp.set_keepalive_interval(Some(PING_INTERVAL));
+    tcp.set_keepalive_retries(Some(3));
     let mut connector = TimeoutConnector::new(HttpsConnector::from((tcp, tls)));
     connector.set_connect_timeout(config.connect_timeout);
     connector.set_read_timeout(config.read_timeout);

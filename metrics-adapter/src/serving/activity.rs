@@ -114,7 +114,11 @@ mod tests {
         }
         drop(connections[1].0.start());
         let _in_flight = connections[2].0.start();
-        let displaced = || connections.each_ref().map(|(_, token)| token.is_cancelled());
+        let displaced = || {
+            connections
+                .each_ref()
+                .map(|(_, token)| token.is_cancelled())
+        };
         line.displace();
         assert_eq!(displaced(), [false, false, false, true]);
         line.displace();

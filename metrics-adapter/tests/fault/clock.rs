@@ -49,7 +49,10 @@ pub(crate) async fn faults(suite: &Suite) -> Vec<Row> {
             if used > took * 4 / 5 {
                 problems.push(format!("{used:?} of processor time in {took:?}"));
             }
-            if !world.log().contains("clocks of this machine and of Prometheus disagree") {
+            if !world
+                .log()
+                .contains("clocks of this machine and of Prometheus disagree")
+            {
                 problems.push("the step was not noticed".to_owned());
             }
             problems

@@ -113,7 +113,12 @@ async fn served(world: &World, identity: &Identity) -> Vec<String> {
 
 /// Prometheus takes these tokens.
 fn guard(tokens: &[&str]) -> Mode {
-    Mode::Guard(tokens.iter().map(|token| format!("Bearer {token}")).collect())
+    Mode::Guard(
+        tokens
+            .iter()
+            .map(|token| format!("Bearer {token}"))
+            .collect(),
+    )
 }
 
 async fn token(world: &World) {

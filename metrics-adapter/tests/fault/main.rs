@@ -53,7 +53,7 @@ fn workspace() -> PathBuf {
 }
 
 /// Families that run at the same time: the machine is to be busy, not out of breath.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 3;
 
 /// Every family has an adapter of its own, so some run side by side.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -13,6 +13,8 @@ pub(crate) struct Row {
     pub(crate) lost: String,
     pub(crate) recovery: String,
     pub(crate) memory: String,
+    /// Whether the machine was fast enough to hold anybody to deadlines.
+    pub(crate) is_judged: bool,
     /// What should not have been.
     pub(crate) problems: Vec<String>,
 }
@@ -26,13 +28,23 @@ pub(crate) fn table(rows: &[Row]) -> String {
     for row in rows {
         let Row {
             fault,
+            is_judged,
             saw,
             lost,
             recovery,
             memory,
             ..
         } = row;
-        writeln!(text, "| {fault} | {saw} | {lost} | {recovery} | {memory} |").unwrap();
+        let busy = if *is_judged {
+            ""
+        } else {
+            "machine too busy for deadlines; "
+        };
+        writeln!(
+            text,
+            "| {fault} | {busy}{saw} | {lost} | {recovery} | {memory} |"
+        )
+        .unwrap();
     }
     text
 }
@@ -105,7 +117,8 @@ pub(crate) fn saw(seen: &[Seen], control: &[Seen]) -> String {
             return Some(format!("{name}: {counts} (≤ {all})"));
         }
         let most = milliseconds(latency.nine_of_ten);
-        let control = Latency::of(control.iter()).unwrap_or_default();
+        let control = control.iter().filter(|seen| seen.probe == Probe::Discovery);
+        let control = Latency::of(control).unwrap_or_default();
         let control = milliseconds(control.nine_of_ten);
         Some(format!(
             "{name}: {counts} (9 of 10 ≤ {most}, elsewhere {control}; all ≤ {all})"

@@ -95,11 +95,7 @@ impl Suite {
             prometheus,
             control: None,
         };
-        let setup = Setup {
-            probes: &[Probe::Discovery],
-            ..Setup::default()
-        };
-        let control = Control(Arc::new(World::start(&alone, setup).await));
+        let control = Control(Arc::new(World::start(&alone, Setup::default()).await));
         Self {
             control: Some(control),
             ..alone
@@ -249,7 +245,7 @@ impl World {
     pub(crate) async fn settle(mut self) -> Self {
         let start = Instant::now();
         if self
-            .recovered(start, Duration::from_secs(20))
+            .recovered(start, Duration::from_secs(60))
             .await
             .is_none()
         {
@@ -361,24 +357,30 @@ impl World {
         judged: Judged,
         act: impl Future<Output = Vec<String>>,
     ) {
-        let start = Instant::now();
-        let mut problems: Vec<String> = self.calm_until(start).collect();
-        problems.extend(act.await);
+        let (before, start) = (*self.shared.settled.lock().unwrap(), Instant::now());
+        let mut late: Vec<String> = self.calm_until(start).collect();
+        let mut problems = act.await;
         let end = Instant::now();
         let recovery = self.recovered(end, 3 * RECOVERY).await;
         self.answered(end).await;
         let settled = end + recovery.unwrap_or(3 * RECOVERY);
         *self.shared.settled.lock().unwrap() = settled;
         let seen: Vec<Seen> = self.seen(|seen| seen.started >= start && seen.started <= settled);
-        let control = self.control_of(start, settled);
-        problems.extend(judge(&seen, judged, &control));
+        let control = self.control_of(before, settled);
+        problems.extend(wrong(&seen));
+        late.extend(judge(&seen, judged, &control));
         let peak = self.peak(start);
         let (times, calm) = (ratio(peak, self.calm), self.calm);
         if times > judged.memory {
             problems.push(format!("memory: {peak} bytes, {calm} when calm"));
         }
         if recovery.is_none_or(|recovery| recovery > RECOVERY) {
-            problems.push(format!("recovery took {recovery:?}"));
+            late.push(format!("recovery took {recovery:?}"));
+        }
+        // Where even that adapter fails it is the machine that is too slow for deadlines.
+        let is_machine_well = control.iter().all(is_good);
+        if is_machine_well {
+            problems.extend(late);
         }
         if let Some(status) = self.child.lock().unwrap().try_wait().unwrap() {
             problems.push(format!("the adapter ended: {status}"));
@@ -394,6 +396,7 @@ impl World {
         }
         let row = Row {
             fault: name.to_owned(),
+            is_judged: is_machine_well,
             saw: report::saw(&seen, &control),
             lost: report::lost(&seen),
             recovery: recovery.map_or_else(|| "none".to_owned(), milliseconds),
@@ -486,9 +489,18 @@ fn is_good(seen: &Seen) -> bool {
     matches!(seen.outcome, Outcome::Good(_))
 }
 
-/// What must hold, always.
+/// What must never be, however slow the machine.
+fn wrong(seen: &[Seen]) -> impl Iterator<Item = String> {
+    let wrong = seen
+        .iter()
+        .filter(|seen| matches!(seen.outcome, Outcome::Wrong(_)));
+    wrong.take(5).map(|seen| format!("{seen:?}"))
+}
+
+/// What must hold in time.
 fn judge(seen: &[Seen], judged: Judged, control: &[Seen]) -> Vec<String> {
-    let machine = Latency::of(control.iter()).unwrap_or_default();
+    let control = control.iter().filter(|seen| seen.probe == Probe::Discovery);
+    let machine = Latency::of(control).unwrap_or_default();
     let bad = seen.iter().filter(|seen| {
         let is_discovery = seen.probe == Probe::Discovery;
         let unharmed = is_discovery || judged.unharmed.contains(&seen.probe);
@@ -498,7 +510,7 @@ fn judge(seen: &[Seen], judged: Judged, control: &[Seen]) -> Vec<String> {
             judged.limit
         };
         let limit = limit + MACHINE * machine.all;
-        let broken = matches!(seen.outcome, Outcome::Wrong(_) | Outcome::Broken(_));
+        let broken = matches!(seen.outcome, Outcome::Broken(_));
         broken || seen.took > limit || unharmed && !is_good(seen)
     });
     let mut problems: Vec<String> = bad.map(|seen| format!("{seen:?}")).collect();
@@ -506,7 +518,9 @@ fn judge(seen: &[Seen], judged: Judged, control: &[Seen]) -> Vec<String> {
     let discovery = seen.iter().filter(|seen| seen.probe == Probe::Discovery);
     let discovery = Latency::of(discovery).unwrap_or_default();
     if discovery.nine_of_ten > judged.discovery + MACHINE * machine.nine_of_ten {
-        problems.push(format!("discovery took {discovery:?}, {machine:?} elsewhere"));
+        problems.push(format!(
+            "discovery took {discovery:?}, {machine:?} elsewhere"
+        ));
     }
     problems
 }

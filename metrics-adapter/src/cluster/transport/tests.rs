@@ -82,7 +82,8 @@ async fn an_answer_of_any_size_is_no_list() {
     let (calls, _registry) = mk_calls();
     let large = service_fn(async |_: Request<Empty<Bytes>>| {
         let piece = Bytes::from(vec![b'x'; 1 << 20]);
-        let pieces = stream::iter(vec![piece; 65]).map(|piece| Ok::<_, Infallible>(Frame::data(piece)));
+        let pieces =
+            stream::iter(vec![piece; 65]).map(|piece| Ok::<_, Infallible>(Frame::data(piece)));
         Ok::<_, Infallible>(Response::new(StreamBody::new(pieces)))
     });
     for (uri, fits) in [("/apis", false), ("/?watch=true", true)] {
