@@ -38,7 +38,8 @@ const DISPLACE_INTERVAL: Duration = Duration::from_millis(250);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Connections at once. When only a sixteenth of the places is left, those that are idle longest
-    /// make room for new ones; where all are busy, more wait in the kernel's backlog.
+    /// make room for new ones; where all are busy, more wait in the kernel's backlog. A connection that
+    /// has asked something costs some 50 KiB.
     pub max_connections: usize,
     /// Connections at once that have not sent a byte yet; beyond this number the oldest of them is
     /// closed.
@@ -71,7 +72,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            max_connections: 1000,
+            max_connections: 512,
             max_silent_connections: 256,
             max_new_connections: 128,
             handshake_timeout: Duration::from_secs(10),
