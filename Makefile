@@ -61,6 +61,7 @@ lint: $(CARGO_DENY) ## formatting, clippy, documentation, dependencies
 setup: testbed ## install the Debian packages that the tests need; build Kubernetes and Helm
 	$(TESTBED) setup
 	@$(PYTHON) -c 'import yaml' 2>/dev/null || apt-get install --yes --quiet --no-install-recommends python3-yaml openssl
+	@ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || apt-get install --yes --quiet --no-install-recommends libfaketime
 	$(TESTBED) build
 
 .PHONY: unit

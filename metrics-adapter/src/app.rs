@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use prometheus_client::registry::Registry;
 use telemetry::health::Health;
+use telemetry::liveness::Liveness;
 use telemetry::{admin, log, shutdown};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -65,6 +66,7 @@ pub async fn run(config: Config) -> Result<()> {
     let tls =
         serving::server_config(Arc::new(certificates), &config.tls).context("cannot set up TLS")?;
     let mut prometheus = config.prometheus;
+    let prometheus_timeout = prometheus.timeout;
     credentials::complete(&mut prometheus, config.prometheus_login).await?;
     let client = Client::new(prometheus, prometheus::Metrics::register(registry))?;
     let client = Arc::new(client);
@@ -134,6 +136,7 @@ pub async fn run(config: Config) -> Result<()> {
     );
 
     let (liveness, readiness) = (Health::new(), Health::new());
+    let loops = Liveness::new(liveness.clone());
     let accepting = readiness.condition("accepting");
     readiness.note("rules-file", move || {
         if reload_metrics.is_successful() {
@@ -144,6 +147,10 @@ pub async fn run(config: Config) -> Result<()> {
     });
     let discovered = relister.state();
     readiness.note("rules", move || discovery::summary(&discovered.health()));
+    let discovered = relister.state();
+    readiness.note("collisions", move || {
+        discovery::collisions(discovered.catalog().collisions().len())
+    });
     ready_when(
         &readiness,
         trust,
@@ -158,34 +165,43 @@ pub async fn run(config: Config) -> Result<()> {
     let background = CancellationToken::new();
     let (serving_stop, admin_stop) = (CancellationToken::new(), CancellationToken::new());
     let mut tasks: JoinSet<(&'static str, Result<()>)> = JoinSet::new();
-    let stop = background.clone();
-    tasks.spawn(async move { ("watches", watches.run(stop).await.map_err(Into::into)) });
-    tasks.spawn(named("relist loop", relister.run(background.clone())));
-    let stop = background.clone();
-    tasks.spawn(named("watch of the rules file", async move {
-        rules_file.watch(RULES_INTERVAL, &stop).await;
-    }));
+    tasks.spawn(named(
+        "clock of liveness",
+        loops.clone().run(background.clone()),
+    ));
+    let (stop, clock) = (background.clone(), loops.clone());
+    tasks.spawn(async move {
+        let ended = watches.run(stop, &clock).await;
+        ("watches", ended.map_err(Into::into))
+    });
+    let alive = loops.loops("relist", config.relist.interval + prometheus_timeout);
+    let relisting = alive.watch(relister.run(background.clone()));
+    tasks.spawn(named("relist loop", relisting));
+    let (stop, alive) = (
+        background.clone(),
+        loops.loops("rules-file", RULES_INTERVAL),
+    );
+    let watching = alive.watch(async move { rules_file.watch(RULES_INTERVAL, &stop).await });
+    tasks.spawn(named("watch of the rules file", watching));
     tasks.spawn(named(
         "watch of the resource rules",
         follow_consumers(updates, cluster, background.clone()),
     ));
-    tasks.spawn(named(
-        "watch of trusted authorities",
-        trust_merge.run(CERTIFICATE_INTERVAL, background.clone()),
-    ));
+    let alive = loops.loops("certificates", CERTIFICATE_INTERVAL);
+    let watching = alive.watch(trust_merge.run(CERTIFICATE_INTERVAL, background.clone()));
+    tasks.spawn(named("watch of trusted authorities", watching));
     let (stop, prometheus) = (background.clone(), Arc::clone(&client));
-    tasks.spawn(named("watch of Prometheus' certificates", async move {
-        prometheus.watch(CERTIFICATE_INTERVAL, &stop).await;
-    }));
+    let watching = alive.watch(async move { prometheus.watch(CERTIFICATE_INTERVAL, &stop).await });
+    tasks.spawn(named("watch of Prometheus' certificates", watching));
     let stop = background.clone();
     tasks.spawn(named("queries ahead of polls", async move {
         stop.run_until_cancelled(evaluator.keep_warm()).await;
     }));
     for certificate in watched {
         let stop = background.clone();
-        tasks.spawn(named("certificate watch", async move {
-            certificate.watch(CERTIFICATE_INTERVAL, &stop).await;
-        }));
+        let watching =
+            alive.watch(async move { certificate.watch(CERTIFICATE_INTERVAL, &stop).await });
+        tasks.spawn(named("certificate watch", watching));
     }
     tasks.spawn(named(
         "admin listener",

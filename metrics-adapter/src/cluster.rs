@@ -7,7 +7,6 @@
 //! kube-apiserver is away, and every trouble is said once, when it begins and when it ends.
 
 mod authentication;
-mod backoff;
 pub mod client;
 mod failure;
 mod index;
@@ -15,11 +14,13 @@ pub mod kubeconfig;
 mod metrics;
 mod resource;
 mod review;
+mod transport;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
+use telemetry::liveness::Liveness;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,9 @@ use crate::auth::TrustReceiver;
 use crate::model::{
     Consumer, GroupResource, IndexedObject, ObjectSource, ObjectSourceError, ResourceType, Selector,
 };
+
+/// The first pause after a failed list or watch.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// Settings of the connection to the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,23 +144,29 @@ pub fn connect(clients: Clients, options: &Options, metrics: &Metrics) -> (Clust
 }
 
 impl Watches {
-    /// Runs until `token` is cancelled.
+    /// Runs until `token` is cancelled; each loop shows `liveness` that it is alive.
     ///
     /// # Errors
     /// [`Error`] when a loop ends or panics on its own; the process should end then.
-    pub async fn run(self, token: CancellationToken) -> Result<(), Error> {
+    pub async fn run(self, token: CancellationToken, liveness: &Liveness) -> Result<(), Error> {
         let mut loops = JoinSet::new();
         let (resources, index, authentication) = (token.clone(), token.clone(), token.clone());
-        loops.spawn(async move {
+        let discovery = liveness.loops("resource-discovery", self.resources.period());
+        let objects = liveness.loops("object-watches", transport::WATCH_DEADLINE);
+        loops.spawn(discovery.watch(async move {
             self.resources.run(&resources).await;
             Ok("resource discovery")
+        }));
+        loops.spawn(async move {
+            let run = self.index.run(&index, &objects);
+            run.await.map(|()| "object index")
         });
-        loops.spawn(async move { self.index.run(&index).await.map(|()| "object index") });
         if let Some(watch) = self.authentication {
-            loops.spawn(async move {
+            let alive = liveness.loops("authentication-watch", transport::WATCH_DEADLINE);
+            loops.spawn(alive.watch(async move {
                 watch.run(&authentication).await;
                 Ok("authentication configuration")
-            });
+            }));
         }
         while let Some(ended) = loops.join_next().await {
             match ended {

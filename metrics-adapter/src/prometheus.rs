@@ -5,6 +5,7 @@
 
 mod body;
 mod client;
+mod clock;
 mod credentials;
 pub mod decode;
 mod login;
@@ -113,4 +114,9 @@ pub trait QueryClient: Send + Sync + 'static {
         &self,
         promql: &str,
     ) -> impl Future<Output = Result<QueryValue, PrometheusError>> + Send;
+
+    /// The present by Prometheus' clock, as far as it is known.
+    fn present(&self) -> Timestamp {
+        Timestamp::now()
+    }
 }

@@ -97,9 +97,9 @@ impl RulesFile {
     /// Polling by content sees every kind of replacement: a rename, a symlink swap of a mounted
     /// ConfigMap, a write in place. A pipe can be read once only, and is not looked at.
     pub async fn watch(mut self, interval: Duration, token: &CancellationToken) {
-        if let Err(error) = regular(&self.path).await {
+        let is_read_once = regular(&self.path).await;
+        if let Err(error) = &is_read_once {
             info!("the rules are not read again: {error}");
-            return token.cancelled().await;
         }
         let mut judged: Look = Ok(self.content.clone());
         let mut last = judged.clone();
@@ -108,6 +108,9 @@ impl RulesFile {
             .await
             .is_some()
         {
+            if is_read_once.is_err() {
+                continue;
+            }
             let look = look(&self.path).await.map_err(|error| told(&error));
             if look == last && look != judged {
                 self.judge(&look);

@@ -11,6 +11,7 @@ mod activity;
 mod certificate;
 mod connection;
 mod guard;
+mod line;
 mod listener;
 mod metrics;
 mod newcomer;

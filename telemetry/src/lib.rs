@@ -8,12 +8,14 @@
 
 pub mod address;
 pub mod admin;
+pub mod backoff;
 pub mod duration;
 pub mod health;
 pub mod host;
 pub mod http;
 pub mod label;
 pub mod listener;
+pub mod liveness;
 pub mod log;
 pub mod operation;
 pub mod reload;

@@ -92,6 +92,7 @@ impl Listener {
     {
         let slots = Arc::new(Semaphore::new(limits.connections));
         let mut connections = JoinSet::new();
+        let mut failing = false;
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
@@ -104,6 +105,7 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, peer, slot)) => {
+                    failing = false;
                     let served = connection(stream, peer, stop.clone());
                     connections.spawn(async move {
                         served.await;
@@ -111,7 +113,9 @@ impl Listener {
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(listener = self.flag, %error, "cannot accept");
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::warn!(listener = self.flag, %error, "cannot accept at the moment");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -152,6 +152,7 @@ fn relist(flags: &RulesFlags) -> Result<discovery::Options, UsageError> {
     Ok(discovery::Options {
         interval,
         max_age,
+        stale_limit: Some(flags.metrics_stale_limit).filter(|limit| !limit.is_zero()),
         listing: flags.discovery,
     })
 }
@@ -195,11 +196,12 @@ fn pair<T>(
 }
 
 /// Flags that prometheus-adapter does not have.
-pub(super) const OURS: [&str; 10] = [
+pub(super) const OURS: [&str; 11] = [
     "admin-address",
     "discovery",
     "log-format",
     "metrics-max-staleness",
+    "metrics-stale-limit",
     "prometheus-max-concurrency",
     "prometheus-max-query-length",
     "prometheus-timeout",

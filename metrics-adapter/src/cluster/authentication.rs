@@ -11,19 +11,19 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::watcher;
 use kube::runtime::watcher::Event;
 use kube::{Api, Client};
+use telemetry::backoff::Backoff;
 use telemetry::reload::Source;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::Backoff;
 use super::client::WATCH_TIMEOUT_SECONDS;
-use super::{Metrics, failure};
+use super::{FIRST_PAUSE, Metrics, failure};
 use crate::auth::Trust;
 
 const NAMESPACE: &str = "kube-system";
 const NAME: &str = "extension-apiserver-authentication";
 /// Longest pause between attempts: this keeps the adapter from being ready.
-const MAX_PAUSE: Duration = Duration::from_secs(3);
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// Watches the ConfigMap and publishes what it says.
 pub(super) struct Watch {
@@ -57,7 +57,7 @@ impl Watch {
             .fields(&format!("metadata.name={NAME}"))
             .timeout(WATCH_TIMEOUT_SECONDS);
         let mut events = std::pin::pin!(watcher(api, config));
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(FIRST_PAUSE);
         let mut listed = false;
         while let Some(Some(event)) = token.run_until_cancelled(events.next()).await {
             match event {

@@ -1,29 +1,15 @@
 //! The client for kube-apiserver.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
-use http::Request;
-use http::header::AUTHORIZATION;
-use kube::client::{Body, ClientBuilder};
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use tower::util::MapRequestLayer;
 
-use super::{Metrics, failure};
+use super::{Metrics, failure, transport};
 use crate::token::TokenFile;
 
-/// Time to connect; kube-apiserver is near or not there.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time between two pieces of an answer. Longer than a watch lasts (see [`WATCH_TIMEOUT_SECONDS`]),
-/// for a watch of quiet objects says nothing until its end.
-const READ_TIMEOUT: Duration = Duration::from_secs(75);
-/// Time to get a request out.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Seconds after which kube-apiserver ends a watch, to be resumed at once. Short, because it
-/// also is how a connection that silently died is found out.
+/// Seconds after which kube-apiserver ends a watch, to be resumed at once. Over HTTP/1.1 it also
+/// is how a connection that silently died behind a proxy is found out.
 pub(super) const WATCH_TIMEOUT_SECONDS: u32 = 60;
 
 /// Why there is no client. Names the flag, and the file if there is one.
@@ -76,7 +62,7 @@ pub async fn client(
         },
         None => Error::InCluster { flag, problem },
     };
-    let config = match kubeconfig {
+    let mut config = match kubeconfig {
         Some(path) => {
             let file = read(path).map_err(&fail)?;
             let fail = |error| fail(failure::describe_kubeconfig(&error));
@@ -86,21 +72,8 @@ pub async fn client(
         }
         None => in_cluster().map_err(fail)?,
     };
-    let mut config = with_limits(config);
     let token = token_file(&mut config.auth_info, metrics).map_err(&fail)?;
-    let builder =
-        ClientBuilder::try_from(config).map_err(|error| fail(failure::describe(&error)))?;
-    let Some(token) = token.map(Arc::new) else {
-        return Ok(builder.build());
-    };
-    let layer = MapRequestLayer::new(move |mut request: Request<Body>| {
-        // There was a good token at the start, so there always is one.
-        if let Ok(header) = token.header() {
-            request.headers_mut().insert(AUTHORIZATION, header);
-        }
-        request
-    });
-    Ok(builder.with_layer(&layer).build())
+    transport::client(config, token, metrics).map_err(|error| fail(failure::describe(&error)))
 }
 
 /// Takes over the token file, where kube would use it: kube sends what is in it as it is, with a
@@ -132,20 +105,6 @@ pub(super) fn read(path: &Path) -> Result<Kubeconfig, String> {
 /// The pod's service account, or what is wrong with it.
 pub(super) fn in_cluster() -> Result<Config, String> {
     Config::incluster().map_err(|error| error.to_string())
-}
-
-fn with_limits(mut config: Config) -> Config {
-    config.connect_timeout = Some(CONNECT_TIMEOUT);
-    config.read_timeout = Some(READ_TIMEOUT);
-    config.write_timeout = Some(WRITE_TIMEOUT);
-    // Without it the time that a pooled connection was idle would count as reading time.
-    config.reset_reader_on_write = true;
-    let agent = concat!("metrics-adapter/", env!("CARGO_PKG_VERSION"));
-    config.headers.push((
-        http::header::USER_AGENT,
-        http::HeaderValue::from_static(agent),
-    ));
-    config
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use kube::Client;
+use telemetry::liveness::Loops;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -149,8 +150,13 @@ fn is_watched(
 }
 
 impl Run {
-    /// Starts a task for every kind that is to be watched, until `token` is cancelled.
-    pub(super) async fn run(mut self, token: &CancellationToken) -> Result<(), Error> {
+    /// Starts a task for every kind that is to be watched, as one of `loops`, until `token` is
+    /// cancelled.
+    pub(super) async fn run(
+        mut self,
+        token: &CancellationToken,
+        loops: &Loops,
+    ) -> Result<(), Error> {
         let mut tasks = JoinSet::new();
         loop {
             tokio::select! {
@@ -158,10 +164,10 @@ impl Run {
                 started = self.started.recv() => match started {
                     Some(kind) => {
                         let (client, metrics) = (self.client.clone(), self.metrics.clone());
-                        tasks.spawn(async move {
+                        tasks.spawn(loops.watch(async move {
                             kind.run(client, &metrics).await;
                             kind.stop.is_cancelled()
-                        });
+                        }));
                     }
                     // The index is gone, and with it everyone who could read it.
                     None => {

@@ -1,6 +1,8 @@
 //! What cluster counts. One label value per watch: as many as rules name resources, and two for
 //! nodes and running pods.
 
+use std::time::Duration;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -29,7 +31,42 @@ pub(super) enum Outcome {
     Failure,
 }
 
-telemetry::snake_case_labels!(Review, Outcome);
+/// Which call of kube-apiserver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Call {
+    /// A list, or a document of discovery.
+    Read,
+    /// A watch.
+    Watch,
+    /// What is sent for review.
+    Review,
+}
+
+/// How it was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Answer {
+    /// Well.
+    Ok,
+    /// With an error's status.
+    Refused,
+    /// Not at all.
+    Error,
+    /// Not in time.
+    Timeout,
+}
+
+telemetry::snake_case_labels!(Review, Outcome, Call, Answer);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    call: Call,
+    result: Answer,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DurationLabels {
+    call: Call,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReviewLabels {
@@ -46,6 +83,8 @@ struct WatchLabels {
 #[derive(Clone, Debug)]
 pub struct Metrics {
     reviews: Family<ReviewLabels, Histogram>,
+    calls: Family<CallLabels, Counter>,
+    durations: Family<DurationLabels, Histogram>,
     objects: Family<WatchLabels, Gauge>,
     watch_failing: Family<WatchLabels, Gauge>,
     watch_errors: Family<WatchLabels, Counter>,
@@ -62,6 +101,11 @@ impl Default for Metrics {
                 Histogram::new([
                     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
                 ])
+            }),
+            calls: Family::default(),
+            // Seconds until an answer begins; lists and documents may take 60.
+            durations: Family::new_with_constructor(|| {
+                Histogram::new([0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0])
             }),
             objects: Family::default(),
             watch_failing: Family::default(),
@@ -95,6 +139,16 @@ impl Metrics {
             metrics.reviews.clone(),
         );
         registry.register(
+            "kubernetes_requests_total",
+            "Calls of kube-apiserver by kind and result, attempts that are repeated included in one",
+            metrics.calls.clone(),
+        );
+        registry.register(
+            "kubernetes_request_duration_seconds",
+            "Time until kube-apiserver began to answer, waiting included",
+            metrics.durations.clone(),
+        );
+        registry.register(
             "watched_objects",
             "Objects in the index, by resource",
             metrics.objects.clone(),
@@ -121,6 +175,13 @@ impl Metrics {
         self.reviews
             .get_or_create(&ReviewLabels { review, result })
             .observe(seconds);
+    }
+
+    pub(super) fn called(&self, call: Call, result: Answer, took: Duration) {
+        self.calls.get_or_create(&CallLabels { call, result }).inc();
+        self.durations
+            .get_or_create(&DurationLabels { call })
+            .observe(took.as_secs_f64());
     }
 
     pub(super) fn set_objects(&self, coverage: &Coverage, number: usize) {

@@ -14,11 +14,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use kube::Client;
+use telemetry::backoff::Backoff;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::table::Table;
-use super::backoff::Backoff;
+use super::FIRST_PAUSE;
 use crate::model::ResourceType;
 
 /// Time between two questions whether anything has changed, where kube-apiserver tells answers
@@ -90,8 +91,13 @@ impl ResourceMap {
 }
 
 impl Refresh {
+    /// The longest time between two looks.
+    pub(super) fn period(&self) -> Duration {
+        self.interval.max(MAX_PAUSE)
+    }
+
     pub(super) async fn run(mut self, token: &CancellationToken) {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(FIRST_PAUSE);
         loop {
             let Some(good) = token.run_until_cancelled(self.refresh()).await else {
                 return;

@@ -165,7 +165,11 @@ fn run(api: &FakeApi) -> Running {
     let metrics = Metrics::register(&mut registry);
     let (cluster, watches) = connect(clients, &mk_options(), &metrics);
     let token = CancellationToken::new();
-    let task = tokio::spawn(watches.run(token.clone()));
+    let task = {
+        let token = token.clone();
+        let liveness = Liveness::new(telemetry::health::Health::new());
+        tokio::spawn(async move { watches.run(token, &liveness).await })
+    };
     Running {
         cluster,
         registry,

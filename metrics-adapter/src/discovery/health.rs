@@ -15,30 +15,35 @@ pub struct RuleHealth {
     pub rule: Arc<str>,
     /// When its series query last succeeded.
     pub last_success: Option<Timestamp>,
+    /// Whether that answer makes metrics still.
+    pub in_use: bool,
     /// Why it fails now, if it does.
     pub error: Option<String>,
 }
 
-/// One line on all rules, which tells "never had an answer" from "serves what it had last".
+/// One line on all rules, which tells "never had an answer" from "serves what it had last", and
+/// that from "had one too long ago".
 pub fn summary(health: &[RuleHealth]) -> String {
-    let of = |answered: bool| {
-        let failing = health.iter().filter(move |rule| rule.error.is_some());
-        failing.filter(move |rule| rule.last_success.is_some() == answered)
+    let of = |answer: Answer| {
+        let failing = health.iter().filter(|rule| rule.error.is_some());
+        failing.filter(move |rule| Answer::of(rule) == answer)
     };
+    let failing = health.iter().filter(|rule| rule.error.is_some()).count();
     let waiting = health
         .iter()
         .filter(|rule| rule.error.is_none() && rule.last_success.is_none())
         .count();
-    let well = health.len() - waiting - of(true).count() - of(false).count();
+    let well = health.len() - waiting - failing;
     let mut text = format!("{well} of {} work", health.len());
     if waiting > 0 {
         text.push_str(&format!("; {waiting} not asked yet"));
     }
-    for (what, answered) in [
-        ("fail, never had an answer", false),
-        ("fail, serve what they had last", true),
+    for (what, answer) in [
+        ("fail, never had an answer", Answer::None),
+        ("fail, serve what they had last", Answer::InUse),
+        ("fail, had their last answer too long ago", Answer::TooOld),
     ] {
-        let places: Vec<&str> = of(answered).map(|rule| rule.rule.as_ref()).collect();
+        let places: Vec<&str> = of(answer).map(|rule| rule.rule.as_ref()).collect();
         let Some(named) = places.chunks(NAMED).next() else {
             continue;
         };
@@ -50,6 +55,33 @@ pub fn summary(health: &[RuleHealth]) -> String {
     text
 }
 
+/// One line on metrics that several rules or series claim. Their names are in the log.
+pub fn collisions(number: usize) -> String {
+    match number {
+        0 => "none".to_owned(),
+        1 => "1 metric is claimed more than once; the log names it".to_owned(),
+        number => format!("{number} metrics are claimed more than once; the log names them"),
+    }
+}
+
+/// What a rule serves from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    None,
+    InUse,
+    TooOld,
+}
+
+impl Answer {
+    const fn of(rule: &RuleHealth) -> Self {
+        match (rule.last_success, rule.in_use) {
+            (None, _) => Self::None,
+            (Some(_), true) => Self::InUse,
+            (Some(_), false) => Self::TooOld,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +90,7 @@ mod tests {
         RuleHealth {
             rule: format!("rules[{place}]").into(),
             last_success: answered.then_some(Timestamp::UNIX_EPOCH),
+            in_use: answered,
             error: fails.then(|| "secret text of Prometheus".to_owned()),
         }
     }
@@ -76,5 +109,20 @@ mod tests {
             "0 of 8 work; 7 fail, never had an answer: rules[1], rules[2], rules[3], rules[4], \
              rules[5], …; 1 fail, serve what they had last: rules[0]"
         );
+        let old = RuleHealth {
+            in_use: false,
+            ..mk_rule(3, true, true)
+        };
+        assert_eq!(
+            summary(&[old]),
+            "0 of 1 work; 1 fail, had their last answer too long ago: rules[3]"
+        );
+    }
+
+    #[test]
+    fn collisions_are_counted() {
+        assert_eq!(collisions(0), "none");
+        assert!(collisions(1).starts_with("1 metric is "));
+        assert!(collisions(2).starts_with("2 metrics are "));
     }
 }

@@ -27,6 +27,7 @@ pub struct Metrics {
     relists: Family<RelistLabels, Counter>,
     last_success: Family<RuleLabels, Gauge<f64, AtomicU64>>,
     series: Family<RuleLabels, Gauge>,
+    in_use: Family<RuleLabels, Gauge>,
     metrics: Gauge,
     collisions: Gauge,
 }
@@ -38,6 +39,7 @@ impl Metrics {
             relists: Family::default(),
             last_success: Family::default(),
             series: Family::default(),
+            in_use: Family::default(),
             metrics: Gauge::default(),
             collisions: Gauge::default(),
         };
@@ -55,6 +57,11 @@ impl Metrics {
             "rule_series",
             "Series found by a rule",
             metrics.series.clone(),
+        );
+        registry.register(
+            "rule_answer_in_use",
+            "1 while the last answer to a rule's series query makes metrics; 0 before the first, and when it is too old",
+            metrics.in_use.clone(),
         );
         registry.register(
             "discovered_metrics",
@@ -76,6 +83,7 @@ impl Metrics {
                 rule: Arc::clone(rule),
             })
             .set(0.0);
+        self.expired(rule);
         for result in ["ok", "error"] {
             let _ = self.relists.get_or_create(&RelistLabels {
                 rule: Arc::clone(rule),
@@ -91,6 +99,7 @@ impl Metrics {
         };
         self.last_success.remove(&labels);
         self.series.remove(&labels);
+        self.in_use.remove(&labels);
         for result in ["ok", "error"] {
             let rule = Arc::clone(rule);
             self.relists.remove(&RelistLabels { rule, result });
@@ -113,6 +122,16 @@ impl Metrics {
         self.series
             .get_or_create(&labels)
             .set(i64::try_from(series).unwrap_or(i64::MAX));
+        self.in_use.get_or_create(&labels).set(1);
+    }
+
+    /// What was found makes no metrics any more.
+    pub(super) fn expired(&self, rule: &Arc<str>) {
+        let labels = RuleLabels {
+            rule: Arc::clone(rule),
+        };
+        self.series.get_or_create(&labels).set(0);
+        self.in_use.get_or_create(&labels).set(0);
     }
 
     pub(super) fn failed(&self, rule: &Arc<str>) {

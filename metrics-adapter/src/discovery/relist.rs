@@ -12,16 +12,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::health::RuleHealth;
+use super::source::{Source, sources};
 use super::{Catalog, Metrics};
 use crate::model::{MetricInfo, ObjectSource};
 use crate::prometheus::{QueryClient, SeriesSet};
 use crate::rules::{Rule, RuleId, RuleSet};
 
-/// The first retry of a failed series query; doubled up to the relist interval.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-/// The longest pause between retries of a series query that has never succeeded: nothing can be
-/// served for its rules meanwhile, so that they must come soon after Prometheus does.
-const MAX_BLIND_RETRY: Duration = Duration::from_secs(4);
+/// Prometheus' clock was not what it was taken for, if it is off by more after the answers: they
+/// are about another time.
+const ASTRAY: Duration = Duration::from_secs(30);
+/// Pause before asking again for the right time.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// When to ask, and for which time.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +31,9 @@ pub struct Options {
     pub interval: Duration,
     /// Series that had samples within this time are listed (`--metrics-max-age`).
     pub max_age: Duration,
+    /// How long a rule whose series query fails keeps its metrics, from its last answer on; `None`
+    /// for ever (`--metrics-stale-limit`).
+    pub stale_limit: Option<Duration>,
     /// What discovery documents name (`--discovery`).
     pub listing: Listing,
 }
@@ -93,16 +97,6 @@ impl State {
     }
 }
 
-/// One distinct series query, shared by the rules that have it.
-struct Source {
-    query: Arc<str>,
-    rules: Vec<Arc<Rule>>,
-    found: Option<(SeriesSet, Timestamp)>,
-    error: Option<String>,
-    failures: u32,
-    due: Instant,
-}
-
 /// The loop.
 pub struct Relister<C, O> {
     client: Arc<C>,
@@ -115,6 +109,8 @@ pub struct Relister<C, O> {
     refused: Vec<(RuleId, String)>,
     state: Arc<State>,
     metrics: Metrics,
+    /// Whether the last round asked for a wrong time.
+    astray: bool,
     /// Changes when the cluster has other kinds of objects than before.
     kinds: watch::Receiver<u64>,
 }
@@ -148,6 +144,7 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
             refused: Vec::new(),
             state,
             metrics,
+            astray: false,
             kinds: watch::channel(0).1,
         };
         relister.publish_health();
@@ -179,7 +176,8 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
                 () = stop.cancelled() => return,
                 () = self.round() => {}
             }
-            let next = self.sources.iter().map(|source| source.due).min();
+            let limit = self.options.stale_limit;
+            let next = self.sources.iter().map(|source| source.wake(limit)).min();
             let next = next.unwrap_or_else(|| Instant::now() + self.options.interval);
             loop {
                 tokio::select! {
@@ -215,8 +213,11 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
 
     /// Asks every series query that is due, all at once, and publishes what came of it.
     async fn round(&mut self) {
+        for source in &mut self.sources {
+            source.expire(self.options.stale_limit, &self.metrics);
+        }
         let now = Instant::now();
-        let end = Timestamp::now();
+        let end = self.client.present();
         // A start before the beginning of time is the beginning of time.
         let start = end
             .checked_sub(self.options.max_age)
@@ -232,13 +233,21 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
                 async move { (index, client.series(&query, start, end).await) }
             });
         let answers = join_all(asked).await;
+        let passed = client.present().duration_since(end);
+        let off = passed - jiff::SignedDuration::try_from(now.elapsed()).unwrap_or_default();
+        // Once only: several Prometheuses behind one address may disagree for ever.
+        self.astray = off.unsigned_abs() > ASTRAY && !self.astray;
         for (index, answer) in answers {
             let interval = self.options.interval;
             let source = &mut self.sources[index];
             match answer {
+                Ok(_) if self.astray => source.due = Instant::now() + AGAIN,
                 Ok(set) => source.succeed(set, end, interval, &self.metrics),
                 Err(error) => source.fail(error.to_string(), interval, &self.metrics),
             }
+        }
+        if self.astray {
+            return;
         }
         self.publish_catalog();
         self.publish_health();
@@ -291,10 +300,9 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
         &'a self,
         rules: &'a [Arc<Rule>],
     ) -> impl Iterator<Item = (&'a Arc<Rule>, &'a SeriesSet)> {
-        rules.iter().filter_map(|rule| {
-            let (set, _) = self.source(rule)?.found.as_ref()?;
-            Some((rule, set))
-        })
+        rules
+            .iter()
+            .filter_map(|rule| Some((rule, self.source(rule)?.found()?)))
     }
 
     fn source(&self, rule: &Rule) -> Option<&Source> {
@@ -313,8 +321,11 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
                 .map(|(_, error)| error.clone());
             RuleHealth {
                 rule: Arc::clone(rule.id().place()),
-                last_success: source.and_then(|s| s.found.as_ref()).map(|(_, at)| *at),
-                error: source.and_then(|s| s.error.clone()).or(refused),
+                last_success: source.and_then(Source::last_success),
+                in_use: source.is_some_and(|source| source.found().is_some()),
+                error: source
+                    .and_then(|source| source.error().map(str::to_owned))
+                    .or(refused),
             }
         });
         *self
@@ -334,76 +345,6 @@ async fn changed<T>(value: &mut watch::Receiver<T>) {
 
 fn ids(rules: &RuleSet) -> impl Iterator<Item = &RuleId> {
     rules.discovered().map(|rule| rule.id())
-}
-
-/// One source for each distinct series query, due now. What is known of a query stays known: it
-/// is Prometheus' answer, whatever the rules make of it.
-fn sources(rules: &RuleSet, mut older: Vec<Source>) -> Vec<Source> {
-    let mut sources: Vec<Source> = Vec::new();
-    for rule in rules.discovered() {
-        let query = rule.series_query();
-        if let Some(source) = sources.iter_mut().find(|source| source.query == *query) {
-            source.rules.push(Arc::clone(rule));
-            continue;
-        }
-        let known = older.iter().position(|source| source.query == *query);
-        let known = known.map(|index| older.swap_remove(index));
-        sources.push(Source {
-            rules: vec![Arc::clone(rule)],
-            due: Instant::now(),
-            ..known.unwrap_or_else(|| Source::new(Arc::clone(query)))
-        });
-    }
-    sources
-}
-
-impl Source {
-    fn new(query: Arc<str>) -> Self {
-        Self {
-            query,
-            rules: Vec::new(),
-            found: None,
-            error: None,
-            failures: 0,
-            due: Instant::now(),
-        }
-    }
-
-    fn succeed(&mut self, set: SeriesSet, at: Timestamp, interval: Duration, metrics: &Metrics) {
-        for rule in &self.rules {
-            metrics.succeeded(rule.id().place(), at, set.count);
-            if self.error.is_some() {
-                info!(rule = %rule.id(), series = set.count, "the series query works again");
-            }
-        }
-        self.found = Some((set, at));
-        self.error = None;
-        self.failures = 0;
-        self.due = Instant::now() + interval;
-    }
-
-    /// Keeps the last good result; said once per run of failures, for all its rules.
-    fn fail(&mut self, error: String, interval: Duration, metrics: &Metrics) {
-        let rules: Vec<&str> = self.rules.iter().map(|rule| rule.id().as_ref()).collect();
-        if self.error.as_deref() != Some(&error) {
-            let rules = rules.join(", ");
-            warn!(
-                rules,
-                error, "the series query of {rules} failed, retrying: {error}"
-            );
-        }
-        for rule in &self.rules {
-            metrics.failed(rule.id().place());
-        }
-        let backoff = FIRST_RETRY.saturating_mul(1 << self.failures.min(10));
-        self.error = Some(error);
-        self.failures = self.failures.saturating_add(1);
-        let limit = match self.found {
-            Some(_) => interval,
-            None => interval.min(MAX_BLIND_RETRY),
-        };
-        self.due = Instant::now() + backoff.min(limit);
-    }
 }
 
 #[cfg(test)]

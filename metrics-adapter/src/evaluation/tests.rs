@@ -123,6 +123,7 @@ async fn mk_evaluator_of(
     let options = Options {
         interval: Duration::from_secs(60),
         max_age: Duration::from_secs(60),
+        stale_limit: None,
         listing: discovery::Listing::default(),
     };
     let metrics = discovery::Metrics::register(&mut Registry::default());

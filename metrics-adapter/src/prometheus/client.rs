@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::clock::Clock;
 use super::credentials::Contents;
 use super::login::Login;
 use super::{Credentials, Metrics, PrometheusError, QueryClient, SeriesSet, body, decode};
@@ -71,6 +72,7 @@ pub struct Client {
     permits: Semaphore,
     /// For the one large answer that may be read at a time.
     large: Semaphore,
+    clock: Clock,
     metrics: Metrics,
 }
 
@@ -93,6 +95,7 @@ impl Client {
             login,
             permits: Semaphore::new(options.concurrency),
             large: Semaphore::new(1),
+            clock: Clock::default(),
             options,
             metrics,
         })
@@ -188,7 +191,12 @@ impl Client {
             headers.extend(self.login.header()?.map(|value| (AUTHORIZATION, value)));
         }
         request = request.headers(headers);
-        request.send().await.map_err(|error| self.transport(&error))
+        let response = request.send().await;
+        let response = response.map_err(|error| self.transport(&error))?;
+        if response.status().is_success() {
+            self.clock.learn(response.headers());
+        }
+        Ok(response)
     }
 
     fn endpoint_url(&self, endpoint: &str) -> Url {
@@ -288,6 +296,10 @@ impl QueryClient for Client {
             })
         })
         .await
+    }
+
+    fn present(&self) -> Timestamp {
+        self.clock.present(Timestamp::now())
     }
 }
 

@@ -35,6 +35,7 @@ impl Watched {
         let relist = discovery::Options {
             interval: SECOND,
             max_age,
+            stale_limit: None,
             listing: discovery::Listing::default(),
         };
         let path = directory.path().join("config.yaml");
@@ -201,6 +202,7 @@ fn errors_name_file_place_and_cause() {
     let options = discovery::Options {
         interval: SECOND,
         max_age: SECOND / 2,
+        stale_limit: None,
         listing: discovery::Listing::default(),
     };
     for (content, expected) in [

@@ -1,14 +1,18 @@
-//! How busy one connection is: what the idle timeout looks at.
+//! How busy one connection is: what the idle timeout looks at, and who gives way to newcomers.
 
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::line::{Line, Place};
 
 /// Requests of one connection. Updated by its requests, read by its connection loop.
 ///
-/// Law: a connection with a request in flight is never idle.
+/// Law: a connection with a request in flight is never idle. One that is idle stands in line with
+/// the others: the one that has been idle longest is the first to give way.
 #[derive(Clone, Debug)]
 pub(super) struct Activity(Arc<Mutex<State>>);
 
@@ -18,6 +22,11 @@ struct State {
     served_any: bool,
     /// When the connection was opened or its last request ended.
     idle_since: Instant,
+    line: Line,
+    /// Cancelled when the connection has to give way.
+    displaced: CancellationToken,
+    /// While idle, after the first request.
+    place: Option<Place>,
 }
 
 /// One request in flight; ends when dropped.
@@ -25,11 +34,15 @@ struct State {
 pub(super) struct InFlight(Activity);
 
 impl Activity {
-    pub(super) fn new() -> Self {
+    /// `displaced` is cancelled when the connection has to give way to a newer one.
+    pub(super) fn new(line: Line, displaced: CancellationToken) -> Self {
         Self(Arc::new(Mutex::new(State {
             in_flight: 0,
             served_any: false,
             idle_since: Instant::now(),
+            line,
+            displaced,
+            place: None,
         })))
     }
 
@@ -37,6 +50,7 @@ impl Activity {
         self.update(|state| {
             state.in_flight += 1;
             state.served_any = true;
+            state.place = None;
         });
         InFlight(self.clone())
     }
@@ -49,6 +63,10 @@ impl Activity {
             let limit = if state.served_any { idle } else { first };
             (state.in_flight == 0).then(|| state.idle_since + limit)
         })
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.update(|state| state.in_flight == 0)
     }
 
     fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -67,6 +85,9 @@ impl Drop for InFlight {
         self.0.update(|state| {
             state.in_flight -= 1;
             state.idle_since = Instant::now();
+            if state.in_flight == 0 {
+                state.place = Some(state.line.join(state.displaced.clone()));
+            }
         });
     }
 }
@@ -78,10 +99,38 @@ mod tests {
     const FIRST: Duration = Duration::from_secs(30);
     const IDLE: Duration = Duration::from_secs(300);
 
+    fn mk_activity(line: &Line) -> (Activity, CancellationToken) {
+        let displaced = CancellationToken::new();
+        (Activity::new(line.clone(), displaced.clone()), displaced)
+    }
+
+    #[tokio::test]
+    async fn who_is_idle_longest_gives_way() {
+        let line = Line::default();
+        let connections = [(); 4].map(|()| mk_activity(&line));
+        // The first has asked nothing, the third has asked again since.
+        for (activity, _) in &connections[1..] {
+            drop(activity.start());
+        }
+        drop(connections[1].0.start());
+        let _in_flight = connections[2].0.start();
+        let displaced = || {
+            connections
+                .each_ref()
+                .map(|(_, token)| token.is_cancelled())
+        };
+        line.displace();
+        assert_eq!(displaced(), [false, false, false, true]);
+        line.displace();
+        assert_eq!(displaced(), [false, true, false, true]);
+        line.displace();
+        assert_eq!(displaced(), [false, true, false, true]);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_request_in_flight_has_no_deadline() {
         let start = Instant::now();
-        let activity = Activity::new();
+        let activity = mk_activity(&Line::default()).0;
         assert_eq!(activity.deadline(FIRST, IDLE), Some(start + FIRST));
         let request = activity.start();
         let other = activity.start();

@@ -23,6 +23,7 @@ use tower::{Service, ServiceExt as _};
 
 use super::activity::Activity;
 use super::guard::{GuardedBody, guard, tell_panic};
+use super::line::Line;
 use super::metrics::{HandshakeFailure, HandshakeLabels};
 use super::newcomer::{Newcomer, Newcomers};
 use super::{Metrics, Options, tls};
@@ -45,6 +46,8 @@ pub(super) struct Front<S> {
     pub(super) http2: Builder<StreamExecutor>,
     /// Connections that have sent something, but no request yet.
     pub(super) new: Newcomers,
+    /// Connections between two requests.
+    pub(super) idle: Line,
     pub(super) options: Arc<Options>,
     pub(super) metrics: Metrics,
     /// Cancelled when connections are to finish what they have and go.
@@ -66,6 +69,9 @@ where
         drop(self.tracker.spawn(tell_panic(future, self.metrics.clone())));
     }
 }
+
+/// Time that a connection which has to give way gets to say goodbye.
+const GOODBYE: Duration = Duration::from_millis(100);
 
 /// Headers of a request over HTTP/1.1, where hyper's own limit is 100 and a front proxy repeats
 /// a header for each of the user's groups. Reading a head takes 64 bytes for each of these.
@@ -179,7 +185,8 @@ where
             .peer_certificates()
             .filter(|chain| !chain.is_empty())
             .map(|chain| PeerCertificates(chain.to_vec().into()));
-        let activity = Activity::new();
+        let displaced = CancellationToken::new();
+        let activity = Activity::new(self.idle.clone(), displaced.clone());
         let handler = Handler {
             service: self.service.clone(),
             request_timeout: self.options.request_timeout,
@@ -191,7 +198,7 @@ where
         };
         let service = hyper::service::service_fn(move |request| handler.answer(request));
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-        let mut draining = false;
+        let (mut draining, mut leaving) = (false, false);
         loop {
             let deadline =
                 activity.deadline(self.options.header_read_timeout, self.options.idle_timeout);
@@ -201,7 +208,11 @@ where
                     .options
                     .header_read_timeout
                     .min(self.options.idle_timeout);
-            let wake = deadline.map_or(again, |deadline| deadline.min(again));
+            let wake = if leaving {
+                tokio::time::Instant::now() + GOODBYE
+            } else {
+                deadline.map_or(again, |deadline| deadline.min(again))
+            };
             tokio::select! {
                 result = connection.as_mut() => {
                     if let Err(error) = result {
@@ -213,7 +224,19 @@ where
                     draining = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = tokio::time::sleep_until(wake), if !draining => {
+                () = displaced.cancelled(), if !leaving => {
+                    leaving = true;
+                    self.metrics.displaced.inc();
+                    tracing::debug!(%peer, "closing an idle connection for newer ones");
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = tokio::time::sleep_until(wake), if leaving => {
+                    // A request that came meanwhile gets its answer.
+                    if activity.is_idle() {
+                        return;
+                    }
+                }
+                () = tokio::time::sleep_until(wake), if !draining && !leaving => {
                     let now = tokio::time::Instant::now();
                     let idle = activity
                         .deadline(self.options.header_read_timeout, self.options.idle_timeout)

@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,16 +24,22 @@ use tower::Service;
 use super::Metrics;
 use super::connection::{Front, builders};
 use super::guard::tell_panic;
+use super::line::Line;
 use super::newcomer::Newcomers;
 
 /// Pause after a failed accept (out of file descriptors, for instance), so that the loop does
 /// not spin while the cause lasts.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// While there is no place at all, somebody has to give way so often: longer than it takes to go.
+const DISPLACE_INTERVAL: Duration = Duration::from_millis(250);
+
 /// Limits of the HTTPS front.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Connections at once; more wait in the kernel's backlog. A connection costs some 50 KiB.
+    /// Connections at once. When only a sixteenth of the places is left, those that are idle longest
+    /// make room for new ones; where all are busy, more wait in the kernel's backlog. A connection that
+    /// has asked something costs some 50 KiB.
     pub max_connections: usize,
     /// Connections at once that have not sent a byte yet; beyond this number the oldest of them is
     /// closed.
@@ -66,7 +72,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            max_connections: 1000,
+            max_connections: 512,
             max_silent_connections: 256,
             max_new_connections: 128,
             handshake_timeout: Duration::from_secs(10),
@@ -170,6 +176,7 @@ impl Bound {
     {
         let tasks = TaskTracker::new();
         let slots = Arc::new(Semaphore::new(options.max_connections));
+        let (reserve, idle) = (options.max_connections / 16, Line::default());
         let (http1, http2) = builders(&options, tasks.clone(), metrics.clone());
         let drain_timeout = options.drain_timeout;
         let silent = Newcomers::new(options.max_silent_connections);
@@ -179,6 +186,7 @@ impl Bound {
             http1,
             http2,
             new: Newcomers::new(options.max_new_connections),
+            idle: idle.clone(),
             options: Arc::new(options),
             metrics,
             drain: token.clone(),
@@ -188,12 +196,8 @@ impl Bound {
         let _abort_at_the_end = abort.clone().drop_guard();
         let mut failing = false;
         loop {
-            let accepted = async {
-                // Closed never: the semaphore lives as long as this loop.
-                let slot = Arc::clone(&slots).acquire_owned().await.ok();
-                (slot, self.listener.accept().await)
-            };
-            let Some((slot, accepted)) = token.run_until_cancelled(accepted).await else {
+            let accepted = token.run_until_cancelled(self.listener.accept()).await;
+            let Some(accepted) = accepted else {
                 break;
             };
             let (socket, peer) = match accepted {
@@ -214,6 +218,13 @@ impl Bound {
                 }
             };
             failing = false;
+            if slots.available_permits() <= reserve {
+                idle.displace();
+            }
+            let slot = token.run_until_cancelled(free_slot(&slots, &idle)).await;
+            let Some(slot) = slot else {
+                break;
+            };
             let Some(newcomer) = token.run_until_cancelled(silent.add()).await else {
                 break;
             };
@@ -247,6 +258,18 @@ impl Bound {
     }
 }
 
+/// Waits for a place, and lets whoever is or becomes idle give way meanwhile.
+async fn free_slot(slots: &Arc<Semaphore>, idle: &Line) -> Option<OwnedSemaphorePermit> {
+    loop {
+        let slot = Arc::clone(slots).acquire_owned();
+        // Closed never: the semaphore lives as long as the accept loop.
+        match tokio::time::timeout(DISPLACE_INTERVAL, slot).await {
+            Ok(slot) => return slot.ok(),
+            Err(_elapsed) => idle.displace(),
+        }
+    }
+}
+
 fn listen(address: SocketAddr, sharing: PortSharing) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
@@ -274,7 +297,7 @@ fn lacks_family(error: &io::Error) -> bool {
 /// One accepted connection, for the gauge and the limit. Also right when a task panics.
 struct OpenConnection {
     metrics: Metrics,
-    _slot: Option<tokio::sync::OwnedSemaphorePermit>,
+    _slot: Option<OwnedSemaphorePermit>,
 }
 
 impl Drop for OpenConnection {

@@ -31,6 +31,7 @@ pub struct Metrics {
     pub(super) connections: Gauge,
     pub(super) accepted: Counter,
     pub(super) handshake_failures: Family<HandshakeLabels, Counter>,
+    pub(super) displaced: Counter,
     pub(super) panics: Counter,
     pub(super) connection_panics: Counter,
     pub(super) timeouts: Counter,
@@ -74,6 +75,11 @@ impl Metrics {
             "tls_handshake_failures_total",
             "TLS handshakes that did not succeed",
             metrics.handshake_failures.clone(),
+        );
+        registry.register(
+            "idle_connections_displaced_total",
+            "Connections between two requests that were closed because newer ones needed their places",
+            metrics.displaced.clone(),
         );
         registry.register(
             "handler_panics_total",

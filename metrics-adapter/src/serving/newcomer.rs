@@ -5,30 +5,23 @@
 //! silent displace one another, and not the front proxy. Those who have not sent a single byte are
 //! counted apart: they cost next to nothing, and displace nobody who has.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+
+use super::line::{Line, Place};
 
 /// All of them. Clones share them.
 #[derive(Clone)]
 pub(super) struct Newcomers {
     places: Arc<Semaphore>,
-    state: Arc<Mutex<State>>,
-}
-
-#[derive(Default)]
-struct State {
-    /// In the order in which they came.
-    waiting: BTreeMap<u64, CancellationToken>,
-    next: u64,
+    line: Line,
 }
 
 /// One of them; none any more when dropped.
 pub(super) struct Newcomer {
-    newcomers: Newcomers,
-    number: u64,
+    _line: Place,
     _place: Option<OwnedSemaphorePermit>,
 }
 
@@ -36,7 +29,7 @@ impl Newcomers {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             places: Arc::new(Semaphore::new(limit)),
-            state: Arc::default(),
+            line: Line::default(),
         }
     }
 
@@ -45,39 +38,17 @@ impl Newcomers {
         let place = match Arc::clone(&self.places).try_acquire_owned() {
             Ok(place) => Some(place),
             Err(_) => {
-                self.displace();
+                self.line.displace();
                 // Closed never: the semaphore lives as long as `self`.
                 Arc::clone(&self.places).acquire_owned().await.ok()
             }
         };
         let displaced = CancellationToken::new();
-        let mut state = self.lock();
-        let number = state.next;
-        state.next += 1;
-        state.waiting.insert(number, displaced.clone());
         let newcomer = Newcomer {
-            newcomers: self.clone(),
-            number,
+            _line: self.line.join(displaced.clone()),
             _place: place,
         };
         (newcomer, displaced)
-    }
-
-    fn displace(&self) {
-        if let Some((_, oldest)) = self.lock().waiting.pop_first() {
-            oldest.cancel();
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing under this lock leaves the state half changed.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Newcomer {
-    fn drop(&mut self) {
-        self.newcomers.lock().waiting.remove(&self.number);
     }
 }
 
@@ -99,6 +70,5 @@ mod tests {
         drop(second);
         let _fourth = fourth.await;
         assert!(!first_displaced.is_cancelled() && !third_displaced.is_cancelled());
-        assert_eq!(newcomers.lock().waiting.len(), 2);
     }
 }

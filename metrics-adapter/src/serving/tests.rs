@@ -263,6 +263,27 @@ async fn silent_connections_give_way_to_newer_ones() {
 }
 
 #[tokio::test]
+async fn whoever_is_idle_longest_gives_way_to_newer_ones() {
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let options = Options {
+            max_connections: 2,
+            ..Options::default()
+        };
+        let server = TestServer::start(Paths::default(), options).await;
+        let mut first = server.client(protocol, None).await.unwrap();
+        assert_eq!(first.get("/").await.unwrap().status, StatusCode::OK);
+        let mut second = server.client(protocol, None).await.unwrap();
+        assert_eq!(second.get("/").await.unwrap().status, StatusCode::OK);
+        // The first has asked last.
+        assert_eq!(first.get("/").await.unwrap().status, StatusCode::OK);
+        let mut third = within(server.client(protocol, None)).await.unwrap();
+        assert_eq!(within(third.get("/")).await.unwrap().status, StatusCode::OK);
+        assert!(within(second.get("/")).await.is_err());
+        assert!(server.metrics.displaced.get() >= 1);
+    }
+}
+
+#[tokio::test]
 async fn draining_finishes_what_is_in_flight() {
     for protocol in [Protocol::Http1, Protocol::Http2] {
         let paths = Paths::default();

@@ -1,5 +1,5 @@
-//! A stand-in for kube-apiserver: lists and watches that follow changes, reviews, and the ways in
-//! which they fail.
+//! A stand-in for kube-apiserver, over TLS and HTTP/2: lists and watches that follow changes,
+//! reviews, and the ways in which they fail.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -13,10 +13,14 @@ use http::{Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use crate::authority::Authority;
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -25,9 +29,23 @@ type Body = UnsyncBoxBody<Bytes, Infallible>;
 pub(crate) struct Behaviour {
     /// Everything is answered with this status.
     pub(crate) status: Option<u16>,
+    pub(crate) documents: Documents,
     pub(crate) watches: Watches,
     pub(crate) reviews: Reviews,
     pub(crate) config_map: ConfigMap,
+}
+
+/// What becomes of lists and of discovery.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Documents {
+    #[default]
+    Good,
+    /// A page to sign in, with 200; the watches say the same.
+    Html,
+    /// The first half.
+    Truncated,
+    /// The first half, and then nothing.
+    Stalled,
 }
 
 /// What becomes of watches.
@@ -74,6 +92,8 @@ struct State {
 #[derive(Clone)]
 pub(crate) struct ApiServer {
     pub(crate) address: SocketAddr,
+    /// Who issued its certificate.
+    pub(crate) issuer: String,
     state: Arc<Mutex<State>>,
     /// Of the behaviour and of the objects.
     changed: Arc<(watch::Sender<()>, watch::Sender<()>)>,
@@ -83,6 +103,13 @@ impl ApiServer {
     /// Serves pods `web-0` and `web-1`; front proxies are known by `authority`.
     pub(crate) async fn start(authority: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = Authority::new("kubernetes");
+        let identity = issuer.issue("kube-apiserver");
+        let mut tls = rustls::ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(identity.chain(), identity.key())
+            .unwrap();
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let state = State {
             behaviour: Behaviour::default(),
             authority,
@@ -92,24 +119,31 @@ impl ApiServer {
         };
         let server = Self {
             address: listener.local_addr().unwrap(),
+            issuer: issuer.pem(),
             state: Arc::new(Mutex::new(state)),
             changed: Arc::default(),
         };
-        tokio::spawn(server.clone().accept(listener));
+        let tls = TlsAcceptor::from(Arc::new(tls));
+        tokio::spawn(server.clone().accept(listener, tls));
         server
     }
 
-    async fn accept(self, listener: TcpListener) {
+    async fn accept(self, listener: TcpListener, tls: TlsAcceptor) {
         loop {
             let (socket, _) = listener.accept().await.unwrap();
-            let server = self.clone();
+            let (server, tls) = (self.clone(), tls.clone());
             let service = hyper::service::service_fn(move |request| {
                 let server = server.clone();
                 async move { Ok::<_, Infallible>(server.answer(request).await) }
             });
-            let connection = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(socket), service);
-            tokio::spawn(connection);
+            tokio::spawn(async move {
+                // Broken connections are the business of whoever breaks them.
+                if let Ok(stream) = tls.accept(socket).await {
+                    let _ = auto::Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                }
+            });
         }
     }
 
@@ -174,10 +208,24 @@ impl ApiServer {
             ConfigMap::Forbidden if is_map => return refusal(403),
             _ => {}
         }
+        if matches!(behaviour.documents, Documents::Html) {
+            return Response::new(Full::from("<html>Sign in</html>").boxed_unsync());
+        }
         if query.contains("watch=true") {
             return self.watch(&path, &query, behaviour.watches);
         }
-        match path.as_str() {
+        let whole = self.document(&path, is_map, &body, &behaviour).await;
+        damaged(whole, behaviour.documents).await
+    }
+
+    async fn document(
+        &self,
+        path: &str,
+        is_map: bool,
+        body: &[u8],
+        behaviour: &Behaviour,
+    ) -> Response<Body> {
+        match path {
             "/api" => full(200, &core_group()),
             "/apis" => full(
                 200,
@@ -194,7 +242,7 @@ impl ApiServer {
                 (list["kind"], list["apiVersion"]) = ("ConfigMapList".into(), "v1".into());
                 full(200, &list)
             }
-            _ if path.ends_with("reviews") => review(&path, &body, behaviour.reviews).await,
+            _ if path.ends_with("reviews") => review(path, body, behaviour.reviews).await,
             _ => refusal(404),
         }
     }
@@ -291,6 +339,24 @@ impl ApiServer {
     }
 }
 
+/// Lists and documents of discovery as they come.
+async fn damaged(whole: Response<Body>, documents: Documents) -> Response<Body> {
+    let end = match documents {
+        Documents::Good | Documents::Html => return whole,
+        Documents::Truncated => Duration::ZERO,
+        Documents::Stalled => Duration::from_secs(3600),
+    };
+    let whole = whole.into_body().collect().await.unwrap().to_bytes();
+    let half = whole.slice(..whole.len() / 2);
+    let rest = stream::once(async move {
+        tokio::time::sleep(end).await;
+        Bytes::new()
+    });
+    let frames = stream::iter([half]).chain(rest);
+    let frames = frames.map(|bytes| Ok(Frame::data(bytes)));
+    Response::new(UnsyncBoxBody::new(StreamBody::new(frames)))
+}
+
 /// Who may what: controllers may all, `good` is the token of one, strangers may nothing.
 async fn review(path: &str, body: &[u8], reviews: Reviews) -> Response<Body> {
     match reviews {
@@ -301,7 +367,10 @@ async fn review(path: &str, body: &[u8], reviews: Reviews) -> Response<Body> {
             return Response::new(Full::from(r#"{"status":{"allowed":tru"#).boxed_unsync());
         }
     }
-    let mut review: Value = serde_json::from_slice(body).unwrap();
+    // Whoever asked may have gone in the middle of the question.
+    let Ok(mut review) = serde_json::from_slice::<Value>(body) else {
+        return refusal(400);
+    };
     review["status"] = if path.ends_with("tokenreviews") {
         if review["spec"]["token"] == "good" {
             json!({"authenticated": true, "user": {"username": "system:controller:prometheus"}})

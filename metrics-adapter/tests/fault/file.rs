@@ -1,7 +1,6 @@
 //! Certificates, tokens and authorities that change while the adapter runs.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -11,7 +10,7 @@ use crate::client::{Client, HPA, MASTER};
 use crate::probe::{PODS, Probe};
 use crate::proxy::Mode;
 use crate::report::Row;
-use crate::world::{Judged, MEMORY, Setup, World};
+use crate::world::{DISCOVERY, Judged, MEMORY, Setup, Suite, World};
 
 /// Longer than it takes until a change of a file is noticed, which is 2 s.
 const TIME: Duration = Duration::from_secs(3);
@@ -27,6 +26,7 @@ const ALL: &[Probe] = &[
 /// No request fails.
 const JUDGED: Judged = Judged {
     limit: Duration::from_millis(2500),
+    discovery: DISCOVERY,
     unharmed: ALL,
     memory: MEMORY,
 };
@@ -38,13 +38,13 @@ const WITHOUT_VALUES: Judged = Judged {
 };
 
 /// One fault after another.
-pub(crate) async fn faults(prometheus: SocketAddr) -> Vec<Row> {
+pub(crate) async fn faults(suite: &Suite) -> Vec<Row> {
     let setup = Setup {
         probes: ALL,
-        mode: Mode::Guard("Bearer first".to_owned()),
+        mode: guard(&["first"]),
         ..Setup::default()
     };
-    let world = World::start(prometheus, setup).await;
+    let world = World::start(suite, setup).await;
     serving(&world).await;
     token(&world).await;
     callers(&world).await;
@@ -111,12 +111,26 @@ async fn served(world: &World, identity: &Identity) -> Vec<String> {
     vec!["the new certificate is not served after 5 s".to_owned()]
 }
 
+/// Prometheus takes these tokens.
+fn guard(tokens: &[&str]) -> Mode {
+    Mode::Guard(
+        tokens
+            .iter()
+            .map(|token| format!("Bearer {token}"))
+            .collect(),
+    )
+}
+
 async fn token(world: &World) {
-    let guard = |token: &str| Mode::Guard(format!("Bearer {token}"));
+    // Renamed into place, as the kubelet does.
+    let write = |token: &str| {
+        fs::write(world.path("token.new"), token).unwrap();
+        fs::rename(world.path("token.new"), world.path("token")).unwrap();
+    };
     let fault = async {
-        world.prometheus.set(guard("second"));
+        world.prometheus.set(guard(&["second"]));
         sleep(TIME).await;
-        fs::write(world.path("token"), "second").unwrap();
+        write("second");
     };
     world
         .fault(
@@ -128,15 +142,16 @@ async fn token(world: &World) {
     let fault = async {
         fs::remove_file(world.path("token")).unwrap();
         sleep(TIME).await;
-        fs::write(world.path("token"), "second").unwrap();
+        write("second");
     };
     world
         .fault("files: Prometheus' token missing", WITHOUT_VALUES, fault)
         .await;
     let fault = async {
-        fs::write(world.path("token"), "third").unwrap();
-        world.prometheus.set(guard("third"));
+        world.prometheus.set(guard(&["second", "third"]));
+        write("third");
         sleep(TIME).await;
+        world.prometheus.set(guard(&["third"]));
     };
     world
         .fault("files: Prometheus' token rotated", JUDGED, fault)

@@ -1,10 +1,11 @@
 //! Clients that mean no good, or know no better.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -12,14 +13,15 @@ use tokio::time::{sleep, timeout};
 use crate::client::{Client, MASTER, config, handshake, request};
 use crate::probe::{DISCOVERY, PODS, Probe};
 use crate::report::Row;
-use crate::world::{Judged, MEMORY, Setup, World};
+use crate::world::{Judged, MEMORY, Setup, Suite, World};
 
 const TIME: Duration = Duration::from_secs(3);
 
 /// Nobody else notices. The aggregator waits for 5 s; the suite's own clients have to share the
-/// machine with those that flood it.
+/// machine with those that flood it, and so has the adapter.
 const JUDGED: Judged = Judged {
     limit: Duration::from_secs(5),
+    discovery: Duration::from_secs(1),
     unharmed: &[Probe::Fresh, Probe::Pods, Probe::Queue, Probe::Stranger],
     memory: MEMORY,
 };
@@ -37,7 +39,7 @@ fn idle_connections() -> usize {
 }
 
 /// One fault after another.
-pub(crate) async fn faults(prometheus: SocketAddr) -> Vec<Row> {
+pub(crate) async fn faults(suite: &Suite) -> Vec<Row> {
     let setup = Setup {
         probes: &[
             Probe::Discovery,
@@ -46,14 +48,25 @@ pub(crate) async fn faults(prometheus: SocketAddr) -> Vec<Row> {
             Probe::Queue,
             Probe::Stranger,
         ],
+        // Longer than the machine may be busy with the flood.
+        arguments: &["--prometheus-timeout=4s"],
         ..Setup::default()
     };
-    let world = World::start(prometheus, setup).await;
+    let world = World::start(suite, setup).await;
     let number = idle_connections();
     let silent = idle(world.address, number, b"");
     let name = "clients: idle connections, 10,000 if files allow";
     world.fault(name, JUDGED, silent).await;
     world.note(&format!("{number} connections"));
+    let number = AtomicUsize::new(0);
+    world
+        .fault(
+            "clients: connections that are idle after a request",
+            JUDGED,
+            asked_once(&world, &number),
+        )
+        .await;
+    world.note(&format!("{} connections", number.load(Ordering::Relaxed)));
     // The beginning of a handshake record of 512 bytes.
     let stalled = idle(world.address, 1500, &[22, 3, 1, 2, 0, 1]);
     world
@@ -96,6 +109,34 @@ async fn idle(address: SocketAddr, number: usize, said: &'static [u8]) {
         }
     };
     let _ = timeout(TIME, all).await;
+    sleep(TIME).await;
+}
+
+/// More connections than there are places, each with an answer to a request of somebody who may
+/// nothing.
+async fn asked_once(world: &World, number: &AtomicUsize) {
+    const WANTED: usize = 1500;
+    let (address, authority) = (world.address, world.serving.der());
+    let tls = Arc::new(config(&[authority], None, b"http/1.1"));
+    let open = Mutex::new(Vec::new());
+    let opening = async || {
+        while open.lock().unwrap().len() < WANTED {
+            let asked = async {
+                let mut stream = handshake(address, Arc::clone(&tls)).await?;
+                let head = format!("GET {PODS} HTTP/1.1\r\nhost: x\r\n\r\n");
+                stream.write_all(head.as_bytes()).await?;
+                stream.flush().await?;
+                stream.read_exact(&mut [0; 12]).await?;
+                std::io::Result::Ok(stream)
+            };
+            if let Ok(stream) = asked.await {
+                open.lock().unwrap().push(stream);
+            }
+        }
+    };
+    let all = futures::future::join_all((0..16).map(|_| opening()));
+    let _ = timeout(Duration::from_secs(30), all).await;
+    number.store(open.lock().unwrap().len(), Ordering::Relaxed);
     sleep(TIME).await;
 }
 
@@ -189,7 +230,7 @@ async fn oversized(world: &World) -> Vec<String> {
                 let _ = stream.write_all(head.as_bytes()).await;
                 let _ = stream.flush().await;
                 let mut beginning = [0; 12];
-                tokio::io::AsyncReadExt::read_exact(&mut stream, &mut beginning).await?;
+                stream.read_exact(&mut beginning).await?;
                 std::io::Result::Ok(String::from_utf8_lossy(&beginning).into_owned())
             };
             match timeout(TIME, answer).await {

@@ -11,6 +11,7 @@
 mod api_server;
 mod authority;
 mod client;
+mod clock;
 mod cluster;
 mod file;
 mod front;
@@ -29,8 +30,12 @@ mod world;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use futures::future::BoxFuture;
+use futures::{StreamExt as _, stream};
+
 use self::prometheus::Prometheus;
 use self::report::Row;
+use self::world::Suite;
 
 /// What Prometheus tells, all the time.
 const SAMPLES: &[(&str, &str)] = &[
@@ -47,23 +52,29 @@ fn workspace() -> PathBuf {
         .to_owned()
 }
 
-/// Every family has an adapter of its own, so they run side by side.
+/// Families that run at the same time: the machine is to be busy, not out of breath.
+const AT_ONCE: usize = 3;
+
+/// Every family has an adapter of its own, so some run side by side.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_pass_and_leave_nothing() {
     let prometheus = Prometheus::start(SAMPLES).await;
-    let upstream = prometheus.address();
-    let families = tokio::join!(
-        source::transport(upstream),
-        source::answers(upstream),
-        source::floods(upstream),
-        start::faults(upstream),
-        cluster::faults(upstream),
-        review::faults(upstream),
-        front::faults(upstream),
-        file::faults(upstream),
-    );
-    let (a, b, c, d, e, f, g, h) = families;
-    let rows: Vec<Row> = [a, b, c, d, e, f, g, h].into_iter().flatten().collect();
+    let suite = Suite::start(prometheus.address()).await;
+    let suite = &suite;
+    let families: [BoxFuture<'_, Vec<Row>>; 9] = [
+        Box::pin(source::transport(suite)),
+        Box::pin(source::answers(suite)),
+        Box::pin(source::floods(suite)),
+        Box::pin(start::faults(suite)),
+        Box::pin(cluster::faults(suite)),
+        Box::pin(review::faults(suite)),
+        Box::pin(front::faults(suite)),
+        Box::pin(file::faults(suite)),
+        Box::pin(clock::faults(suite)),
+    ];
+    let families = stream::iter(families).buffered(AT_ONCE);
+    let rows: Vec<Vec<Row>> = families.collect().await;
+    let rows: Vec<Row> = rows.into_iter().flatten().collect();
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let problems: Vec<&String> = rows.iter().flat_map(|row| &row.problems).collect();
     // What `make reliability` copies is never that of a run that failed.

@@ -47,8 +47,8 @@ pub(crate) enum Mode {
     Answer(Canned),
     /// The answer begins with the first, and goes on with the second for ever.
     Flood(Canned, Canned),
-    /// Only requests with this `Authorization` reach the other side; 401 for others.
-    Guard(String),
+    /// Only requests with one of these `Authorization`s reach the other side; 401 for others.
+    Guard(Vec<String>),
 }
 
 /// The proxy; ends with the test's runtime.
@@ -143,7 +143,7 @@ async fn serve(mode: &Mode, socket: &mut TcpStream, upstream: SocketAddr) -> std
         }
         Mode::Guard(wanted) => {
             let asked = request(socket).await?;
-            if asked.authorization != *wanted {
+            if !wanted.contains(&asked.authorization) {
                 let refusal = b"HTTP/1.1 401 Unauthorized\r\nconnection: close\r\n\
                                 content-length: 0\r\n\r\n";
                 return socket.write_all(refusal).await;

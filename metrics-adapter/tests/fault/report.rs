@@ -13,6 +13,8 @@ pub(crate) struct Row {
     pub(crate) lost: String,
     pub(crate) recovery: String,
     pub(crate) memory: String,
+    /// Whether the machine was fast enough to hold anybody to deadlines.
+    pub(crate) is_judged: bool,
     /// What should not have been.
     pub(crate) problems: Vec<String>,
 }
@@ -26,13 +28,23 @@ pub(crate) fn table(rows: &[Row]) -> String {
     for row in rows {
         let Row {
             fault,
+            is_judged,
             saw,
             lost,
             recovery,
             memory,
             ..
         } = row;
-        writeln!(text, "| {fault} | {saw} | {lost} | {recovery} | {memory} |").unwrap();
+        let busy = if *is_judged {
+            ""
+        } else {
+            "machine too busy for deadlines; "
+        };
+        writeln!(
+            text,
+            "| {fault} | {busy}{saw} | {lost} | {recovery} | {memory} |"
+        )
+        .unwrap();
     }
     text
 }
@@ -49,15 +61,34 @@ pub(crate) fn documented(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// How long answers took.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Latency {
+    pub(crate) nine_of_ten: Duration,
+    pub(crate) all: Duration,
+}
+
+impl Latency {
+    /// `None` if there were none.
+    pub(crate) fn of<'a>(seen: impl Iterator<Item = &'a Seen>) -> Option<Self> {
+        let mut times: Vec<Duration> = seen.map(|seen| seen.took).collect();
+        times.sort();
+        Some(Self {
+            nine_of_ten: *times.get(times.len() * 9 / 10)?,
+            all: *times.last()?,
+        })
+    }
+}
+
 /// A name and the probes that have it.
 type Kind = (&'static str, fn(Probe) -> bool);
 
-/// Statuses and how many of them, discovery, values and others apart, with the longest time.
-pub(crate) fn saw(seen: &[Seen]) -> String {
-    let kinds: [Kind; 4] = [
-        ("discovery", |probe| {
-            matches!(probe, Probe::Discovery | Probe::Fresh)
-        }),
+/// Statuses and how many of them, discovery, values and others apart, with the longest time; for
+/// discovery also how long nine of ten took, and how long meanwhile elsewhere.
+pub(crate) fn saw(seen: &[Seen], control: &[Seen]) -> String {
+    let kinds: [Kind; 5] = [
+        ("discovery", |probe| probe == Probe::Discovery),
+        ("on new connections", |probe| probe == Probe::Fresh),
         ("values", Probe::is_value),
         ("strangers", |probe| {
             matches!(probe, Probe::Stranger | Probe::BadToken)
@@ -66,7 +97,7 @@ pub(crate) fn saw(seen: &[Seen]) -> String {
     ];
     let kinds = kinds.iter().filter_map(|(name, is)| {
         let of: Vec<&Seen> = seen.iter().filter(|seen| is(seen.probe)).collect();
-        let longest = of.iter().map(|seen| seen.took).max()?;
+        let latency = Latency::of(of.iter().copied())?;
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for seen in of {
             let label = match &seen.outcome {
@@ -81,7 +112,17 @@ pub(crate) fn saw(seen: &[Seen]) -> String {
             .iter()
             .map(|(label, count)| format!("{label} × {count}"));
         let counts = counts.collect::<Vec<_>>().join(", ");
-        Some(format!("{name}: {counts} (≤ {})", milliseconds(longest)))
+        let all = milliseconds(latency.all);
+        if *name != "discovery" {
+            return Some(format!("{name}: {counts} (≤ {all})"));
+        }
+        let most = milliseconds(latency.nine_of_ten);
+        let control = control.iter().filter(|seen| seen.probe == Probe::Discovery);
+        let control = Latency::of(control).unwrap_or_default();
+        let control = milliseconds(control.nine_of_ten);
+        Some(format!(
+            "{name}: {counts} (9 of 10 ≤ {most}, elsewhere {control}; all ≤ {all})"
+        ))
     });
     kinds.collect::<Vec<_>>().join("; ")
 }

@@ -1,23 +1,23 @@
 //! Faults of reviews: nobody gets what nobody allowed.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::api_server::{Behaviour, Reviews};
 use crate::probe::Probe;
 use crate::proxy::Mode;
 use crate::report::Row;
-use crate::world::{Judged, MEMORY, Setup, World};
+use crate::world::{DISCOVERY, Judged, MEMORY, Setup, Suite, World};
 
 /// A token and an access are reviewed for 4 s each, at most.
 const JUDGED: Judged = Judged {
     limit: Duration::from_secs(10),
+    discovery: DISCOVERY,
     unharmed: &[Probe::Queue],
     memory: MEMORY,
 };
 
 /// One fault after another.
-pub(crate) async fn faults(prometheus: SocketAddr) -> Vec<Row> {
+pub(crate) async fn faults(suite: &Suite) -> Vec<Row> {
     let setup = Setup {
         probes: &[
             Probe::Discovery,
@@ -29,7 +29,7 @@ pub(crate) async fn faults(prometheus: SocketAddr) -> Vec<Row> {
         ],
         ..Setup::default()
     };
-    let world = World::start(prometheus, setup).await;
+    let world = World::start(suite, setup).await;
     for (name, reviews) in [
         ("reviews hang", Reviews::Hang),
         ("reviews answer 500", Reviews::Status(500)),

@@ -1,27 +1,28 @@
 //! What is away when the adapter starts.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::probe::Probe;
 use crate::proxy::Mode;
 use crate::report::Row;
-use crate::world::{Judged, MEMORY, Setup, World};
+use crate::world::{DISCOVERY, Judged, MEMORY, Setup, Suite, World};
 
 const JUDGED: Judged = Judged {
     limit: Duration::from_millis(2500),
+    discovery: DISCOVERY,
     unharmed: &[],
     memory: MEMORY,
 };
 
 /// Prometheus comes a good while after the adapter, which relists every ten minutes.
-pub(crate) async fn faults(prometheus: SocketAddr) -> Vec<Row> {
+pub(crate) async fn faults(suite: &Suite) -> Vec<Row> {
     let setup = Setup {
         probes: &[Probe::Discovery, Probe::Pods, Probe::Queue],
         arguments: &["--metrics-relist-interval=10m"],
         mode: Mode::Refuse,
+        ..Setup::default()
     };
-    let world = World::start_unsettled(prometheus, setup).await;
+    let world = World::start_unsettled(suite, setup).await;
     let fault = world
         .prometheus
         .during(Mode::Refuse, Duration::from_secs(17));

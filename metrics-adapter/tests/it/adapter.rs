@@ -67,6 +67,7 @@ impl Adapter {
         let options = discovery::Options {
             interval: Duration::from_secs(60),
             max_age: Duration::from_secs(60),
+            stale_limit: None,
             listing,
         };
         let objects = Arc::new(objects);

@@ -61,7 +61,11 @@ impl Kubernetes {
         let (cluster, watches) = cluster::connect(clients, &options, &cluster::Metrics::default());
         let stop = CancellationToken::new();
         #[allow(clippy::disallowed_methods)] // Ends with the test's runtime.
-        tokio::spawn(watches.run(stop.clone()));
+        tokio::spawn({
+            let stop = stop.clone();
+            let liveness = telemetry::liveness::Liveness::new(telemetry::health::Health::new());
+            async move { watches.run(stop, &liveness).await }
+        });
         while !cluster.is_discovered() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

@@ -26,6 +26,11 @@ pub(in super::super) struct RulesFlags {
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = value::duration)]
     pub(in super::super) metrics_max_staleness: Duration,
 
+    /// How long a rule whose series query fails keeps its metrics, from its last answer on; 0 for
+    /// ever.
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = value::duration)]
+    pub(in super::super) metrics_stale_limit: Duration,
+
     /// What discovery names: full for every metric, compact for the same one entry per API
     /// whatever the number of metrics. Values are served all the same.
     #[arg(long, value_name = "FORM", default_value = "full", value_parser = value::listing)]

@@ -9,17 +9,18 @@ use kube::core::{ApiResource, PartialObjectMeta};
 use kube::runtime::watcher;
 use kube::runtime::watcher::Event;
 use kube::{Api, Client};
+use telemetry::backoff::Backoff;
 use tokio_util::sync::CancellationToken;
 
 use super::Coverage;
 use super::objects::{Interner, Objects};
-use crate::cluster::backoff::Backoff;
 use crate::cluster::client::WATCH_TIMEOUT_SECONDS;
-use crate::cluster::{Metrics, failure};
+use crate::cluster::{FIRST_PAUSE, Metrics, failure};
 use crate::model::{IndexedObject, ObjectSourceError, ResourceType, Selector};
 
-/// Longest pause after a failure that may pass at any time.
-const MAX_PAUSE: Duration = Duration::from_secs(3);
+/// Longest pause after a failure that may pass at any time. With the time to connect it is less
+/// than the five seconds in which a watch is to work again.
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 /// Longest pause after a refusal (403, 404), which takes a person to mend.
 const MAX_PAUSE_REFUSED: Duration = Duration::from_secs(30);
 /// A failing watch that is silent for so long works again: it would have failed meanwhile, and
@@ -123,7 +124,7 @@ impl Kind {
             config = config.fields(fields);
         }
         let mut events = std::pin::pin!(watcher(api, config));
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(FIRST_PAUSE);
         let mut interner = Interner::default();
         let mut staged = Objects::default();
         let mut failing = false;

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
 use prometheus_client::registry::Registry;
 
+use super::super::source::MAX_BLIND_RETRY;
 use super::*;
 use crate::config::RuleFile;
 use crate::discovery::Collision;
@@ -11,6 +13,8 @@ use crate::model::{
 };
 use crate::prometheus::{PrometheusError, SeriesShape};
 
+const MILLISECOND: Duration = Duration::from_millis(1);
+
 /// Answers by series query: label names of one series called like the query, or a failure.
 #[derive(Default)]
 struct Fake {
@@ -18,6 +22,11 @@ struct Fake {
     asked: Mutex<Vec<(String, Instant)>>,
     /// How long an answer takes.
     pause: Mutex<Duration>,
+    /// What an answer teaches of Prometheus' clock: how far it is from ours.
+    lesson: Mutex<SignedDuration>,
+    skew: Mutex<SignedDuration>,
+    /// The ends of the times that were asked for.
+    ends: Mutex<Vec<Timestamp>>,
 }
 
 impl Fake {
@@ -46,6 +55,8 @@ impl QueryClient for Fake {
         end: Timestamp,
     ) -> Result<SeriesSet, PrometheusError> {
         assert!(start < end);
+        self.ends.lock().unwrap().push(end);
+        *self.skew.lock().unwrap() = *self.lesson.lock().unwrap();
         self.asked
             .lock()
             .unwrap()
@@ -70,6 +81,10 @@ impl QueryClient for Fake {
 
     async fn query(&self, _: &str) -> Result<QueryValue, PrometheusError> {
         unreachable!("relisting asks for series only")
+    }
+
+    fn present(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH + Duration::from_secs(1_000_000) + *self.skew.lock().unwrap()
     }
 }
 
@@ -139,24 +154,28 @@ fn start_with(
     rules: &[(&str, &str)],
     change: impl FnOnce(Relister<Fake, Pods>) -> Relister<Fake, Pods>,
 ) -> (Arc<State>, CancellationToken) {
+    let relister = change(mk_relister(fake, rules));
+    let (state, stop) = (relister.state(), CancellationToken::new());
+    #[allow(clippy::disallowed_methods)] // The test's runtime ends with the test.
+    tokio::spawn(relister.run(stop.clone()));
+    (state, stop)
+}
+
+fn mk_relister(fake: &Arc<Fake>, rules: &[(&str, &str)]) -> Relister<Fake, Pods> {
     let options = Options {
         interval: Duration::from_secs(60),
         max_age: Duration::from_secs(60),
+        stale_limit: Some(Duration::from_secs(600)),
         listing: Listing::default(),
     };
     let metrics = Metrics::register(&mut Registry::default());
-    let relister = Relister::new(
+    Relister::new(
         Arc::clone(fake),
         Arc::new(Pods),
         mk_rules(rules),
         options,
         metrics,
-    );
-    let relister = change(relister);
-    let (state, stop) = (relister.state(), CancellationToken::new());
-    #[allow(clippy::disallowed_methods)] // The test's runtime ends with the test.
-    tokio::spawn(relister.run(stop.clone()));
-    (state, stop)
+    )
 }
 
 fn names(state: &State) -> Vec<String> {
@@ -189,12 +208,13 @@ async fn a_failing_rule_harms_no_other_and_is_retried_with_backoff() {
     let (state, _stop) = start(&fake, &[("bad", "b"), ("good", "g")]);
     tokio::time::sleep(Duration::from_millis(7500)).await;
     assert_eq!(names(&state), ["pods/g ns"]);
-    let gaps: Vec<u64> = fake
-        .asked("bad")
-        .windows(2)
-        .map(|pair| (pair[1] - pair[0]).as_secs())
-        .collect();
-    assert_eq!(gaps, [1, 2, 4]);
+    let asked = fake.asked("bad");
+    let gaps: Vec<Duration> = asked.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(gaps.len() >= 3, "{gaps:?}");
+    // Between half of the pause and all of it.
+    for (gap, full) in gaps.iter().zip([1, 2, 4, 4].map(Duration::from_secs)) {
+        assert!(*gap >= full / 2 && *gap <= full + MILLISECOND, "{gaps:?}");
+    }
     assert_eq!(fake.asked("good").len(), 1);
     let health = state.health();
     assert!(
@@ -233,6 +253,69 @@ async fn the_last_good_result_stays() {
     tokio::time::sleep(Duration::from_secs(61)).await;
     assert_eq!(names(&state), ["pods/ops ns"]);
     assert!(state.health()[0].error.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_good_result_goes_at_an_age() {
+    let fake = Arc::new(Fake::default());
+    fake.set("q", Ok(vec!["pod"]));
+    fake.set("good", Ok(vec!["pod"]));
+    let (state, _stop) = start(&fake, &[("q", "ops"), ("good", "g"), ("q", "+e")]);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    fake.set("q", Err(()));
+    tokio::time::sleep(Duration::from_secs(598)).await;
+    assert_eq!(names(&state), ["pods/g ns", "pods/ops ns"]);
+    assert!(state.health()[0].in_use);
+    // The retries are a minute apart by now, but the age is exact.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(names(&state), ["pods/g ns"]);
+    assert!(state.listed_external().is_empty());
+    let health = &state.health()[0];
+    assert!(!health.in_use && health.last_success.is_some() && health.error.is_some());
+    // Prometheus is back, and so are they, soon.
+    fake.set("q", Ok(vec!["pod"]));
+    tokio::time::sleep(MAX_BLIND_RETRY).await;
+    assert_eq!(names(&state), ["pods/g ns", "pods/ops ns"]);
+    assert!(state.health()[0].in_use);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_about_another_time_is_none() {
+    let fake = Arc::new(Fake::default());
+    fake.set("q", Ok(vec!["pod"]));
+    let (state, _stop) = start(&fake, &[("q", "ops")]);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let hour = SignedDuration::from_hours(1);
+    *fake.lesson.lock().unwrap() = hour;
+    // Nothing has samples at the time that is asked for first.
+    fake.set("q", Ok(Vec::new()));
+    tokio::time::sleep(Duration::from_millis(59_500)).await;
+    assert_eq!(names(&state), ["pods/ops ns"]);
+    fake.set("q", Ok(vec!["pod"]));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(names(&state), ["pods/ops ns"]);
+    let ends = fake.ends.lock().unwrap().clone();
+    assert_eq!(ends.len(), 3);
+    assert_eq!(ends[2].duration_since(ends[1]), hour);
+    assert!(state.health()[0].error.is_none());
+}
+
+/// Prometheus' client has deadlines; this one has none.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_never_ends_shows_in_liveness_and_a_slow_one_does_not() {
+    for (pause, is_alive) in [(20, true), (1_000_000, false)] {
+        let fake = Arc::new(Fake::default());
+        *fake.pause.lock().unwrap() = Duration::from_secs(pause);
+        let health = telemetry::health::Health::new();
+        let liveness = telemetry::liveness::Liveness::new(health.clone());
+        let loops = liveness.loops("relist", Duration::from_secs(60));
+        let relister = mk_relister(&fake, &[("q", "ops")]);
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(liveness.run(CancellationToken::new()));
+        tasks.spawn(loops.watch(relister.run(CancellationToken::new())));
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        assert_eq!(health.holds(), is_alive, "{pause} s");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,7 +39,10 @@ pub(crate) async fn start(kinds: &Value) -> Cluster {
         &cluster::Metrics::default(),
     );
     #[allow(clippy::disallowed_methods)] // Ends with the test's runtime.
-    tokio::spawn(watches.run(CancellationToken::new()));
+    tokio::spawn(async move {
+        let liveness = telemetry::liveness::Liveness::new(telemetry::health::Health::new());
+        watches.run(CancellationToken::new(), &liveness).await
+    });
     while !cluster.is_discovered() {
         tokio::task::yield_now().await;
     }

@@ -161,6 +161,7 @@ impl World {
             discovery::Options {
                 interval: Duration::from_secs(60),
                 max_age: Duration::from_secs(60),
+                stale_limit: None,
                 listing: discovery::Listing::default(),
             },
             discovery::Metrics::register(&mut registry),
