@@ -7,6 +7,9 @@ use clap::Parser as _;
 use server::cli::Args;
 
 fn main() -> ExitCode {
+    if let Some(code) = telemetry::healthcheck::asked("server") {
+        return code;
+    }
     let config = match Args::try_parse() {
         Ok(args) => args.into_config(),
         Err(error) => return telemetry::usage::refuse("server", &error),

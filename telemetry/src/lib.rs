@@ -8,6 +8,7 @@
 pub mod address;
 pub mod admin;
 pub mod health;
+pub mod healthcheck;
 pub mod host;
 pub mod http;
 pub mod label;
