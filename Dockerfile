@@ -83,7 +83,7 @@ FROM source AS build-exoscale-sd
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
     cargo install --locked --path exoscale --bin exoscale-sd --root /out \
- && install -d /out/srv/service-discovery
+ && mkdir -p /out/srv/service-discovery
 
 FROM scratch AS exoscale-sd
 ARG VERSION=0.1.0
