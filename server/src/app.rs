@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use telemetry::health::Health;
 use telemetry::listener::{Drained, Listener};
@@ -17,12 +18,13 @@ use tokio_util::sync::CancellationToken;
 use crate::burn::Burner;
 use crate::cli::Config;
 use crate::connection::{self, Serving};
+use crate::flaky::Flaky;
 use crate::grpc;
 use crate::metric::Metrics;
 use crate::pool::Pool;
 use crate::role::Role;
 use crate::service::Service;
-use crate::web::{self, Web};
+use crate::web::{self, Conventions, Web};
 
 /// A role's listener, serving until it is drained.
 type Part = Pin<Box<dyn Future<Output = Drained> + Send>>;
@@ -119,6 +121,8 @@ impl Bound {
     /// If a part died, or requests in flight had to be cut at the end.
     pub async fn serve(self, config: &Config, stop: &Stop) -> anyhow::Result<()> {
         let mut registry = Registry::default();
+        let target = Info::new([("service_name", config.service_name.clone())]);
+        registry.register("target", "What this process is, for OpenTelemetry", target);
         let readiness = Health::new();
         let accepting = readiness.condition("accepting");
         let (drain, stop_admin) = (CancellationToken::new(), CancellationToken::new());
@@ -143,7 +147,11 @@ impl Bound {
         }
         if let Some(listener) = self.web {
             let router = web::router(application(config, &mut registry)?);
-            let options = web::options(config.burner.burns, config.shutdown_timeout);
+            let options = web::options(
+                config.burner.burns,
+                config.header_timeout,
+                config.shutdown_timeout,
+            );
             parts.push(Box::pin(http::serve(
                 listener,
                 router,
@@ -209,9 +217,13 @@ fn operations(config: &Config, registry: &mut Registry) -> Service {
 /// The role web.
 fn application(config: &Config, registry: &mut Registry) -> anyhow::Result<Web> {
     let burner = Burner::start(config.burner).context("--load-threads: cannot start a thread")?;
+    let seed = config.seed.unwrap_or_else(|| fastrand::u64(..));
+    tracing::info!(seed, "what is random at /status follows the seed");
     Ok(Web {
         load_time: config.load_time,
         metrics: web::Metrics::register(registry, burner.clone()),
+        conventions: Conventions::register(registry),
+        flaky: Flaky::new(seed),
         burner,
     })
 }

@@ -16,7 +16,7 @@ use crate::role::Role;
 use crate::work::Work;
 
 /// What there is to scale: a gRPC server with a finite, settable capacity (role grpc), and a web
-/// application that burns CPU (role web).
+/// application that burns CPU, and whose /status is as flaky as it is told to be (role web).
 ///
 /// The capacity of the role grpc is workers / service time: 2 workers of 40 ms each sustain 50
 /// requests per second.
@@ -111,6 +111,22 @@ pub struct Args {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
     load_limit: u32,
 
+    /// Milliseconds that a connection to the web listener may take to send a request's headers, or
+    /// lie idle between requests.
+    #[arg(long, env = "READ_TIMEOUT_MS", value_name = "READ_TIMEOUT_MS")]
+    #[arg(default_value = "30000", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    read_timeout_ms: u64,
+
+    /// Where the random codes and delays of /status begin: with the same seed, the same ones
+    /// follow. By default a random one, which is logged.
+    #[arg(long, env = "SEED", value_name = "SEED")]
+    seed: Option<u64>,
+
+    /// What this service is called in target_info.
+    #[arg(long, env = "OTEL_SERVICE_NAME", value_name = "OTEL_SERVICE_NAME")]
+    #[arg(default_value = "server")]
+    service_name: String,
+
     /// Age in seconds (give or take 10 %) at which a connection gets GOAWAY, so that clients find
     /// new pods; 0 for never.
     #[arg(
@@ -188,6 +204,13 @@ pub struct Config {
     pub load_time: Duration,
     /// Threads and burns.
     pub burner: burn::Limits,
+    /// How long a web connection may take to send headers, or lie idle: by default longer than the
+    /// intervals of the load balancers' health checks.
+    pub header_timeout: Duration,
+    /// Where chance begins; nothing for anywhere.
+    pub seed: Option<u64>,
+    /// What the service is called.
+    pub service_name: String,
     /// Age of connections.
     pub connection: Policy,
     /// From SIGTERM to GOAWAY.
@@ -223,6 +246,9 @@ impl Args {
                 threads: self.load_threads.unwrap_or_else(one_per_cpu),
                 burns: self.load_limit,
             },
+            header_timeout: Duration::from_millis(self.read_timeout_ms),
+            seed: self.seed,
+            service_name: self.service_name,
             connection: Policy {
                 max_age: (age > 0).then(|| seconds(age)),
                 grace: seconds(self.max_connection_age_grace_seconds),

@@ -3,8 +3,8 @@
 //!
 //! Of the role grpc each process has a number of workers and a service time, and so a rate it can sustain
 //! (workers / service time); beyond it calls queue, and beyond the queue they are refused. What
-//! it measures is what the autoscaling reads. The parts that decide ([`pool`], [`work`], [`burn`], the
-//! connection's [`age`]) know nothing of the network.
+//! it measures is what the autoscaling reads. The parts that decide ([`pool`], [`work`], [`burn`], [`flaky`],
+//! the connection's [`age`]) know nothing of the network.
 
 pub mod age;
 pub mod app;
@@ -12,6 +12,7 @@ pub mod burn;
 pub mod cli;
 pub mod connection;
 pub mod deadline;
+pub mod flaky;
 pub mod grpc;
 pub mod metric;
 pub mod pool;

@@ -4,14 +4,16 @@
 //! `/health` answers `OK`, both on any method and without a line break. Law: the burning happens
 //! on the burner's threads, so that `/health` answers at once meanwhile; requests to `/load` that
 //! come at the same time share the burn, each with an end of its own; beyond the limit they get
-//! 503 and when to come again.
+//! 503 and when to come again. `/status` answers what it was told to ([`status`]).
 
+mod convention;
 mod metric;
+mod status;
 
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -19,16 +21,11 @@ use axum::routing::any;
 use telemetry::http::Options;
 use telemetry::listener;
 
+pub use self::convention::Conventions;
 pub use self::metric::Metrics;
 
 use crate::burn::Burner;
-
-/// The paths that exist, for requests to be counted by.
-const PATHS: [&str; 2] = ["/load", "/health"];
-
-/// How long a connection may take to send a request's headers, or lie idle between requests:
-/// longer than the intervals of the load balancers' health checks.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::flaky::Flaky;
 
 /// Connections at once besides those that burn, so that `/health` always gets through.
 const SPARE_CONNECTIONS: usize = 256;
@@ -40,31 +37,39 @@ pub struct Web {
     pub burner: Burner,
     /// How long a `/load` burns.
     pub load_time: Duration,
-    /// What is measured.
+    /// What `/status` answers.
+    pub flaky: Flaky,
+    /// What is measured under our own names.
     pub metrics: Metrics,
+    /// What is measured under OpenTelemetry's names.
+    pub conventions: Conventions,
 }
 
-/// What the listener bears when that many burns are allowed.
+/// What the listener bears when that many burns are allowed; `header_timeout` is also how long a
+/// connection may lie idle.
 #[must_use]
-pub fn options(burns: u32, drain: Duration) -> Options {
+pub fn options(burns: u32, header_timeout: Duration, drain: Duration) -> Options {
     let burns = usize::try_from(burns).unwrap_or(usize::MAX);
     Options {
         limits: listener::Limits {
             connections: burns.saturating_add(SPARE_CONNECTIONS),
             drain,
         },
-        header_timeout: HEADER_TIMEOUT,
+        header_timeout,
     }
 }
 
 /// The routes.
 pub fn router(web: Web) -> Router {
     let counted = middleware::from_fn_with_state(web.metrics.clone(), count);
+    let observed = middleware::from_fn_with_state(web.conventions.clone(), convention::observe);
     Router::new()
         .route("/load", any(load))
         .route("/health", any(async || "OK"))
+        .merge(status::routes())
         .fallback(async || (StatusCode::NOT_FOUND, "404 page not found\n"))
         .layer(counted)
+        .layer(observed)
         .with_state(web)
 }
 
@@ -88,18 +93,17 @@ async fn load(State(web): State<Web>) -> Response {
 }
 
 async fn count(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
-    let counted = metrics.request(class(request.uri().path()));
+    let counted = metrics.request(class(&request));
     let response = next.run(request).await;
     counted.end(response.status());
     response
 }
 
-/// What a path is counted as: itself if it exists, so that callers cannot invent label values.
-fn class(path: &str) -> &'static str {
-    PATHS
-        .into_iter()
-        .find(|known| *known == path)
-        .unwrap_or("other")
+/// What a request is counted as: its route if there is one, so that callers cannot invent label
+/// values.
+fn class(request: &Request) -> String {
+    let route = request.extensions().get::<MatchedPath>();
+    route.map_or("other", MatchedPath::as_str).to_owned()
 }
 
 #[cfg(test)]
