@@ -7,9 +7,6 @@ if docker compose version >/dev/null 2>&1; then
 fi
 PATH=$PATH:$PWD/target/compose/venv/bin
 if command -v podman-compose >/dev/null; then
-  # Where podman keeps the containers' output, for the collector.
-  graph=$(podman info --format '{{.Store.GraphRoot}}/{{.Store.GraphDriverName}}-containers')
-  export CONTAINER_LOGS="${CONTAINER_LOGS:-$graph}" LOG_DRIVER="${LOG_DRIVER:-k8s-file}"
   exec podman-compose "$@"
 fi
 echo "compose: neither 'docker compose' nor podman-compose is there; see README.md" >&2

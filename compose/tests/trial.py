@@ -54,8 +54,6 @@ def environment():
     return os.environ | {
         "CONTAINERS_CONF": str(HOME / "containers.conf"),
         "CONTAINERS_STORAGE_CONF": str(HOME / "storage.conf"),
-        "CONTAINER_LOGS": str(HOME / "storage/vfs-containers"),
-        "LOG_DRIVER": "k8s-file",
     }
 
 
