@@ -134,6 +134,43 @@ class Dockerfile(unittest.TestCase):
                 self.assertIn(f"--mount=type=cache,target={cache},sharing=locked", text)
 
 
+class Docker(unittest.TestCase):
+    """BuildKit's and docker compose's own readers, as a program (compose/lint)."""
+
+    @classmethod
+    def setUpClass(cls):
+        place = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(place.cleanup)
+        cls.program = pathlib.Path(place.name) / "lint"
+        command = [stage.tool("go", "golang-go"), "build", "-buildvcs=false", "-o", cls.program, "."]
+        subprocess.run(command, cwd=ROOT / "compose/lint", check=True)
+
+    def lint(self, **files):
+        """Exit code and messages, with other contents in the place of the repository's."""
+        with tempfile.TemporaryDirectory() as directory:
+            for name in ("Dockerfile", "docker-compose.yml", ".env"):
+                (pathlib.Path(directory) / name).write_text(files.get(name.strip(".").split("-")[0], (ROOT / name).read_text()))
+            return subprocess.run([self.program, directory], capture_output=True, text=True, check=False)
+
+    def test_they_accept_both(self):
+        result = self.lint()
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        for name in [*stage.OURS, *SERVICES]:
+            self.assertIn(name, result.stdout)
+
+    def test_they_would_notice(self):
+        for wrong, problem in [
+            ({"Dockerfile": "FROM scratch AS server\nCOPPY . /\n"}, "unknown instruction: COPPY"),
+            ({"Dockerfile": "FROM scratch as server\nENTRYPOINT /server\n"}, "FromAsCasing"),
+            ({"docker": "services: {client: {image: x, depends_on: [server]}}"}, 'depends on undefined service "server"'),
+            ({"docker": "services: {client: {image: x, restarts: always}}"}, "restarts"),
+        ]:
+            with self.subTest(problem=problem):
+                result = self.lint(**wrong)
+                self.assertEqual(result.returncode, 1)
+                self.assertIn(problem, result.stderr)
+
+
 class Configuration(unittest.TestCase):
     """Each by its own program, where there is a package with it."""
 
