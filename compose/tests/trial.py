@@ -23,8 +23,10 @@ import urllib.parse
 import urllib.request
 
 import stage
+import yaml
 
 ROOT = stage.ROOT
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 HOME = ROOT / "target/compose"
 TOOLS = HOME / "bin"
 TESTBED = ROOT / "target/testbed/bin"
@@ -146,6 +148,7 @@ class Composed(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
+        images(cls.services)
         cls.addClassCleanup(cls.down)
         compose("--profile", cls.profile, "up", "--detach", "--no-build", *cls.services)
 
@@ -293,36 +296,50 @@ class Counter(Composed):
         print("    600 requests over", dict(last))
 
 
-def images():
-    """Builds what the chosen services need."""
-    theirs = stage.Stage(HOME / "images", environment())
+def images(services):
+    """Builds the services' images under the names that the file has for them."""
     (HOME / "images").mkdir(exist_ok=True)
-    names = {
-        service: re.search(rf"(?m)^  {service}:\n(?:    .*\n)*?    image: (\S+)", (ROOT / "docker-compose.yml").read_text())[1]
-        for service in ("prometheus", "loki", "tempo", "collector", "redis", "load-balancer")
-    }
-    theirs.ours(stage.compile_programs(["server", "loadclient"]))
-    flat = "FROM scratch\nCOPY root/ /\nENV PATH=/usr/sbin:/usr/bin:/bin\n"
-    theirs.theirs(
-        names["prometheus"], "prometheus", {"/bin/prometheus": program(TESTBED / "prometheus")},
-        flat + 'USER 65534\nWORKDIR /prometheus\nENTRYPOINT ["/bin/prometheus"]\n',
-    )
-    theirs.theirs(
-        names["loki"], "loki", {"/usr/bin/loki": program(TOOLS / "loki")},
-        flat + 'USER 10001\nWORKDIR /loki\nENTRYPOINT ["/usr/bin/loki"]\n',
-    )
-    theirs.theirs(
-        names["tempo"], "tempo", {"/tempo": program(TOOLS / "tempo")},
-        flat + 'USER 10001\nWORKDIR /var/tempo\nENTRYPOINT ["/tempo"]\n',
-    )
-    theirs.theirs(
-        names["collector"], "collector", {"/otelcol-contrib": program(TESTBED / "collector")},
-        flat + 'USER 10001\nENTRYPOINT ["/otelcol-contrib"]\n',
-    )
-    redis = {f"/usr/bin/{name}": stage.tool(name, package) for name, package in [("redis-server", "redis-server"), ("redis-cli", "redis-tools")]}
-    theirs.theirs(names["redis"], "redis", redis, flat + "WORKDIR /data\n")
-    nginx = {"/usr/sbin/nginx": stage.tool("nginx", "nginx-light")}
-    theirs.theirs(names["load-balancer"], "nginx", nginx, flat + "RUN mkdir -p /var/log/nginx /var/lib/nginx\n")
+    builder = stage.Stage(HOME / "images", environment())
+    names = {name: service["image"] for name, service in COMPOSE["services"].items()}
+    ours = {names[s].removeprefix("localhost/").partition(":")[0] for s in services if names[s].startswith("localhost/")}
+    if ours:
+        builder.ours(stage.compile_programs(sorted(ours)))
+    for service, (find, rest) in THEIRS.items():
+        if service in services:
+            dockerfile = f"FROM scratch\nCOPY root/ /\nENV PATH=/usr/sbin:/usr/bin:/bin\n{rest}\n"
+            builder.theirs(names[service], service, find(), dockerfile)
+
+
+# Where each one's programs are found, and what its image says of them.
+THEIRS = {
+    "prometheus": (
+        lambda: {"/bin/prometheus": program(TESTBED / "prometheus")},
+        'WORKDIR /prometheus\nENTRYPOINT ["/bin/prometheus"]',
+    ),
+    "loki": (
+        lambda: {"/usr/bin/loki": program(TOOLS / "loki")},
+        'WORKDIR /loki\nENTRYPOINT ["/usr/bin/loki"]',
+    ),
+    "tempo": (
+        lambda: {"/tempo": program(TOOLS / "tempo")},
+        'WORKDIR /var/tempo\nENTRYPOINT ["/tempo"]',
+    ),
+    "collector": (
+        lambda: {"/otelcol-contrib": program(TESTBED / "collector")},
+        'ENTRYPOINT ["/otelcol-contrib"]',
+    ),
+    "redis": (
+        lambda: {
+            "/usr/bin/redis-server": stage.tool("redis-server", "redis-server"),
+            "/usr/bin/redis-cli": stage.tool("redis-cli", "redis-tools"),
+        },
+        "WORKDIR /data",
+    ),
+    "load-balancer": (
+        lambda: {"/usr/sbin/nginx": stage.tool("nginx", "nginx-light")},
+        "RUN mkdir -p /var/log/nginx /var/lib/nginx",
+    ),
+}
 
 
 def main():
@@ -343,7 +360,6 @@ def main():
     (HOME / "containers.conf").write_text(CONTAINERS.format(home=HOME))
     (HOME / "storage.conf").write_text(STORAGE.format(home=HOME))
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    images()
     result = unittest.main(exit=False, verbosity=2, failfast=False).result
     return 0 if result.wasSuccessful() else 1
 
