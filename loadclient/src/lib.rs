@@ -2,7 +2,7 @@
 //!
 //! `grpc` is single-threaded and has one request in flight, never two: its rate is set by its
 //! pacing and by the number of replicas, and one replica can never exceed 1 / latency. `verify`
-//! reads Prometheus. The parts that decide ([`plan`], [`rotation`], [`verdict`]) know nothing of
+//! reads Prometheus. [`probe`] watches a flaky server. The parts that decide ([`plan`], [`rotation`], [`verdict`]) know nothing of
 //! the network.
 
 pub mod app;
@@ -11,6 +11,7 @@ pub mod connection;
 pub mod drive;
 pub mod endpoint;
 pub mod plan;
+pub mod probe;
 pub mod prometheus;
 pub mod record;
 pub mod resolve;

@@ -4,6 +4,7 @@
 
 mod goal;
 mod load;
+mod probe;
 mod process;
 mod retry;
 mod rotation;
