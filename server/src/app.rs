@@ -11,7 +11,7 @@ use prometheus_client::registry::Registry;
 use telemetry::health::Health;
 use telemetry::listener::{Drained, Listener};
 use telemetry::shutdown::Signals;
-use telemetry::{admin, http, log};
+use telemetry::{admin, http, log, trace};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +25,9 @@ use crate::pool::Pool;
 use crate::role::Role;
 use crate::service::Service;
 use crate::web::{self, Conventions, Web};
+
+/// How long the last spans may take to be sent, after all requests have ended.
+const TRACES_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A role's listener, serving until it is drained.
 type Part = Pin<Box<dyn Future<Output = Drained> + Send>>;
@@ -52,11 +55,12 @@ pub struct Stop {
 ///
 /// If a port cannot be had, or calls in flight had to be cut at the end.
 pub fn run(config: &Config) -> anyhow::Result<()> {
-    log::init(config.log_format, &config.log_filter)?;
+    let traces = trace::Pipeline::start(&config.trace)?;
+    log::init_traced(config.log_format, &config.log_filter, &traces)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         let mut signals = Signals::install().context("cannot catch signals")?;
         let bound = Bound::new(config).await?;
         let stop = Stop::default();
@@ -69,7 +73,9 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
             result = bound.serve(config, &stop) => result,
             never = wait_for_signals => never,
         }
-    })
+    });
+    traces.shutdown(TRACES_TIMEOUT);
+    result
 }
 
 impl Bound {
@@ -121,8 +127,9 @@ impl Bound {
     /// If a part died, or requests in flight had to be cut at the end.
     pub async fn serve(self, config: &Config, stop: &Stop) -> anyhow::Result<()> {
         let mut registry = Registry::default();
-        let target = Info::new([("service_name", config.service_name.clone())]);
+        let target = Info::new([("service_name", config.trace.service.clone())]);
         registry.register("target", "What this process is, for OpenTelemetry", target);
+        trace::register(&mut registry);
         let readiness = Health::new();
         let accepting = readiness.condition("accepting");
         let (drain, stop_admin) = (CancellationToken::new(), CancellationToken::new());

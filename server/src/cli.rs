@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use clap::Parser;
-use telemetry::{address, host, log};
+use telemetry::{address, host, log, trace};
 
 use crate::age::Policy;
 use crate::burn;
@@ -122,11 +122,6 @@ pub struct Args {
     #[arg(long, env = "SEED", value_name = "SEED")]
     seed: Option<u64>,
 
-    /// What this service is called in target_info.
-    #[arg(long, env = "OTEL_SERVICE_NAME", value_name = "OTEL_SERVICE_NAME")]
-    #[arg(default_value = "server")]
-    service_name: String,
-
     /// Age in seconds (give or take 10 %) at which a connection gets GOAWAY, so that clients find
     /// new pods; 0 for never.
     #[arg(
@@ -179,6 +174,9 @@ pub struct Args {
         default_value = "info"
     )]
     log_level: log::Filter,
+
+    #[command(flatten)]
+    trace: trace::Args,
 }
 
 /// Everything the program needs, valid by construction.
@@ -209,8 +207,6 @@ pub struct Config {
     pub header_timeout: Duration,
     /// Where chance begins; nothing for anywhere.
     pub seed: Option<u64>,
-    /// What the service is called.
-    pub service_name: String,
     /// Age of connections.
     pub connection: Policy,
     /// From SIGTERM to GOAWAY.
@@ -221,6 +217,8 @@ pub struct Config {
     pub log_format: log::Format,
     /// Which lines.
     pub log_filter: log::Filter,
+    /// What becomes of traces, and the service's name.
+    pub trace: trace::Config,
 }
 
 impl Args {
@@ -248,7 +246,6 @@ impl Args {
             },
             header_timeout: Duration::from_millis(self.read_timeout_ms),
             seed: self.seed,
-            service_name: self.service_name,
             connection: Policy {
                 max_age: (age > 0).then(|| seconds(age)),
                 grace: seconds(self.max_connection_age_grace_seconds),
@@ -257,6 +254,7 @@ impl Args {
             shutdown_timeout: seconds(self.shutdown_timeout_seconds),
             log_format: self.log_format,
             log_filter: self.log_level,
+            trace: self.trace.into_config("server"),
         }
     }
 }

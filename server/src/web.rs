@@ -20,6 +20,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use telemetry::http::Options;
 use telemetry::listener;
+use telemetry::trace::server::Layer as Traced;
 
 pub use self::convention::Conventions;
 pub use self::metric::Metrics;
@@ -70,6 +71,9 @@ pub fn router(web: Web) -> Router {
         .fallback(async || (StatusCode::NOT_FOUND, "404 page not found\n"))
         .layer(counted)
         .layer(observed)
+        .layer(Traced(|request: &Request| {
+            route(request).map(str::to_owned)
+        }))
         .with_state(web)
 }
 
@@ -102,8 +106,12 @@ async fn count(State(metrics): State<Metrics>, request: Request, next: Next) -> 
 /// What a request is counted as: its route if there is one, so that callers cannot invent label
 /// values.
 fn class(request: &Request) -> String {
+    route(request).unwrap_or("other").to_owned()
+}
+
+fn route(request: &Request) -> Option<&str> {
     let route = request.extensions().get::<MatchedPath>();
-    route.map_or("other", MatchedPath::as_str).to_owned()
+    route.map(MatchedPath::as_str)
 }
 
 #[cfg(test)]

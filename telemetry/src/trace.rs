@@ -148,6 +148,8 @@ impl Pipeline {
             .with_threads(false)
             .with_tracked_inactivity(false)
             .with_target(false)
+            // A span says itself how it ended; what was logged meanwhile has no say.
+            .with_error_events_to_status(false)
             .with_filter(LevelFilter::INFO)
     }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use telemetry::health::{Condition, Health};
 use telemetry::shutdown::Signals;
-use telemetry::{admin, log};
+use telemetry::{admin, log, trace};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -25,6 +25,9 @@ use super::tally::Tally;
 use crate::cli::{Log, Output};
 use crate::target::Target;
 
+/// How long the last spans may take to be sent.
+const TRACES_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// Attempts on their way to the report; it is faster than the network.
 const REPORT_BUFFER: usize = 16;
 
@@ -36,13 +39,15 @@ const REPORT_BUFFER: usize = 16;
 /// If the admin port cannot be had, or standard output cannot be written to. Failed requests are
 /// no error of the run.
 pub fn run(log: &Log, config: &Probe) -> anyhow::Result<bool> {
-    log::init(log.format, &log.filter)?;
+    let traces = trace::Pipeline::start(&config.trace)?;
+    log::init_traced(log.format, &log.filter, &traces)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let result = runtime.block_on(probe(config));
     // Does not wait for a name lookup under way, which can hang for as long as the resolver likes.
     runtime.shutdown_background();
+    traces.shutdown(TRACES_TIMEOUT);
     result
 }
 
@@ -51,6 +56,7 @@ async fn probe(config: &Probe) -> anyhow::Result<bool> {
     let mut registry = Registry::default();
     let (publish, verdict) = watch::channel("unknown: no request ended yet".to_owned());
     let metrics = Metrics::register(&mut registry);
+    trace::register(&mut registry);
     let operators = Operators::start(config, registry, verdict).await?;
     let mut report = Report::new(config, metrics, publish);
 
@@ -119,7 +125,8 @@ async fn repeat(
     let mut left = count;
     while left != Some(0) {
         due.tick().await;
-        let attempt = exchange::send(&config.target, endpoint, config.limit).await;
+        // On the heap: with its span, one request is large.
+        let attempt = Box::pin(exchange::send(&config.target, endpoint, config.limit)).await;
         if report.send(attempt).await.is_err() {
             return;
         }

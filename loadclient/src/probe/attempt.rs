@@ -47,6 +47,8 @@ pub struct Attempt {
     pub outcome: Outcome,
     /// What went wrong; nothing if it succeeded.
     pub error: Option<String>,
+    /// The trace that the request belongs to, at the server too.
+    pub trace: Option<String>,
 }
 
 impl Endpoint {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::CommandFactory as _;
 use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
-use telemetry::address;
+use telemetry::{address, trace};
 
 use super::tally::FailOn;
 use crate::cli::{Args, Output};
@@ -76,6 +76,9 @@ pub struct ProbeArgs {
     /// Allow targets that are neither loopback, nor private addresses, nor names in a cluster.
     #[arg(long, env = "ALLOW_ANY_TARGET", value_parser = BoolishValueParser::new())]
     allow_any_target: bool,
+
+    #[command(flatten)]
+    trace: trace::Args,
 }
 
 /// What `probe` needs.
@@ -97,6 +100,8 @@ pub struct Probe {
     pub output: Output,
     /// Where to listen for operators; nothing for nowhere.
     pub admin_address: Option<SocketAddr>,
+    /// What becomes of traces.
+    pub trace: trace::Config,
 }
 
 impl ProbeArgs {
@@ -138,6 +143,7 @@ impl ProbeArgs {
             fail_on: self.fail_on.unwrap_or(fail_on),
             output: self.output,
             admin_address: (!self.once).then_some(self.admin_address),
+            trace: self.trace.into_config("loadclient"),
         })
     }
 }

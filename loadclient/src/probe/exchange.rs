@@ -2,7 +2,7 @@
 //!
 //! A fresh connection each time: a probe is to notice that nobody listens any more, and no request
 //! suffers from what an earlier one left behind. Interim answers are skipped, redirects are not
-//! followed, bodies are read and forgotten.
+//! followed, bodies are read and forgotten. Each request is a span, whose context the server gets.
 
 use std::error::Error as _;
 use std::io;
@@ -15,9 +15,11 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
+use telemetry::trace::client::Call;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
+use tracing::Instrument as _;
 
 use super::attempt::{Attempt, Endpoint, Outcome};
 use crate::target::Target;
@@ -40,13 +42,13 @@ enum Failure {
 
 /// Sends one request; the answer must be there within `limit`, connecting included.
 pub async fn send(target: &Target, endpoint: Endpoint, limit: Duration) -> Attempt {
-    let request = async |code: &mut Option<StatusCode>| {
+    let request = async |call: &Call, code: &mut Option<StatusCode>| {
         let address = (target.host(), target.port());
         let stream = TcpStream::connect(address).await;
         let stream = stream.map_err(Failure::Connect)?;
-        converse(stream, target, endpoint, code).await
+        converse(stream, target, endpoint, call, code).await
     };
-    measure(endpoint, limit, request).await
+    measure(target, endpoint, limit, request).await
 }
 
 /// As [`send`], over a stream that is there already; for tests.
@@ -56,20 +58,26 @@ pub async fn send_over(
     endpoint: Endpoint,
     limit: Duration,
 ) -> Attempt {
-    let request =
-        async |code: &mut Option<StatusCode>| converse(stream, target, endpoint, code).await;
-    measure(endpoint, limit, request).await
+    let request = async |call: &Call, code: &mut Option<StatusCode>| {
+        converse(stream, target, endpoint, call, code).await
+    };
+    measure(target, endpoint, limit, request).await
 }
 
 /// Takes the time of a request, and judges it.
 async fn measure(
+    target: &Target,
     endpoint: Endpoint,
     limit: Duration,
-    request: impl AsyncFnOnce(&mut Option<StatusCode>) -> Result<(), Failure>,
+    request: impl AsyncFnOnce(&Call, &mut Option<StatusCode>) -> Result<(), Failure>,
 ) -> Attempt {
     let (time, start) = (Timestamp::now(), Instant::now());
+    let url = format!("http://{target}{}", endpoint.path());
+    let call = Call::start(&endpoint.method(), &url, endpoint.path());
+    let trace = call.trace_id();
     let mut code = None;
-    let result = timeout(limit, request(&mut code)).await;
+    let exchange = request(&call, &mut code).instrument(call.span().clone());
+    let result = timeout(limit, exchange).await;
     let failure = match result {
         Ok(Ok(())) => None,
         Ok(Err(failure)) => Some(failure),
@@ -84,6 +92,10 @@ async fn measure(
         // A request does not succeed without a code; were it so, it would be no answer.
         (None, None) => (Outcome::ProtocolError, Some("no status".to_owned())),
     };
+    match code {
+        Some(code) if outcome.is_answer() => call.answered(code),
+        _ => call.failed(outcome.as_str()),
+    }
     Attempt {
         time,
         endpoint,
@@ -91,6 +103,7 @@ async fn measure(
         code,
         outcome,
         error,
+        trace,
     }
 }
 
@@ -99,9 +112,10 @@ async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     target: &Target,
     endpoint: Endpoint,
+    call: &Call,
     code: &mut Option<StatusCode>,
 ) -> Result<(), Failure> {
-    let request = Request::builder()
+    let mut request = Request::builder()
         .method(endpoint.method())
         .uri(endpoint.path())
         .header(header::HOST, target.to_string())
@@ -109,6 +123,7 @@ async fn converse(
         .header(header::CONNECTION, HeaderValue::from_static("close"))
         .body(Empty::<Bytes>::new())
         .map_err(Failure::Request)?;
+    call.inject(request.headers_mut());
     let handshake = http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(Failure::Http)?;
     let exchange = async {

@@ -122,6 +122,7 @@ mod tests {
                 code: Some(code),
                 outcome: Outcome::of(code),
                 error: None,
+                trace: None,
             };
             tally.add(&attempt);
             metrics.observe(&attempt, &tally.verdict());

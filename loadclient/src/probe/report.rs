@@ -16,6 +16,7 @@ struct Line<'a> {
     code: Option<u16>,
     outcome: Outcome,
     error: Option<&'a str>,
+    trace_id: Option<&'a str>,
     verdict: &'static str,
     verdict_text: String,
 }
@@ -48,6 +49,7 @@ pub fn line(output: Output, target: &Target, attempt: &Attempt, tally: &Tally) -
         code: attempt.code.map(|code| code.as_u16()),
         outcome: attempt.outcome,
         error: attempt.error.as_deref(),
+        trace_id: attempt.trace.as_deref(),
         verdict: verdict.state.as_str(),
         verdict_text: verdict.to_string(),
     };
@@ -92,6 +94,9 @@ impl Line<'_> {
         if let Some(error) = self.error {
             text.extend([" error=", &format!("{error:?}")]);
         }
+        if let Some(trace) = self.trace_id {
+            text.extend([" trace_id=", trace]);
+        }
         text.extend([" verdict=\"", &self.verdict_text, "\""]);
         text
     }
@@ -123,12 +128,13 @@ mod tests {
             code: Some(StatusCode::ACCEPTED),
             outcome: Outcome::Success,
             error: None,
+            trace: Some("0af7651916cd43dd8448eb211c80319c".to_owned()),
         };
         let [text, json] = both(&attempt);
         assert_eq!(
             text,
             "1970-01-01T00:00:00.000Z endpoint=\"POST http://server:8080/flaky\" duration_ms=1.2 \
-             success=true code=202 outcome=success \
+             success=true code=202 outcome=success trace_id=0af7651916cd43dd8448eb211c80319c \
              verdict=\"healthy: none of the last 1 requests failed\""
         );
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -137,6 +143,7 @@ mod tests {
             (&json["code"], &json["error"]),
             (&202.into(), &serde_json::Value::Null)
         );
+        assert_eq!(json["trace_id"], "0af7651916cd43dd8448eb211c80319c");
         assert_eq!(json["verdict"], "healthy");
     }
 
@@ -149,6 +156,7 @@ mod tests {
             code: None,
             outcome: Outcome::TransportError,
             error: Some("two\nlines and \"quotes\" \u{1b}[2J".to_owned()),
+            trace: None,
         };
         for line in both(&attempt) {
             assert!(!line.contains(char::is_control), "{line:?}");

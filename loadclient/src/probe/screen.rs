@@ -134,6 +134,7 @@ mod tests {
             duration: Duration::from_millis(7),
             code: None,
             outcome,
+            trace: None,
             error: error.map(str::to_owned),
         }
     }

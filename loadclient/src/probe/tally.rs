@@ -186,6 +186,7 @@ mod tests {
                 code: None,
                 outcome: *outcome,
                 error: None,
+                trace: None,
             });
         }
         tally

@@ -6,6 +6,8 @@ mod goal;
 mod load;
 mod probe;
 mod process;
+mod prometheus;
 mod retry;
 mod rotation;
+mod trace;
 mod usage;

@@ -20,6 +20,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use telemetry::trace;
 use tokio::time::Instant;
 
 use crate::flaky::Code;
@@ -38,13 +39,14 @@ const MILLISECONDS: [f64; 15] = [
 /// Hosts that are told apart: callers name them, and a server has a few.
 const MAX_HOSTS: usize = 4;
 
-type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+type Histograms<L, H> = Family<L, H, fn() -> H>;
 
 /// The metrics of both conventions; clones share the numbers.
 #[derive(Clone, Debug)]
 pub struct Conventions {
-    duration: Histograms<Labels>,
-    legacy_duration: Histograms<LegacyLabels>,
+    /// Its buckets remember traces.
+    duration: Histograms<Labels, trace::Histogram>,
+    legacy_duration: Histograms<LegacyLabels, Histogram>,
     request_size: Family<LegacyLabels, Counter>,
     response_size: Family<LegacyLabels, Counter>,
     hosts: Arc<Mutex<BTreeSet<Host>>>,
@@ -86,7 +88,7 @@ impl Conventions {
     #[must_use]
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
-            duration: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            duration: Family::new_with_constructor(|| trace::Histogram::new(SECONDS.into_iter())),
             legacy_duration: Family::new_with_constructor(|| Histogram::new(MILLISECONDS)),
             request_size: Family::default(),
             response_size: Family::default(),
@@ -176,7 +178,7 @@ pub(super) async fn observe(
         url_scheme: "http",
         error_type: (status >= 500).then_some(status),
     };
-    metrics.duration.get_or_create(&labels).observe(elapsed);
+    trace::observe(&metrics.duration.get_or_create(&labels), elapsed);
     let labels = LegacyLabels {
         http_method: method,
         http_route,

@@ -19,10 +19,10 @@ pub struct Call {
 }
 
 impl Call {
-    /// Starts a span, the current one's child; `route` is what the span is named by, and must not
+    /// Starts a span, the current one's child; `url` is the whole one, `route` is what the span is named by, and must not
     /// be of endless variety.
     #[must_use]
-    pub fn start(verb: &Method, uri: &Uri, route: &'static str) -> Self {
+    pub fn start(verb: &Method, url: &str, route: &'static str) -> Self {
         let (method, original) = method(verb);
         let name = format!("{method} {route}");
         let span = tracing::info_span!("call", otel.name = name, otel.kind = "client");
@@ -31,16 +31,8 @@ impl Call {
             span.set_attribute("http.request.method_original", bounded(original));
         }
         span.set_attribute("url.template", route);
-        span.set_attribute("url.full", bounded(&without_credentials(uri)));
-        if let Some(host) = uri.host() {
-            span.set_attribute("server.address", bounded(host));
-            let default = if uri.scheme_str() == Some("https") {
-                443
-            } else {
-                80
-            };
-            let port = uri.port_u16().unwrap_or(default);
-            span.set_attribute("server.port", i64::from(port));
+        if let Ok(uri) = url.parse() {
+            locate(&span, &uri);
         }
         Self { span, ended: false }
     }
@@ -83,6 +75,20 @@ impl Call {
     fn error(&self, kind: String) {
         self.span.set_attribute("error.type", kind);
         self.span.set_status(Status::error(""));
+    }
+}
+
+/// Says where a request goes.
+fn locate(span: &Span, uri: &Uri) {
+    span.set_attribute("url.full", bounded(&without_credentials(uri)));
+    let default = match uri.scheme_str() {
+        Some("https") => 443,
+        _ => 80,
+    };
+    if let Some(host) = uri.host() {
+        let port = uri.port_u16().unwrap_or(default);
+        span.set_attribute("server.address", bounded(host));
+        span.set_attribute("server.port", i64::from(port));
     }
 }
 

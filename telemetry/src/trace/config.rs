@@ -11,6 +11,8 @@ use http::Uri;
 
 /// The flags about traces, for `#[command(flatten)]`.
 #[derive(Clone, Debug, clap::Args)]
+#[group(id = "trace")]
+#[command(next_help_heading = "Traces")]
 pub struct Args {
     /// Where to send traces by OTLP: http://collector:4318 (http/protobuf) or
     /// http://collector:4317 (grpc). Empty: nowhere; trace ids are passed on and logged all the
@@ -42,7 +44,8 @@ pub struct Args {
     )]
     otlp_logs: Logs,
 
-    /// The name of this service in traces; by default the program's.
+    /// The name of this service in traces, and in target_info if there is one; by default the
+    /// program's.
     #[arg(
         long,
         env = "OTEL_SERVICE_NAME",

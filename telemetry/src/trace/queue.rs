@@ -4,7 +4,6 @@
 //! receiver does not take in time is lost and counted. The log tells when sending starts to fail
 //! and when it works again, not every failure.
 
-use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -139,7 +138,7 @@ impl Queue {
     }
 
     /// A batch has left, one way or the other.
-    fn leave(&self, count: usize, result: Result<(), &dyn Display>) {
+    fn leave(&self, count: usize, result: &OTelSdkResult) {
         self.waiting.fetch_sub(count, Ordering::Relaxed);
         let outcome = if result.is_ok() {
             Outcome::Sent
@@ -171,13 +170,7 @@ impl Queue {
         let result = runtime
             .block_on(limited)
             .unwrap_or(Err(OTelSdkError::Timeout(EXPORT_LIMIT)));
-        self.leave(
-            count,
-            result
-                .as_ref()
-                .map(|()| ())
-                .map_err(|error| error as &dyn Display),
-        );
+        self.leave(count, &result);
         result
     }
 }

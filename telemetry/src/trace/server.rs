@@ -18,17 +18,17 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use super::{bounded, extract, method};
 
 /// Puts a span around every request. Other layers that log or measure belong inside.
+///
+/// The function tells a request's route, which the span is named by: nothing for one that has
+/// none, and never what only the caller knows.
 #[derive(Clone, Copy, Debug)]
-pub struct Layer {
-    /// The route of a path, as the span is named by; `None` for a path that does not exist.
-    pub route: fn(&str) -> Option<&'static str>,
-}
+pub struct Layer<F>(pub F);
 
 /// See [`Layer`].
 #[derive(Clone, Copy, Debug)]
-pub struct Traced<S> {
+pub struct Traced<S, F> {
     inner: S,
-    route: fn(&str) -> Option<&'static str>,
+    route: F,
 }
 
 /// Gives the span its end, also when the request is dropped.
@@ -37,17 +37,18 @@ struct Ended {
     status: Option<StatusCode>,
 }
 
-impl<S> tower::Layer<S> for Layer {
-    type Service = Traced<S>;
+impl<S, F: Clone> tower::Layer<S> for Layer<F> {
+    type Service = Traced<S, F>;
 
-    fn layer(&self, inner: S) -> Traced<S> {
-        let route = self.route;
+    fn layer(&self, inner: S) -> Traced<S, F> {
+        let route = self.0.clone();
         Traced { inner, route }
     }
 }
 
-impl<S, B, R> Service<Request<B>> for Traced<S>
+impl<S, F, B, R> Service<Request<B>> for Traced<S, F>
 where
+    F: Fn(&Request<B>) -> Option<String>,
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
 {
@@ -60,7 +61,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let span = span(&request, self.route);
+        let span = span(&request, (self.route)(&request));
         let mut ended = Ended {
             span: span.clone(),
             status: None,
@@ -79,11 +80,12 @@ where
     }
 }
 
-fn span<B>(request: &Request<B>, route: fn(&str) -> Option<&'static str>) -> Span {
+fn span<B>(request: &Request<B>, route: Option<String>) -> Span {
     let path = request.uri().path();
     let (method, original) = method(request.method());
-    let route = route(path);
-    let name = route.map_or_else(|| method.to_owned(), |route| format!("{method} {route}"));
+    let name = route
+        .as_ref()
+        .map_or_else(|| method.to_owned(), |route| format!("{method} {route}"));
     let span = tracing::info_span!("request", otel.name = name, otel.kind = "server");
     // Fails without a pipeline, when there is nothing to be the parent of.
     let _ = span.set_parent(extract(request.headers()));
