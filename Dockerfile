@@ -31,6 +31,8 @@ LABEL org.opencontainers.image.title="server" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
+# For an OTLP receiver with TLS; the client for it does not start without any roots.
+COPY --from=build-server /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build-server /out/bin/server /server
 USER 65532:65532
 # web, metrics, role counter, gRPC; compose puts the metrics on 9090

@@ -114,7 +114,9 @@ class Dockerfile(unittest.TestCase):
                     self.assertIn(f"org.opencontainers.image.{label}=", text)
 
     def test_roots_of_trust_where_tls_is_spoken(self):
-        with_tls = {name for name in stage.OURS if "rustls" in (ROOT / stage.OURS[name] / "Cargo.toml").read_text()}
+        # By themselves, or to an OTLP receiver.
+        manifests = {name: (ROOT / stage.OURS[name] / "Cargo.toml").read_text() for name in stage.OURS}
+        with_tls = {name for name, text in manifests.items() if "rustls" in text or '"otel"' in text}
         self.assertEqual({n for n, text in self.finals.items() if "ca-certificates.crt" in text}, with_tls)
 
     def test_the_version_and_the_toolchain_are_the_workspaces(self):
