@@ -213,7 +213,7 @@ class Configuration(unittest.TestCase):
                 cli = [stage.tool("redis-cli", "redis-tools"), "-s", socket]
                 while server.poll() is None and subprocess.run([*cli, "ping"], capture_output=True, check=False).returncode:
                     pass
-                for key, value in [("save", ""), ("appendonly", "no"), ("maxmemory-policy", "noeviction")]:
+                for key, value in [("save", ""), ("appendonly", "no"), ("protected-mode", "no"), ("maxmemory-policy", "noeviction")]:
                     found = subprocess.run([*cli, "config", "get", key], capture_output=True, text=True, check=True).stdout
                     self.assertEqual(found.split("\n")[:2], [key, value])
             finally:
