@@ -57,7 +57,8 @@ LABEL org.opencontainers.image.title="loadclient" \
 COPY --from=build-loadclient /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build-loadclient /out/bin/loadclient /loadclient
 USER 65532:65532
-EXPOSE 8081
+# its metrics: of grpc; of probe
+EXPOSE 8081 8082
 ENTRYPOINT ["/loadclient"]
 
 # --- metrics-adapter ------------------------------------------------------------------------------
