@@ -16,9 +16,11 @@ mod caller;
 mod command_line;
 mod duration;
 mod encoding;
+mod flaky;
 mod kubeconfig;
 mod load;
 mod pool;
+mod probe;
 mod quantity;
 mod rules_file;
 mod seed;
@@ -42,16 +44,18 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [&Target; 13] = [
+pub const TARGETS: [&Target; 15] = [
     &access::TARGET,
     &answer::TARGET,
     &caller::TARGET,
     &command_line::TARGET,
     &duration::TARGET,
     &encoding::TARGET,
+    &flaky::TARGET,
     &kubeconfig::TARGET,
     &load::TARGET,
     &pool::TARGET,
+    &probe::TARGET,
     &quantity::TARGET,
     &rules_file::TARGET,
     &selector::TARGET,
