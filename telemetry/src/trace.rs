@@ -37,6 +37,7 @@ use opentelemetry_sdk::trace::{
 use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::registry::Registry;
 use tokio::runtime::Runtime;
+use tokio::time::Instant;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
@@ -128,11 +129,12 @@ impl Pipeline {
     /// Sends what is still waiting, for as long as `limit` (10 s at most), and records nothing any
     /// more. Blocks: not for the threads of a runtime.
     pub fn shutdown(self, limit: Duration) {
-        let ended = self.traces.shutdown_with_timeout(limit);
-        let ended = ended.and(
-            self.logs
-                .map_or(Ok(()), |logs| logs.shutdown_with_timeout(limit)),
-        );
+        let start = Instant::now();
+        let mut ended = self.traces.shutdown_with_timeout(limit);
+        if let Some(logs) = self.logs {
+            let left = limit.saturating_sub(start.elapsed());
+            ended = ended.and(logs.shutdown_with_timeout(left));
+        }
         if let Err(error) = ended {
             tracing::warn!(%error, "the last spans or log lines may not have been sent");
         }
