@@ -38,7 +38,7 @@ pub(crate) const TARGET: Target = Target {
         ":",
         "\t",
     ],
-    cases: 4000,
+    cases: 3000,
 };
 
 fn seeds() -> Vec<Vec<u8>> {

@@ -4,7 +4,8 @@
 //! `/health` answers `OK`, both on any method and without a line break. Law: the burning happens
 //! on the burner's threads, so that `/health` answers at once meanwhile; requests to `/load` that
 //! come at the same time share the burn, each with an end of its own; beyond the limit they get
-//! 503 and when to come again. `/status` answers what it was told to ([`status`]).
+//! 503 and when to come again. `/status` answers what it was told to, and is as flaky
+//! as it was told to be.
 
 mod convention;
 mod metric;

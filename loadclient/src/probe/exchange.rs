@@ -4,7 +4,6 @@
 //! suffers from what an earlier one left behind. Interim answers are skipped, redirects are not
 //! followed, bodies are read and forgotten. Each request is a span, whose context the server gets.
 
-use std::error::Error as _;
 use std::io;
 use std::pin::pin;
 use std::time::Duration;
@@ -161,20 +160,19 @@ impl Failure {
 
 /// Whether the connection or what came over it was at fault.
 fn class(error: &hyper::Error) -> Outcome {
-    let cause = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>());
-    match cause.map(io::Error::kind) {
+    let io = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>());
+    // A request that was canceled before it was sent has the reason for its cause.
+    let http: Vec<&hyper::Error> = causes(error)
+        .filter_map(|cause| cause.downcast_ref())
+        .collect();
+    match io.map(io::Error::kind) {
         // hyper's own, for chunks that are none.
         Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => Outcome::ProtocolError,
         Some(_) => Outcome::TransportError,
-        None if error.is_parse() => Outcome::ProtocolError,
-        // The server spoke before it was asked.
-        None if error.is_canceled()
-            && error
-                .source()
-                .is_some_and(|cause| cause.is::<hyper::Error>()) =>
-        {
-            Outcome::ProtocolError
-        }
+        None if http.iter().any(|error| error.is_incomplete_message()) => Outcome::TransportError,
+        None if http.iter().any(|error| error.is_parse()) => Outcome::ProtocolError,
+        // What is left as a reason: the server spoke before it was asked.
+        None if error.is_canceled() && http.len() > 1 => Outcome::ProtocolError,
         None => Outcome::TransportError,
     }
 }

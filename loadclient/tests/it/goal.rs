@@ -1,8 +1,7 @@
 //! Server and client scraped by a real Prometheus, and `verify` judging what it stored.
 
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
 use crate::process::{Client, Server, command, get, until};
 use crate::prometheus::{Prometheus, mk_prometheus};

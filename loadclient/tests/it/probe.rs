@@ -78,8 +78,8 @@ fn probe(address: SocketAddr, flags: &[&str]) -> (Option<i32>, Vec<String>) {
 }
 
 /// The one attempt of `--once` as JSON, and the exit code.
-fn once(address: SocketAddr) -> (Option<i32>, Value) {
-    let flags = ["--once", "--output=json", "--timeout=500ms"];
+fn once(address: SocketAddr, timeout: &str) -> (Option<i32>, Value) {
+    let flags = ["--once", "--output=json", "--timeout", timeout];
     let (code, lines) = probe(address, &flags);
     let [line, summary] = lines.as_slice() else {
         panic!("not one line and a summary: {lines:?}")
@@ -179,7 +179,8 @@ fn whatever_the_server_does_there_is_one_line_with_its_class() {
         ),
     ];
     for (what, address, code, outcome) in cases {
-        let (exit, line) = once(address);
+        let timeout = if outcome == "timeout" { "500ms" } else { "60s" };
+        let (exit, line) = once(address, timeout);
         let found = (line["code"].clone(), line["outcome"].as_str().unwrap());
         assert_eq!(found, (code, outcome), "{what}: {line}");
         let success = outcome == "success";
@@ -376,8 +377,10 @@ async fn the_flaky_server_is_probed_told_and_judged() {
     assert_eq!(status.code(), Some(3), "{stdout}");
     let lines: Vec<&str> = stdout.lines().collect();
     let (summary, lines) = lines.split_last().unwrap();
-    assert!(lines[0].contains("/status\" duration_ms="), "{}", lines[0]);
-    assert!(lines[0].contains(" success=true code=200 outcome=success verdict=\"healthy"));
+    // The first flaky answer is the old code, so this holds even if the toggle was faster.
+    let first = lines.iter().find(|line| line.contains("/status\" "));
+    let expected = " success=true code=200 outcome=success verdict=\"healthy";
+    assert!(first.unwrap().contains(expected), "{stdout}");
     assert!(
         lines
             .iter()

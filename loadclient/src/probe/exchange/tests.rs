@@ -112,6 +112,20 @@ async fn a_server_that_speaks_first_is_no_web_server() {
     assert_eq!(attempt.outcome, Outcome::ProtocolError, "{attempt:?}");
 }
 
+#[tokio::test]
+async fn a_server_that_hangs_up_at_once_is_gone() {
+    let (client, server) = duplex(1024);
+    drop(server);
+    let target = "server:8080".parse().unwrap();
+    let attempt = send_over(client, &target, Endpoint::Status, LIMIT).await;
+    assert_eq!(attempt.outcome, Outcome::TransportError, "{attempt:?}");
+    // Nothing more will come, but what was sent still goes through.
+    let (client, mut server) = duplex(1024);
+    server.shutdown().await.unwrap();
+    let attempt = send_over(client, &target, Endpoint::Status, LIMIT).await;
+    assert_eq!(attempt.outcome, Outcome::TransportError, "{attempt:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn silence_is_a_timeout_also_in_the_middle_of_an_answer() {
     for (bytes, code) in [
