@@ -52,7 +52,6 @@ lint: ## formatting, clippy, documentation
 setup: testbed ## install the Debian packages that the tests need; build Kubernetes and Helm
 	$(TESTBED) setup
 	@$(PYTHON) -c 'import yaml' 2>/dev/null || apt-get install --yes --quiet --no-install-recommends python3-yaml openssl
-	@test -x /usr/sbin/nginx -a -x /usr/bin/redis-server || apt-get install --yes --quiet --no-install-recommends nginx-light redis-server
 	$(TESTBED) build
 
 .PHONY: unit
@@ -96,10 +95,9 @@ compose: ## docker-compose.yml, its configuration files and all dashboards, offl
 	$(PYTHON) -m unittest discover --quiet grafana/tests
 
 .PHONY: compose-tools
-compose-tools: testbed ## build Loki, Tempo and the collector; install podman, buildah, podman-compose
+compose-tools: setup ## build Loki, Tempo and the collector; install podman, buildah, podman-compose
 	@[ -x /usr/lib/podman/netavark ] || apt-get install --yes --quiet --no-install-recommends \
-		podman buildah runc netavark aardvark-dns busybox-static redis-server nginx-light python3-venv
-	$(TESTBED) build
+		podman buildah netavark aardvark-dns busybox-static python3-venv
 	compose/tools.sh
 
 .PHONY: compose-check

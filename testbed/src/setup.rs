@@ -21,7 +21,7 @@ struct Need {
     package: &'static str,
 }
 
-const NEEDS: [Need; 14] = [
+const NEEDS: [Need; 15] = [
     Need {
         program: "containerd",
         package: "containerd",
@@ -79,6 +79,11 @@ const NEEDS: [Need; 14] = [
         program: "amtool",
         package: "prometheus-alertmanager",
     },
+    // The request counter's load balancer, whose configuration is checked.
+    Need {
+        program: "nginx",
+        package: "nginx-light",
+    },
 ];
 
 /// What the Exoscale demo needs, which has no cluster.
@@ -102,10 +107,11 @@ const EXOSCALE_NEEDS: [Need; 4] = [
 ];
 
 /// Services that those packages enable.
-const SERVICES: [(&str, &str); 3] = [
+const SERVICES: [(&str, &str); 4] = [
     ("containerd", "containerd.service"),
     ("prometheus", "prometheus.service"),
     ("prometheus-alertmanager", "prometheus-alertmanager.service"),
+    ("nginx-light", "nginx.service"),
 ];
 
 /// What Debian asks before it starts a service; a file of this name may forbid it.
