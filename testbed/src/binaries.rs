@@ -169,7 +169,10 @@ mod tests {
         for (module, line) in [
             ("kubernetes", "k8s.io/kubernetes v1.36.3"),
             ("tools", "helm.sh/helm/v4 v4.3.1"),
-            ("collector", "go.opentelemetry.io/collector/otelcol v0.158.0"),
+            (
+                "collector",
+                "go.opentelemetry.io/collector/otelcol v0.158.0",
+            ),
             // Prometheus 3.13.5 is v0.313.5 as a module.
             ("prometheus", "github.com/prometheus/prometheus v0.313.5"),
         ] {
