@@ -11,7 +11,6 @@ import concurrent.futures
 import contextlib
 import json
 import os
-import pathlib
 import re
 import shutil
 import signal
