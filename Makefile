@@ -40,7 +40,7 @@ down: testbed ## take the cluster down and leave nothing behind
 	$(TESTBED) down
 
 .PHONY: test
-test: lint setup unit rules charts terraform e2e ## everything to know before pushing
+test: lint setup unit rules compose charts terraform e2e ## everything to know before pushing
 
 # Its own optimisation is not worth the minutes: a check takes seconds either way.
 CARGO_DENY_VERSION := 0.20.2
@@ -103,6 +103,41 @@ rules: ## rules, alert routes and dashboards, with promtool and amtool
 	promtool test rules prometheus-rules/tests/*.yaml exoscale/monitoring/rules/tests/*.yaml
 	$(PYTHON) -m unittest discover --quiet prometheus-rules/tests
 	$(PYTHON) -m unittest discover --quiet exoscale/monitoring/tests
+
+.PHONY: compose
+compose: ## docker-compose.yml, its configuration files and all dashboards, offline
+	$(PYTHON) -m unittest discover --quiet compose/tests
+	$(PYTHON) -m unittest discover --quiet grafana/tests
+
+.PHONY: compose-tools
+compose-tools: setup ## build Loki, Tempo and the collector; install podman, buildah, podman-compose
+	@[ -x /usr/lib/podman/netavark ] || apt-get install --yes --quiet --no-install-recommends \
+		podman buildah netavark aardvark-dns busybox-static python3-venv
+	compose/tools.sh
+
+.PHONY: compose-check
+compose-check: ## the configurations of Loki, Tempo and the collector, by these programs
+	target/compose/bin/loki -verify-config -config.file=compose/loki.yaml
+	target/compose/bin/tempo -config.verify=true -config.file=compose/tempo.yaml
+	target/testbed/bin/collector validate --config=compose/collector.yaml
+
+.PHONY: compose-test
+compose-test: ## really run docker-compose.yml with podman, in namespaces of its own
+	$(PYTHON) compose/tests/trial.py
+
+.PHONY: docker-compose
+docker-compose: ## start the request counter on http://localhost:8083
+	compose/compose.sh --profile counter up --build --detach
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+DIST ?= target/dist
+
+.PHONY: dist
+dist: ## the repository as committed, one archive in target/dist, with its SHA-256 beside it
+	mkdir -p $(DIST)
+	git archive --format=tar.gz --prefix=metrics-adapter-$(VERSION)/ \
+		--output=$(DIST)/metrics-adapter-$(VERSION).tar.gz HEAD
+	cd $(DIST) && sha256sum metrics-adapter-$(VERSION).tar.gz | tee metrics-adapter-$(VERSION).tar.gz.sha256
 
 .PHONY: charts
 charts: ## the charts, with Helm

@@ -22,6 +22,7 @@ use crate::verdict::Goal;
 /// Makes load on the server, and says whether the goal was held under it; watches a flaky one.
 #[derive(Debug, Parser)]
 #[command(name = "loadclient", version, max_term_width = 100)]
+#[command(after_help = telemetry::healthcheck::HELP)]
 pub struct Args {
     #[command(subcommand)]
     command: Typed,

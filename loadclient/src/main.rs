@@ -11,6 +11,9 @@ use loadclient::{app, probe};
 const EXIT_NOT_HELD: u8 = 3;
 
 fn main() -> ExitCode {
+    if let Some(code) = telemetry::healthcheck::asked("loadclient") {
+        return code;
+    }
     let config = match Args::try_parse().and_then(Args::into_config) {
         Ok(config) => config,
         Err(error) => return telemetry::usage::refuse("loadclient", &error),

@@ -30,7 +30,7 @@ class Rules(unittest.TestCase):
     def test_every_alert_has_its_labels_and_annotations(self):
         for file, rule in rules("alert"):
             with self.subTest(alert=rule["alert"]):
-                prefix = {"server.yaml": "Server", "adapter.yaml": "MetricsAdapter"}[file.name]
+                prefix = {"server.yaml": "Server", "adapter.yaml": "MetricsAdapter", "flaky.yaml": "FlakyServer"}[file.name]
                 self.assertTrue(rule["alert"].startswith(prefix))
                 self.assertIn(rule["labels"]["severity"], ("critical", "warning", "info"))
                 self.assertEqual(set(rule["annotations"]), {"summary", "description", "runbook_url"})
@@ -87,7 +87,7 @@ class Rules(unittest.TestCase):
     def test_client_and_server_are_told_apart_in_every_selector(self):
         for _, rule in list(rules("record")) + list(rules("alert")):
             for name, labels in re.findall(
-                r"\b(travelaudience_\w+|server_\w+_total|loadclient_\w+|metrics_adapter_\w+|up)\b(?!:)(\{[^}]*\})?", rule["expr"]
+                r"\b(travelaudience_\w+|server_\w+_total|http_server_\w+|probe_\w+|loadclient_\w+|metrics_adapter_\w+|up)\b(?!:)(\{[^}]*\})?", rule["expr"]
             ):
                 if f":{name}" in rule["expr"]:
                     continue
@@ -100,9 +100,9 @@ class Rules(unittest.TestCase):
         )
         for _, rule in list(rules("record")) + list(rules("alert")):
             expression = re.sub(r"\b\w+:[\w:]+", "", rule["expr"])
-            for name in re.findall(r"\b(?:travelaudience|server|loadclient|metrics_adapter)_\w+", expression):
+            for name in re.findall(r"\b(?:travelaudience|server|http_server|probe|loadclient|metrics_adapter)_\w+", expression):
                 bare = {name, name.removeprefix("metrics_adapter_")}
-                bare |= {re.sub(r"_(total|sum|count)$", "", n) for n in bare}
+                bare |= {re.sub(r"_(total|sum|count|bucket)$", "", n) for n in bare}
                 with self.subTest(series=name):
                     self.assertTrue(any(f'"{n}"' in source for n in bare), "no such metric in the source")
 

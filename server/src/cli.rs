@@ -25,6 +25,7 @@ use crate::work::Work;
 /// requests per second.
 #[derive(Debug, Parser)]
 #[command(name = "server", version, max_term_width = 100)]
+#[command(after_help = telemetry::healthcheck::HELP)]
 pub struct Args {
     /// What to offer, comma-separated: grpc, web, counter.
     #[arg(long, env = "ROLES", value_name = "ROLES", default_value = "grpc")]

@@ -12,6 +12,9 @@ use server::cli::Args;
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 fn main() -> ExitCode {
+    if let Some(code) = telemetry::healthcheck::asked("server") {
+        return code;
+    }
     let config = match Args::try_parse() {
         Ok(args) => args.into_config(),
         Err(error) => return telemetry::usage::refuse("server", &error),

@@ -11,6 +11,7 @@ pub mod admin;
 pub mod backoff;
 pub mod duration;
 pub mod health;
+pub mod healthcheck;
 pub mod host;
 pub mod http;
 pub mod label;

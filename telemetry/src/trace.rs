@@ -37,6 +37,7 @@ use opentelemetry_sdk::trace::{
 use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::registry::Registry;
 use tokio::runtime::Runtime;
+use tokio::time::Instant;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
@@ -89,6 +90,10 @@ impl Pipeline {
     ///
     /// If a variable of OpenTelemetry's has no sense, or the system has no thread left.
     pub fn start(config: &Config) -> Result<Self, Error> {
+        Self::start_counted(config, &COUNTS)
+    }
+
+    fn start_counted(config: &Config, counts: &Counts) -> Result<Self, Error> {
         let resource = Resource::builder()
             .with_service_name(config.service.clone())
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
@@ -102,11 +107,11 @@ impl Pipeline {
             let sender = sender()?;
             // gRPC channels are made on the runtime that drives them.
             let entered = sender.enter();
-            traces = traces.with_span_processor(span_processor(receiver, &sender)?);
+            traces = traces.with_span_processor(span_processor(receiver, &sender, counts)?);
             if receiver.logs {
                 let provider = SdkLoggerProvider::builder()
                     .with_resource(resource)
-                    .with_log_processor(log_processor(receiver, &sender)?);
+                    .with_log_processor(log_processor(receiver, &sender, counts)?);
                 logs = Some(provider.build());
             }
             drop(entered);
@@ -124,11 +129,12 @@ impl Pipeline {
     /// Sends what is still waiting, for as long as `limit` (10 s at most), and records nothing any
     /// more. Blocks: not for the threads of a runtime.
     pub fn shutdown(self, limit: Duration) {
-        let ended = self.traces.shutdown_with_timeout(limit);
-        let ended = ended.and(
-            self.logs
-                .map_or(Ok(()), |logs| logs.shutdown_with_timeout(limit)),
-        );
+        let start = Instant::now();
+        let mut ended = self.traces.shutdown_with_timeout(limit);
+        if let Some(logs) = self.logs {
+            let left = limit.saturating_sub(start.elapsed());
+            ended = ended.and(logs.shutdown_with_timeout(left));
+        }
         if let Err(error) = ended {
             tracing::warn!(%error, "the last spans or log lines may not have been sent");
         }
@@ -244,22 +250,23 @@ fn sender() -> Result<Runtime, Error> {
 fn span_processor(
     receiver: &Receiver,
     runtime: &Runtime,
+    counts: &Counts,
 ) -> Result<impl sdk::SpanProcessor + use<>, Error> {
     let exporter = match receiver.protocol {
         Protocol::Grpc => SpanExporter::builder()
             .with_tonic()
-            .with_tls_config(ClientTlsConfig::new().with_enabled_roots())
+            .with_tls_config(tls(receiver))
             .with_endpoint(&receiver.endpoint)
             .with_timeout(EXPORT_LIMIT)
             .build()?,
         Protocol::HttpProtobuf => SpanExporter::builder()
             .with_http()
-            .with_http_client(http_client()?)
+            .with_http_client(http_client(receiver)?)
             .with_endpoint(format!("{}/v1/traces", receiver.endpoint))
             .with_timeout(EXPORT_LIMIT)
             .build()?,
     };
-    let queue = Queue::new(Signal::Traces, COUNTS.clone());
+    let queue = Queue::new(Signal::Traces, counts.clone());
     let exporter = Limited {
         queue: queue.clone(),
         exporter,
@@ -278,22 +285,23 @@ fn span_processor(
 fn log_processor(
     receiver: &Receiver,
     runtime: &Runtime,
+    counts: &Counts,
 ) -> Result<impl logs::LogProcessor + use<>, Error> {
     let exporter = match receiver.protocol {
         Protocol::Grpc => LogExporter::builder()
             .with_tonic()
-            .with_tls_config(ClientTlsConfig::new().with_enabled_roots())
+            .with_tls_config(tls(receiver))
             .with_endpoint(&receiver.endpoint)
             .with_timeout(EXPORT_LIMIT)
             .build()?,
         Protocol::HttpProtobuf => LogExporter::builder()
             .with_http()
-            .with_http_client(http_client()?)
+            .with_http_client(http_client(receiver)?)
             .with_endpoint(format!("{}/v1/logs", receiver.endpoint))
             .with_timeout(EXPORT_LIMIT)
             .build()?,
     };
-    let queue = Queue::new(Signal::Logs, COUNTS.clone());
+    let queue = Queue::new(Signal::Logs, counts.clone());
     let exporter = Limited {
         queue: queue.clone(),
         exporter,
@@ -309,11 +317,27 @@ fn log_processor(
     Ok(Bounded { queue, processor })
 }
 
-fn http_client() -> Result<reqwest::Client, Error> {
+/// Trusts whom the system trusts. Plain HTTP needs nobody's trust: our images have no certificates,
+/// and to look for some would fail.
+fn tls(receiver: &Receiver) -> ClientTlsConfig {
+    let tls = ClientTlsConfig::new();
+    if receiver.is_encrypted() {
+        tls.with_enabled_roots()
+    } else {
+        tls
+    }
+}
+
+/// As [`tls`].
+fn http_client(receiver: &Receiver) -> Result<reqwest::Client, Error> {
     // reqwest wants a provider of TLS even for plain HTTP; one that is chosen already stays.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let client = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()?;
-    Ok(client)
+    let mut builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    if !receiver.is_encrypted() {
+        builder = builder.tls_certs_only([]);
+    }
+    Ok(builder.build()?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,7 @@ struct Binary {
     links: &'static [&'static str],
 }
 
-const BINARIES: [Binary; 6] = [
+const BINARIES: [Binary; 7] = [
     Binary {
         name: "kubernetes",
         module: "kubernetes",
@@ -66,6 +66,14 @@ const BINARIES: [Binary; 6] = [
         package: ".",
         tags: "",
         versions: &[],
+        links: &[],
+    },
+    Binary {
+        name: "collector",
+        module: "collector",
+        package: ".",
+        tags: "",
+        versions: &["main.version=0.158.0"],
         links: &[],
     },
     Binary {
@@ -161,6 +169,10 @@ mod tests {
         for (module, line) in [
             ("kubernetes", "k8s.io/kubernetes v1.36.3"),
             ("tools", "helm.sh/helm/v4 v4.3.1"),
+            (
+                "collector",
+                "go.opentelemetry.io/collector/otelcol v0.158.0",
+            ),
             // Prometheus 3.13.5 is v0.313.5 as a module.
             ("prometheus", "github.com/prometheus/prometheus v0.313.5"),
         ] {

@@ -33,7 +33,7 @@ const PAUSE: &str = "pause";
 const PROMETHEUS_IMAGE: &str = "quay.io/prometheus/prometheus:v3.13.5";
 
 /// Who must verify certificates of public authorities, and what they are known by: a Prometheus may be
-/// anywhere. The same file as in `metrics-adapter/Dockerfile`.
+/// anywhere. The same file as in `Dockerfile`.
 const NEEDS_ROOTS: &str = OURS[0];
 const ROOTS: &str = "etc/ssl/certs/ca-certificates.crt";
 

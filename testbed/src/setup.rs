@@ -21,7 +21,7 @@ struct Need {
     package: &'static str,
 }
 
-const NEEDS: [Need; 17] = [
+const NEEDS: [Need; 18] = [
     Need {
         program: "containerd",
         package: "containerd",
@@ -93,6 +93,11 @@ const NEEDS: [Need; 17] = [
         program: "amtool",
         package: "prometheus-alertmanager",
     },
+    // The request counter's load balancer, whose configuration is checked.
+    Need {
+        program: "nginx",
+        package: "nginx-light",
+    },
 ];
 
 /// What the Exoscale demo needs, which has no cluster.
@@ -116,11 +121,12 @@ const EXOSCALE_NEEDS: [Need; 4] = [
 ];
 
 /// Services that those packages enable.
-const SERVICES: [(&str, &str); 4] = [
+const SERVICES: [(&str, &str); 5] = [
     ("containerd", "containerd.service"),
     ("prometheus", "prometheus.service"),
     ("redis-server", "redis-server.service"),
     ("prometheus-alertmanager", "prometheus-alertmanager.service"),
+    ("nginx-light", "nginx.service"),
 ];
 
 /// What Debian asks before it starts a service; a file of this name may forbid it.

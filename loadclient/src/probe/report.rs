@@ -94,10 +94,10 @@ impl Line<'_> {
         if let Some(error) = self.error {
             text.extend([" error=", &format!("{error:?}")]);
         }
+        text.extend([" verdict=\"", &self.verdict_text, "\""]);
         if let Some(trace) = self.trace_id {
             text.extend([" trace_id=", trace]);
         }
-        text.extend([" verdict=\"", &self.verdict_text, "\""]);
         text
     }
 }
@@ -134,8 +134,9 @@ mod tests {
         assert_eq!(
             text,
             "1970-01-01T00:00:00.000Z endpoint=\"POST http://server:8080/flaky\" duration_ms=1.2 \
-             success=true code=202 outcome=success trace_id=0af7651916cd43dd8448eb211c80319c \
-             verdict=\"healthy: none of the last 1 requests failed\""
+             success=true code=202 outcome=success \
+             verdict=\"healthy: none of the last 1 requests failed\" \
+             trace_id=0af7651916cd43dd8448eb211c80319c"
         );
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(json["duration_ms"], 1.25);

@@ -1,9 +1,11 @@
 //! A real Prometheus.
 
 use std::fmt::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// A Prometheus that scrapes every 500 ms; killed when dropped.
@@ -45,6 +47,20 @@ pub(crate) fn mk_prometheus(targets: &[(&str, SocketAddr)]) -> Prometheus {
         child,
         address,
         _files: files,
+    }
+}
+
+impl Prometheus {
+    /// The data that it answers with; nothing while it starts.
+    pub(crate) fn data(&self, path: &str) -> Option<Value> {
+        let mut stream = TcpStream::connect(self.address).ok()?;
+        // A body that ends with the connection, instead of in chunks.
+        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (_, body) = answer.split_once("\r\n\r\n")?;
+        let document: Value = serde_json::from_str(body).ok()?;
+        Some(document["data"].clone())
     }
 }
 

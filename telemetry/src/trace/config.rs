@@ -191,6 +191,13 @@ impl Args {
     }
 }
 
+impl Receiver {
+    /// Whether it is spoken to by TLS.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.endpoint.starts_with("https:")
+    }
+}
+
 impl Config {
     /// Nothing is sent; trace ids are made, passed on and logged.
     #[must_use]
@@ -219,7 +226,7 @@ impl FromStr for Endpoint {
         if !scheme || !host || uri.query().is_some() {
             return Err(Error::Endpoint);
         }
-        Ok(Self(Some(text.trim_end_matches('/').to_owned())))
+        Ok(Self(Some(uri.to_string().trim_end_matches('/').to_owned())))
     }
 }
 
@@ -302,7 +309,7 @@ mod tests {
     #[test]
     fn flags_become_the_config() {
         let config = parse(&[
-            "--otlp-endpoint=http://collector:4317/",
+            "--otlp-endpoint=HTTP://collector:4317/",
             "--otlp-protocol=grpc",
             "--otlp-logs=otlp",
             "--service-name=web/training",
