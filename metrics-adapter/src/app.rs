@@ -5,6 +5,7 @@
 
 mod credentials;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,18 +68,19 @@ pub async fn run(config: Config) -> Result<()> {
     credentials::complete(&mut prometheus, config.prometheus_login).await?;
     let client = Client::new(prometheus, prometheus::Metrics::register(registry))?;
     let client = Arc::new(client);
+    let cluster_metrics = cluster::Metrics::register(registry);
+    let connect = async |flag, file: Option<&Path>| {
+        cluster::client::client(flag, file, &cluster_metrics).await
+    };
+    let (lister, authentication, authorization) = (
+        config.lister_kubeconfig.as_deref(),
+        config.authentication_kubeconfig.as_deref(),
+        config.authorization_kubeconfig.as_deref(),
+    );
     let clients = cluster::Clients {
-        lister: connect("--lister-kubeconfig", config.lister_kubeconfig.as_deref()).await?,
-        authentication: connect(
-            "--authentication-kubeconfig",
-            config.authentication_kubeconfig.as_deref(),
-        )
-        .await?,
-        authorization: connect(
-            "--authorization-kubeconfig",
-            config.authorization_kubeconfig.as_deref(),
-        )
-        .await?,
+        lister: connect("--lister-kubeconfig", lister).await?,
+        authentication: connect("--authentication-kubeconfig", authentication).await?,
+        authorization: connect("--authorization-kubeconfig", authorization).await?,
     };
     let lookup = if config.trust.needs_cluster() {
         cluster::Lookup::Watched
@@ -86,9 +88,10 @@ pub async fn run(config: Config) -> Result<()> {
         cluster::Lookup::Skipped
     };
     let options = cluster::Options::new(config.discovery_interval, lookup);
-    let (cluster, watches) =
-        cluster::connect(clients, &options, &cluster::Metrics::register(registry));
-    let (trust_merge, trust) = TrustMerge::load(config.trust, cluster.trust()).await?;
+    let (cluster, watches) = cluster::connect(clients, &options, &cluster_metrics);
+    let auth_metrics = auth::Metrics::register(registry);
+    let (trust_merge, trust) =
+        TrustMerge::load(config.trust, cluster.trust(), &auth_metrics).await?;
     let objects = Arc::new(cluster.clone());
     watch_pods(&cluster);
     if let Some(rules) = &rules.resource {
@@ -107,14 +110,16 @@ pub async fn run(config: Config) -> Result<()> {
         Arc::clone(&client),
         objects,
         relister.state(),
+        config.max_staleness,
         evaluation::Metrics::register(registry),
     );
+    let evaluator = Arc::new(evaluator);
     let api_metrics = api::Metrics::register(registry);
     let gate = AuthLayer::new(
         trust.clone(),
         cluster.reviewer(),
         &config.auth,
-        auth::Metrics::register(registry),
+        auth_metrics,
     );
 
     let admin_listener = admin::Listener::bind("--admin-address", config.admin_address).await?;
@@ -147,7 +152,7 @@ pub async fn run(config: Config) -> Result<()> {
         config.startup_grace,
     );
     let health = admin::router(Arc::new(root), liveness, readiness.clone());
-    let routes = api::router(Arc::new(evaluator), api_metrics).merge(health.clone());
+    let routes = api::router(Arc::clone(&evaluator), api_metrics).merge(health.clone());
     let service = gate.layer(routes);
 
     let background = CancellationToken::new();
@@ -171,6 +176,10 @@ pub async fn run(config: Config) -> Result<()> {
     let (stop, prometheus) = (background.clone(), Arc::clone(&client));
     tasks.spawn(named("watch of Prometheus' certificates", async move {
         prometheus.watch(CERTIFICATE_INTERVAL, &stop).await;
+    }));
+    let stop = background.clone();
+    tasks.spawn(named("queries ahead of polls", async move {
+        stop.run_until_cancelled(evaluator.keep_warm()).await;
     }));
     for certificate in watched {
         let stop = background.clone();
@@ -234,10 +243,6 @@ async fn certificates(
         certificates.add(&names, load(source).await?);
     }
     Ok(certificates)
-}
-
-async fn connect(flag: &'static str, file: Option<&std::path::Path>) -> Result<kube::Client> {
-    Ok(cluster::client::client(flag, file).await?)
 }
 
 /// Pods are what almost every HPA asks for: their watch starts before the first relist.

@@ -1,77 +1,127 @@
 //! From a request to values: lookup, objects, query, and the result cut into values.
 //!
-//! Callers that ask the same at the same time share one query (`flight`). The objects come
-//! from memory, so the only wait is for Prometheus, under its client's deadline.
+//! The objects come from memory, and so do answers that are new enough (`answers`): the only wait
+//! is for Prometheus, under its client's deadline, and whoever polls at an even pace hardly waits.
+//! Where the rule allows it (`rules::Rule::is_separable`), all requests for one metric in one
+//! namespace share one query, and each takes its objects out of the answer.
 
+mod answer;
+mod answers;
 mod custom;
+mod demand;
 mod external;
-mod flight;
 mod journal;
 mod memory;
 mod metrics;
+mod question;
 mod usage;
 mod value;
 
+use std::hash::Hash;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use metrics::Metrics;
 
 use crate::discovery::State;
 use crate::model::{
     ExternalQuery, ExternalValue, Fallback, MetricInfo, MetricQuery, MetricValue, MetricsApi,
-    NodeUsage, ObjectSource, PodUsage, Provider, ProviderError, QueryValue, UsageQuery,
+    NodeUsage, ObjectSource, PodUsage, Provider, ProviderError, UsageQuery,
 };
 use crate::prometheus::QueryClient;
 use crate::rules::{QueryError, RuleId};
-use flight::Flights;
+use answer::Answer;
+use answers::{Answers, Failure, Poll};
 use journal::Journal;
 use memory::Memory;
+use question::Questions;
 use value::Unusable;
 
 /// Answers requests from a catalog, an object index and Prometheus.
 pub struct Evaluator<C, O> {
-    client: Arc<C>,
     objects: Arc<O>,
     discovery: Arc<State>,
-    flights: Flights,
+    answers: Answers<C>,
+    questions: Questions,
+    max_staleness: Duration,
     journal: Journal,
     memory: Memory,
     metrics: Metrics,
 }
 
 impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
-    /// Puts an evaluator together.
-    pub fn new(client: Arc<C>, objects: Arc<O>, discovery: Arc<State>, metrics: Metrics) -> Self {
+    /// Puts an evaluator together. Answers of Prometheus are served for `max_staleness`, or what
+    /// a rule says instead, and are never older.
+    pub fn new(
+        client: Arc<C>,
+        objects: Arc<O>,
+        discovery: Arc<State>,
+        max_staleness: Duration,
+        metrics: Metrics,
+    ) -> Self {
         Self {
-            client,
             objects,
             discovery,
-            flights: Flights::default(),
+            answers: Answers::new(client),
+            questions: Questions::default(),
+            max_staleness,
             journal: Journal::default(),
             memory: Memory::default(),
             metrics,
         }
     }
 
-    /// One query, shared with whoever else asks the same now.
-    async fn query(&self, rule: &RuleId, promql: String) -> Result<Arc<QueryValue>, ProviderError> {
-        let client = Arc::clone(&self.client);
-        let result = self
-            .flights
-            .join(promql, move |promql| async move {
-                client
-                    .query(&promql)
-                    .await
-                    .map(Arc::new)
-                    .map_err(|error| flight::Failure {
-                        timeout: error.kind() == "timeout",
-                        reason: error.to_string(),
-                    })
-            })
-            .await;
-        let failure = result.as_ref().err().map(|failure| failure.reason.as_str());
+    /// Asks Prometheus ahead of the polls that are expected; does not end.
+    pub async fn keep_warm(&self) {
+        self.answers.keep_warm().await;
+    }
+
+    /// How old an answer may be, by a rule's wish.
+    fn bound(&self, max_staleness: Option<Duration>) -> Duration {
+        max_staleness.unwrap_or(self.max_staleness)
+    }
+
+    /// An answer that is new enough for a rule. `asked` tells pollers of one query apart.
+    async fn answer(
+        &self,
+        promql: &Arc<str>,
+        max_staleness: Option<Duration>,
+        asked: &impl Hash,
+    ) -> Result<Arc<Answer>, Failure> {
+        let poll = Poll {
+            bound: self.bound(max_staleness),
+            poller: self.answers.poller(asked),
+        };
+        let (outcome, source) = self.answers.get(promql, poll).await;
+        self.metrics.answered(source);
+        outcome
+    }
+
+    /// Likewise, where a rule also asks for the time of the newest sample.
+    async fn answers(
+        &self,
+        promql: &Arc<str>,
+        age: Option<&Arc<str>>,
+        max_staleness: Option<Duration>,
+        asked: &impl Hash,
+    ) -> Result<(Arc<Answer>, Option<Arc<Answer>>), Failure> {
+        let newest = async {
+            match age {
+                Some(age) => self.answer(age, max_staleness, asked).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        futures::try_join!(self.answer(promql, max_staleness, asked), newest)
+    }
+
+    /// Tells what came of a rule's query.
+    fn judged<T>(&self, rule: &RuleId, outcome: Result<T, Failure>) -> Result<T, ProviderError> {
+        let failure = outcome
+            .as_ref()
+            .err()
+            .map(|failure| failure.reason.as_str());
         self.journal.query(rule, failure);
-        result.map_err(|failure| {
+        outcome.map_err(|failure| {
             if failure.timeout {
                 ProviderError::Timeout
             } else {
@@ -80,18 +130,6 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
                 }
             }
         })
-    }
-
-    /// The answer to an age query, where the rule has one.
-    async fn newest(
-        &self,
-        rule: &RuleId,
-        promql: Option<String>,
-    ) -> Result<Option<Arc<QueryValue>>, ProviderError> {
-        match promql {
-            Some(promql) => self.query(rule, promql).await.map(Some),
-            None => Ok(None),
-        }
     }
 
     /// Counts and tells a lack. A fixed value in the place of NaN leaves nothing out, and whoever

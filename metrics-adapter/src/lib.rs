@@ -15,3 +15,4 @@ pub mod prometheus;
 pub mod reload;
 pub mod rules;
 pub mod serving;
+mod token;

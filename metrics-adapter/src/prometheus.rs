@@ -7,6 +7,7 @@ mod body;
 mod client;
 mod credentials;
 pub mod decode;
+mod login;
 mod metrics;
 
 use std::collections::BTreeSet;

@@ -14,6 +14,7 @@ mod policy;
 mod promql;
 mod resource;
 mod selector_values;
+mod separability;
 pub mod template;
 
 use std::sync::Arc;
@@ -21,16 +22,18 @@ use std::sync::Arc;
 pub use association::{Association, AssociationError, ResourceLabels, is_root};
 pub use id::{Fingerprint, RuleId};
 pub use policy::Policy;
-pub use promql::{ExternalScope, QueryError, QueryScope};
+pub use promql::{ExternalScope, Objects, QueryError, QueryScope};
 pub use resource::{ResourceRule, ResourceRules, UsageScope};
 pub use template::TemplateError;
 
 use crate::config::{DiscoveryRule, RuleFile};
 use crate::model::ResourceType;
+use alternation::alternation;
 use filter::SeriesFilters;
 use naming::Naming;
 use promql::Matchers;
 use selector_values::SelectorValues;
+use separability::Choice;
 use template::Template;
 
 /// Looks a resource up by group (possibly empty) and name, as [`crate::model::ObjectSource`].
@@ -68,6 +71,9 @@ pub enum RuleError {
         message: String,
     },
 }
+
+/// Two names, in the place of any: of several names the matcher is a regular expression.
+const STAND_INS: [&str; 2] = ["metrics-adapter-any-name", "metrics-adapter-another-name"];
 
 /// One compiled rule.
 #[derive(Debug)]
@@ -165,6 +171,38 @@ impl Rule {
             matchers,
             group_by,
         )?)
+    }
+
+    /// Whether the query for all objects says the same about each of them as queries for some:
+    /// proven from the rule, for the series and the label of a request.
+    ///
+    /// # Errors
+    /// As [`Self::query`].
+    pub fn is_separable(
+        &self,
+        association: &Association<'_>,
+        scope: &QueryScope<'_>,
+    ) -> Result<bool, QueryError> {
+        if !self.metrics_query.only_prints("LabelMatchers")
+            || self.metrics_query.uses("LabelValuesByName")
+        {
+            return Ok(false);
+        }
+        let names = STAND_INS.map(Arc::from);
+        let chosen = QueryScope {
+            objects: Objects::Named(&names),
+            ..*scope
+        };
+        let choice = Choice {
+            label: scope.label,
+            value: &alternation(&names),
+        };
+        let all = QueryScope {
+            objects: Objects::All,
+            ..*scope
+        };
+        Ok(!self.query(association, &all)?.contains(choice.value)
+            && separability::separable(&self.query(association, &chosen)?, choice))
     }
 
     /// The PromQL that asks for the time of each object's newest sample; `None` where the rule

@@ -11,19 +11,22 @@ use telemetry::{address, host, log, trace};
 
 use crate::age::Policy;
 use crate::burn;
+use crate::counter;
 use crate::pool::Limits;
 use crate::role::Role;
+use crate::web;
 use crate::work::Work;
 
-/// What there is to scale: a gRPC server with a finite, settable capacity (role grpc), and a web
-/// application that burns CPU, and whose /status is as flaky as it is told to be (role web).
+/// What there is to scale: a gRPC server with a finite, settable capacity (role grpc), a web
+/// application that burns CPU, and whose /status is as flaky as it is told to be (role web), and a
+/// request counter on Redis (role counter).
 ///
 /// The capacity of the role grpc is workers / service time: 2 workers of 40 ms each sustain 50
 /// requests per second.
 #[derive(Debug, Parser)]
 #[command(name = "server", version, max_term_width = 100)]
 pub struct Args {
-    /// What to offer, comma-separated: grpc, web.
+    /// What to offer, comma-separated: grpc, web, counter.
     #[arg(long, env = "ROLES", value_name = "ROLES", default_value = "grpc")]
     #[arg(value_delimiter = ',')]
     roles: Vec<Role>,
@@ -175,6 +178,12 @@ pub struct Args {
     log_level: log::Filter,
 
     #[command(flatten)]
+    hit: web::cli::Args,
+
+    #[command(flatten)]
+    counter: counter::cli::Args,
+
+    #[command(flatten)]
     trace: trace::Args,
 }
 
@@ -201,6 +210,10 @@ pub struct Config {
     pub load_time: Duration,
     /// Threads and burns.
     pub burner: burn::Limits,
+    /// What a request to `/` burns.
+    pub hit: web::hit::Config,
+    /// What the role counter needs, if it is one of them.
+    pub counter: Option<counter::cli::Config>,
     /// How long a web connection may take to send headers, or lie idle: by default longer than the
     /// intervals of the load balancers' health checks.
     pub header_timeout: Duration,
@@ -226,8 +239,17 @@ impl Args {
     pub fn into_config(self) -> Config {
         let seconds = |count: u32| Duration::from_secs(u64::from(count));
         let age = self.max_connection_age_seconds;
+        let roles: BTreeSet<Role> = self.roles.into_iter().collect();
+        let counter = self
+            .counter
+            .into_config()
+            .filter(|_| roles.contains(&Role::Counter));
+        let log_filter = match &counter {
+            Some(counter) if counter.log_requests => self.log_level.with(counter::cli::LOG),
+            _ => self.log_level,
+        };
         Config {
-            roles: self.roles.into_iter().collect(),
+            roles,
             grpc_address: self.grpc_address,
             web_address: self.web_address,
             admin_address: self.admin_address,
@@ -243,6 +265,8 @@ impl Args {
                 threads: self.load_threads.unwrap_or_else(one_per_cpu),
                 burns: self.load_limit,
             },
+            hit: self.hit.into_config(one_per_cpu()),
+            counter,
             header_timeout: Duration::from_millis(self.read_timeout_ms),
             seed: self.seed,
             connection: Policy {
@@ -252,7 +276,7 @@ impl Args {
             drain_delay: seconds(self.drain_delay_seconds),
             shutdown_timeout: seconds(self.shutdown_timeout_seconds),
             log_format: self.log_format,
-            log_filter: self.log_level,
+            log_filter,
             trace: self.trace.into_config("server"),
         }
     }

@@ -1,13 +1,16 @@
 //! The role web: a web application that is slow on purpose.
 //!
-//! `/load` burns all CPUs for a time and answers `Load generation done.` when that is over,
-//! `/health` answers `OK`, both on any method and without a line break. Law: the burning happens
-//! on the burner's threads, so that `/health` answers at once meanwhile; requests to `/load` that
-//! come at the same time share the burn, each with an end of its own; beyond the limit they get
-//! 503 and when to come again. `/status` answers what it was told to, and is as flaky
-//! as it was told to be.
+//! `/` tells the time and burns a little in the background ([`hit`]), `/load` burns all CPUs for a
+//! time and answers `Load generation done.` when that is over, `/health` answers `OK`, all on any
+//! method and without a line break. `/status` answers what it was told to, and is as flaky as it
+//! was told to be. Every other path is 404. Law: the burning happens on threads of its own, so that
+//! `/health` answers at once meanwhile; requests to `/load` that come at the same time share the
+//! burn, each with an end of its own; beyond the limit they get 503 and when to come again.
 
+pub mod cli;
 mod convention;
+pub mod hit;
+mod home;
 mod metric;
 mod status;
 
@@ -26,6 +29,7 @@ use telemetry::trace::server::Layer as Traced;
 pub use self::convention::Conventions;
 pub use self::metric::Metrics;
 
+use self::hit::Hits;
 use crate::burn::Burner;
 use crate::flaky::Flaky;
 
@@ -37,6 +41,8 @@ const SPARE_CONNECTIONS: usize = 256;
 pub struct Web {
     /// Who burns.
     pub burner: Burner,
+    /// What requests to `/` burn.
+    pub hits: Hits,
     /// How long a `/load` burns.
     pub load_time: Duration,
     /// What `/status` answers.
@@ -66,6 +72,7 @@ pub fn router(web: Web) -> Router {
     let counted = middleware::from_fn_with_state(web.metrics.clone(), count);
     let observed = middleware::from_fn_with_state(web.conventions.clone(), convention::observe);
     Router::new()
+        .route("/", any(home::home))
         .route("/load", any(load))
         .route("/health", any(async || "OK"))
         .merge(status::routes())

@@ -1,6 +1,6 @@
 //! What every process of this project needs to be run and watched: logs, metrics as Prometheus
-//! text, traces (with the feature `otel`), listeners and what they bear, health conditions and the
-//! reaction to signals.
+//! text, traces (with the feature `otel`), listeners and what they bear, health conditions, reloads
+//! and the reaction to signals.
 //!
 //! It owns no state of any program: programs hand in a registry and their conditions. It knows
 //! nothing of gRPC, of Kubernetes or of what is measured, with one exception: [`operation`] holds
@@ -8,6 +8,7 @@
 
 pub mod address;
 pub mod admin;
+pub mod duration;
 pub mod health;
 pub mod host;
 pub mod http;
@@ -15,6 +16,7 @@ pub mod label;
 pub mod listener;
 pub mod log;
 pub mod operation;
+pub mod reload;
 pub mod shutdown;
 pub mod text;
 #[cfg(feature = "otel")]

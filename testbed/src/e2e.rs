@@ -143,7 +143,7 @@ const SCENARIOS: [Scenario; 18] = [
     },
     Scenario {
         name: "guide-dry-run",
-        about: "kube-apiserver accepts the objects in docs/migration.md",
+        about: "kube-apiserver accepts the objects in docs/migration.md and access.md",
         run: guide::run,
         beside: true,
     },

@@ -13,7 +13,7 @@ use super::cache::Cache;
 use super::fingerprint::Fingerprinter;
 use super::metrics::{Authentication, CacheName};
 use super::trust::{Trust, TrustReceiver};
-use super::{ANONYMOUS, AUTHENTICATED, Metrics, Options, UNAUTHENTICATED, bearer};
+use super::{ANONYMOUS, AUTHENTICATED, Metrics, Options, UNAUTHENTICATED, bearer, request_header};
 use crate::model::review::{ReviewError, Reviewer, UserInfo};
 use crate::serving::PeerCertificates;
 
@@ -116,9 +116,11 @@ impl<R: Reviewer> Authenticator<R> {
         user
     }
 
-    /// Takes credentials out of the headers, so that nothing behind reads or logs them.
+    /// Takes credentials out of the headers, so that nothing behind reads or logs them: the front
+    /// proxy's usual headers as well as those that are configured.
     pub(super) fn strip(&self, headers: &mut HeaderMap) {
         headers.remove(http::header::AUTHORIZATION);
+        request_header::strip_usual(headers);
         if let Some(trust) = self.trust.borrow().as_ref()
             && let Some(request_header) = &trust.request_header
         {

@@ -10,9 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
+use telemetry::reload::Source;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::Metrics;
 use super::authority::{Authority, AuthorityError};
 use super::request_header::RequestHeader;
 use super::trust::{Trust, TrustReceiver};
@@ -89,6 +91,8 @@ pub struct TrustMerge {
     publish: watch::Sender<Option<Arc<Trust>>>,
     client: Option<Bundle<Authority>>,
     front_proxy: Option<Bundle<RequestHeader>>,
+    /// What became of the two files.
+    sources: [Source; 2],
 }
 
 /// A file's content and what was made of it.
@@ -113,6 +117,7 @@ impl TrustMerge {
     pub async fn load(
         local: LocalTrust,
         cluster: TrustReceiver,
+        metrics: &Metrics,
     ) -> Result<(Self, TrustReceiver), LocalTrustError> {
         let (publish, receiver) = watch::channel(None);
         let mut merge = Self {
@@ -121,6 +126,7 @@ impl TrustMerge {
             publish,
             client: None,
             front_proxy: None,
+            sources: [(); 2].map(|()| metrics.authorities.source()),
         };
         merge.read_client().await?;
         merge.read_front_proxy().await?;
@@ -130,7 +136,6 @@ impl TrustMerge {
 
     /// Follows the cluster and looks at the files every `interval`, until cancelled.
     pub async fn run(mut self, interval: Duration, token: CancellationToken) {
-        let mut failing: Option<String> = None;
         let mut cluster = self.cluster.clone();
         let mut cluster_follows = true;
         loop {
@@ -141,32 +146,35 @@ impl TrustMerge {
                     cluster_follows = changed.is_ok();
                     self.publish();
                 }
-                () = tokio::time::sleep(interval) => {
-                    let problem = self.refresh().await;
-                    if problem == failing {
-                        continue;
-                    }
-                    match &problem {
-                        Some(error) => tracing::error!(%error, "keeping the last good authorities"),
-                        None => tracing::info!("the files of trusted authorities are good again"),
-                    }
-                    failing = problem;
-                }
+                () = tokio::time::sleep(interval) => self.refresh().await,
             }
         }
     }
 
-    /// Reads the files again and publishes what is new; what is wrong with them. Each of the two
-    /// is taken on its own: a broken one must not keep a revoked authority of the other in trust.
-    async fn refresh(&mut self) -> Option<String> {
+    /// Reads the files again and publishes what is new. Each of the two is taken on its own: a
+    /// broken one must not keep a revoked authority of the other in trust.
+    async fn refresh(&mut self) {
         let outcomes = [self.read_client().await, self.read_front_proxy().await];
         if outcomes.iter().any(|outcome| matches!(outcome, Ok(true))) {
             tracing::info!("the files of trusted authorities have changed");
             self.publish();
         }
-        let problems = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
-        let problems: Vec<String> = problems.map(ToString::to_string).collect();
-        (!problems.is_empty()).then(|| problems.join("; "))
+        for (source, outcome) in self.sources.iter_mut().zip(outcomes) {
+            match outcome {
+                Ok(true) => source.replaced(),
+                Ok(false) => {
+                    if source.restored() {
+                        tracing::info!("the files of trusted authorities are good again");
+                    }
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    if source.broken(&error) {
+                        tracing::error!(%error, "keeping the last good authorities");
+                    }
+                }
+            }
+        }
     }
 
     /// Whether something changed.

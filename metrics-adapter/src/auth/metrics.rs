@@ -4,6 +4,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
+use telemetry::reload::Reloads;
 
 /// How a caller was, or was not, authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,12 +82,17 @@ pub struct Metrics {
     authentication: Family<AuthenticationLabels, Counter>,
     authorization: Family<AuthorizationLabels, Counter>,
     cache: Family<CacheLabels, Counter>,
+    pub(super) authorities: Reloads,
 }
 
 impl Metrics {
     /// Registers all of them; the caller chooses the prefix (`registry.sub_registry_with_prefix`).
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
+        let what = "the files of trusted authorities";
+        let metrics = Self {
+            authorities: Reloads::register(registry, "authorities", what),
+            ..Self::default()
+        };
         registry.register(
             "authentication_attempts_total",
             "Requests by how their caller was authenticated",

@@ -86,18 +86,27 @@ impl RequestHeader {
         {
             headers.remove(header);
         }
-        let extra: Vec<HeaderName> = headers
-            .keys()
-            .filter(|name| {
-                self.extra_prefixes
-                    .iter()
-                    .any(|prefix| name.as_str().starts_with(prefix.as_str()))
-            })
-            .cloned()
-            .collect();
-        for header in extra {
-            headers.remove(header);
+        for prefix in &self.extra_prefixes {
+            strip_prefix(headers, prefix);
         }
+    }
+}
+
+/// Takes out the headers that front proxies use unless told otherwise, as k8s.io/apiserver's
+/// `WithAuthentication` does.
+pub(super) fn strip_usual(headers: &mut HeaderMap) {
+    for header in ["x-remote-user", "x-remote-uid", "x-remote-group"] {
+        headers.remove(header);
+    }
+    strip_prefix(headers, "x-remote-extra-");
+}
+
+fn strip_prefix(headers: &mut HeaderMap, prefix: &str) {
+    let found = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with(prefix));
+    for header in found.cloned().collect::<Vec<HeaderName>>() {
+        headers.remove(header);
     }
 }
 

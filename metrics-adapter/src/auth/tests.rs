@@ -420,13 +420,31 @@ async fn allowed_names_and_header_names_are_those_of_the_cluster() {
         "requestheader-username-headers".to_owned(),
         r#"["X-First","X-Second"]"#.to_owned(),
     );
+    for (key, names) in [
+        ("requestheader-uid-headers", r#"["X-Uid"]"#),
+        ("requestheader-group-headers", r#"["X-Group"]"#),
+        ("requestheader-extra-headers-prefix", r#"["X-Extra-"]"#),
+    ] {
+        data.insert(key.to_owned(), names.to_owned());
+    }
     fixture.publish(&data);
     let anybody = fixture.front_proxy.issue("anybody", &[]);
     let answer = fixture
         .get(Some(&anybody), &[("x-first", ""), ("x-second", "alice")])
         .await;
     assert_eq!(answer.json()["name"], "alice");
-    // What was a user's name before is a header like any other now.
+    // The usual headers mean nothing here, and are taken out nevertheless.
+    let usual = [
+        ("x-second", "alice"),
+        ("x-remote-user", "root"),
+        ("x-remote-uid", "0"),
+        ("x-remote-group", "system:masters"),
+        ("x-remote-extra-scopes", "all"),
+    ];
+    let answer = fixture.get(Some(&anybody), &usual).await;
+    assert_eq!(answer.json()["name"], "alice");
+    assert_eq!(answer.json()["groups"], json!(["system:authenticated"]));
+    assert_eq!(answer.json()["headers"], json!(["host"]));
     let answer = fixture
         .get(Some(&anybody), &[("x-remote-user", "alice")])
         .await;

@@ -32,6 +32,8 @@ pub struct Config {
     pub rules: PathBuf,
     /// When to relist. With custom rules, see [`check_max_age`].
     pub relist: discovery::Options,
+    /// How old an answer of Prometheus may be when a value is made of it.
+    pub max_staleness: Duration,
     /// How to reach Prometheus.
     pub prometheus: crate::prometheus::Options,
     /// Credentials for Prometheus that the cluster or a kubeconfig has.
@@ -104,6 +106,7 @@ impl Config {
         let log_filter = logging::filter(&flags.logging, &mut notices);
         Ok(Self {
             relist: relist(&flags.rules)?,
+            max_staleness: flags.rules.metrics_max_staleness,
             rules: flags.rules.config,
             prometheus,
             prometheus_login,
@@ -192,10 +195,11 @@ fn pair<T>(
 }
 
 /// Flags that prometheus-adapter does not have.
-pub(super) const OURS: [&str; 9] = [
+pub(super) const OURS: [&str; 10] = [
     "admin-address",
     "discovery",
     "log-format",
+    "metrics-max-staleness",
     "prometheus-max-concurrency",
     "prometheus-max-query-length",
     "prometheus-timeout",

@@ -11,6 +11,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::watcher;
 use kube::runtime::watcher::Event;
 use kube::{Api, Client};
+use telemetry::reload::Source;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +32,8 @@ pub(super) struct Watch {
     metrics: Metrics,
     /// What was complained about last.
     problem: Option<String>,
+    /// What became of the versions.
+    source: Source,
 }
 
 impl Watch {
@@ -42,6 +45,7 @@ impl Watch {
         Self {
             client,
             publish,
+            source: metrics.authentication_reloads.source(),
             metrics,
             problem: None,
         }
@@ -66,7 +70,7 @@ impl Watch {
                 Ok(Event::InitDone) if listed => {}
                 Ok(Event::InitDone | Event::Delete(_)) => {
                     backoff.reset();
-                    self.complain("it does not exist".to_owned());
+                    self.refuse("it does not exist".to_owned());
                 }
                 Err(error) => {
                     let mut problem = failure::describe_watch(&error);
@@ -93,6 +97,7 @@ impl Watch {
                          forward requests to this server",
                     );
                 }
+                self.source.replaced();
                 let first = self.publish.borrow().is_none();
                 self.publish.send_replace(Some(Arc::new(trust)));
                 self.metrics.set_authentication_known();
@@ -103,8 +108,14 @@ impl Watch {
                     tracing::info!("the cluster's authentication configuration has changed");
                 }
             }
-            Err(error) => self.complain(error.to_string()),
+            Err(error) => self.refuse(error.to_string()),
         }
+    }
+
+    /// There is no good version now. (A watch that fails says nothing about versions.)
+    fn refuse(&mut self, problem: String) {
+        self.source.broken(&problem);
+        self.complain(problem);
     }
 
     /// Says a problem once, until there is another one or none.

@@ -1,12 +1,18 @@
 //! The client for kube-apiserver.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use http::Request;
+use http::header::AUTHORIZATION;
+use kube::client::{Body, ClientBuilder};
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use tower::util::MapRequestLayer;
 
-use super::failure;
+use super::{Metrics, failure};
+use crate::token::TokenFile;
 
 /// Time to connect; kube-apiserver is near or not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -52,12 +58,16 @@ pub enum Error {
 }
 
 /// Makes a client from the kubeconfig file that `flag` names, or else from the pod's service
-/// account. Does not connect yet: kube-apiserver may come later. A service account's token and
-/// authority are read again when their files change.
+/// account. Does not connect yet: kube-apiserver may come later. A token file is read again for
+/// every request, a service account's authority every minute.
 ///
 /// # Errors
 /// [`Error`].
-pub async fn client(flag: &'static str, kubeconfig: Option<&Path>) -> Result<Client, Error> {
+pub async fn client(
+    flag: &'static str,
+    kubeconfig: Option<&Path>,
+    metrics: &Metrics,
+) -> Result<Client, Error> {
     let fail = |problem: String| match kubeconfig {
         Some(path) => Error::Kubeconfig {
             flag,
@@ -76,7 +86,37 @@ pub async fn client(flag: &'static str, kubeconfig: Option<&Path>) -> Result<Cli
         }
         None => in_cluster().map_err(fail)?,
     };
-    Client::try_from(with_limits(config)).map_err(|error| fail(failure::describe(&error)))
+    let mut config = with_limits(config);
+    let token = token_file(&mut config.auth_info, metrics).map_err(&fail)?;
+    let builder =
+        ClientBuilder::try_from(config).map_err(|error| fail(failure::describe(&error)))?;
+    let Some(token) = token.map(Arc::new) else {
+        return Ok(builder.build());
+    };
+    let layer = MapRequestLayer::new(move |mut request: Request<Body>| {
+        // There was a good token at the start, so there always is one.
+        if let Ok(header) = token.header() {
+            request.headers_mut().insert(AUTHORIZATION, header);
+        }
+        request
+    });
+    Ok(builder.with_layer(&layer).build())
+}
+
+/// Takes over the token file, where kube would use it: kube sends what is in it as it is, with a
+/// line's end or without a token, and does so for 50 s.
+fn token_file(login: &mut AuthInfo, metrics: &Metrics) -> Result<Option<TokenFile>, String> {
+    let other = login.auth_provider.is_some() || login.token.is_some();
+    let basic = login.username.is_some() && login.password.is_some();
+    let path = match login.token_file.take_if(|_| !other && !basic) {
+        Some(path) => PathBuf::from(path),
+        None => return Ok(None),
+    };
+    let problem = format!("tokenFile {}", path.display());
+    let file = TokenFile::open("tokenFile", path, "kube-apiserver", metrics.token.source())
+        .map_err(|error| format!("{problem}: {error}"))?;
+    file.header()?;
+    Ok(Some(file))
 }
 
 /// Reads a kubeconfig file, or says what is wrong with it, without its lines.
@@ -114,9 +154,13 @@ mod tests {
 
     use super::*;
 
+    async fn mk_client(path: Option<&Path>) -> Result<Client, Error> {
+        client("--lister-kubeconfig", path, &Metrics::default()).await
+    }
+
     #[tokio::test]
     async fn errors_name_flag_and_file() {
-        let missing = client("--lister-kubeconfig", Some(Path::new("/nowhere/config"))).await;
+        let missing = mk_client(Some(Path::new("/nowhere/config"))).await;
         let text = missing.err().unwrap().to_string();
         assert!(
             text.starts_with("--lister-kubeconfig /nowhere/config: "),
@@ -127,10 +171,10 @@ mod tests {
         file.write_all(b"clusters: 7").unwrap();
         let mut half = tempfile::NamedTempFile::new().unwrap();
         half.write_all(b"\xff\xfea").unwrap();
-        let half = client("--lister-kubeconfig", Some(half.path())).await;
+        let half = mk_client(Some(half.path())).await;
         assert!(half.err().unwrap().to_string().contains("UTF-16"));
 
-        let broken = client("--lister-kubeconfig", Some(file.path())).await;
+        let broken = mk_client(Some(file.path())).await;
         let text = broken.err().unwrap().to_string();
         assert!(text.contains(&file.path().display().to_string()), "{text}");
     }
@@ -148,7 +192,7 @@ mod tests {
             let mut file = tempfile::NamedTempFile::new().unwrap();
             let text = format!("apiVersion: v1\nusers:\n- {{name: u, user: {user}}}\n");
             file.write_all(text.as_bytes()).unwrap();
-            let broken = client("--lister-kubeconfig", Some(file.path())).await;
+            let broken = mk_client(Some(file.path())).await;
             let text = broken.err().unwrap().to_string();
             assert!(text.contains(place), "{user}: {text}");
             assert!(!text.contains("s3cr3t"), "{user}: {text}");
@@ -166,8 +210,6 @@ mod tests {
               contexts: [{name: c, context: {cluster: k, user: u}}]}",
         )
         .unwrap();
-        client("--lister-kubeconfig", Some(file.path()))
-            .await
-            .unwrap();
+        mk_client(Some(file.path())).await.unwrap();
     }
 }

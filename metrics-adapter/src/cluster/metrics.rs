@@ -7,6 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use telemetry::reload::Reloads;
 
 use super::Coverage;
 
@@ -49,6 +50,8 @@ pub struct Metrics {
     watch_failing: Family<WatchLabels, Gauge>,
     watch_errors: Family<WatchLabels, Counter>,
     authentication_known: Gauge,
+    pub(super) authentication_reloads: Reloads,
+    pub(super) token: Reloads,
 }
 
 impl Default for Metrics {
@@ -64,6 +67,8 @@ impl Default for Metrics {
             watch_failing: Family::default(),
             watch_errors: Family::default(),
             authentication_known: Gauge::default(),
+            authentication_reloads: Reloads::default(),
+            token: Reloads::default(),
         }
     }
 }
@@ -71,7 +76,19 @@ impl Default for Metrics {
 impl Metrics {
     /// Registers all of them; the caller chooses the prefix (`registry.sub_registry_with_prefix`).
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
+        let (name, what) = (
+            "authentication_configuration",
+            "the cluster's authentication ConfigMap",
+        );
+        let metrics = Self {
+            authentication_reloads: Reloads::register(registry, name, what),
+            token: Reloads::register(
+                registry,
+                "kubernetes_token",
+                "the token files for kube-apiserver, one of each client",
+            ),
+            ..Self::default()
+        };
         registry.register(
             "review_duration_seconds",
             "Time of TokenReviews and SubjectAccessReviews, waiting included",

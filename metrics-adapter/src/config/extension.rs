@@ -48,7 +48,18 @@ where
         .transpose()
 }
 
-/// Likewise, of whole seconds: the API has nothing finer.
+/// Likewise; 0 as well.
+pub(super) fn bound<'de, D>(deserializer: D) -> Result<Option<Duration>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| PrometheusDuration::parse(&text).map(PrometheusDuration::get))
+        .transpose()
+        .map_err(D::Error::custom)
+}
+
+/// As [`duration`], of whole seconds: the API has nothing finer.
 pub(super) fn seconds<'de, D>(deserializer: D) -> Result<Option<Duration>, D::Error>
 where
     D: Deserializer<'de>,

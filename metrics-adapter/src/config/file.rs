@@ -47,6 +47,9 @@ pub struct DiscoveryRule {
     /// The largest age of the newest sample; older ones count as missing.
     #[serde(deserialize_with = "extension::duration")]
     pub max_age: Option<Duration>,
+    /// How old an answer of Prometheus may be; 0 asks at every request.
+    #[serde(deserialize_with = "extension::bound")]
+    pub max_staleness: Option<Duration>,
     /// The time that the query looks back on, told to clients; whole seconds.
     #[serde(deserialize_with = "extension::seconds")]
     pub window: Option<Duration>,

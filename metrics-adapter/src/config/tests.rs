@@ -128,6 +128,7 @@ fn reads_our_own_fields() {
 rules:
 - seriesQuery: up
   maxAge: 2m
+  maxStaleness: 10s
   window: 1m30s
   onMissing: {last: 5m}
   onNaN: {value: 1.5k}
@@ -135,9 +136,9 @@ rules:
   - label: path
     values: {checkout: "/api#eu", 1: one}
     replace: [{from: __slash__, to: /}, {from: x}]
-- {onMissing: omit, onNaN: zero}
+- {onMissing: omit, onNaN: zero, maxStaleness: 0s}
 - {onMissing: error, onNaN: {value: 5}}
-- {onMissing: null, onNaN: , maxAge: ~, window: ~, selectorValues: ~}
+- {onMissing: null, onNaN: , maxAge: ~, maxStaleness: ~, window: ~, selectorValues: ~}
 "#,
     )
     .unwrap();
@@ -149,6 +150,8 @@ rules:
         (first.max_age, first.window),
         (Some(seconds(120)), Some(seconds(90)))
     );
+    assert_eq!(first.max_staleness, Some(seconds(10)));
+    assert_eq!(words.max_staleness, Some(Duration::ZERO));
     assert_eq!(first.on_missing, Some(Fallback::Last(seconds(300))));
     let quantity = |milli| Some(Fallback::Value(Quantity::from_milli(milli)));
     assert_eq!(first.on_nan, quantity(1_500_000));
@@ -177,6 +180,7 @@ fn refuses_bad_values_of_our_own_fields() {
     for (field, what) in [
         ("maxAge: 0", "must be more than 0"),
         ("maxAge: 5", "\"5\" is not a duration"),
+        ("maxStaleness: 5", "\"5\" is not a duration"),
         ("window: 1500ms", "1.5s are no whole seconds"),
         ("window: -1m", "is not a duration"),
         (

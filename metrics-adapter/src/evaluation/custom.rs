@@ -1,34 +1,38 @@
 //! Custom metrics: lookup, objects, query, and the result cut into objects.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 use tracing::debug;
 
+use super::answer::{Answer, ByName};
+use super::answers::Failure;
+use super::question::Question;
 use super::value::{self, Reading, Unusable};
 use super::{Evaluator, Lack};
-use crate::discovery::Entry;
+use crate::discovery::{Catalog, Entry};
 use crate::model::{
     Fallback, MetricInfo, MetricQuery, MetricValue, MetricsApi, ObjectRef, ObjectSource,
-    ProviderError, QueryValue, ResourceType, Sample, Selector, Target,
+    ProviderError, QueryValue, ResourceType, Selector, Target,
 };
 use crate::prometheus::QueryClient;
-use crate::rules::{QueryError, QueryScope, Rule};
+use crate::rules::{Objects, Rule};
 
-/// What Prometheus is asked.
-struct Question {
-    promql: String,
-    /// For the newest sample's time.
-    age: Option<String>,
-    /// The label that carries the objects' names in the results.
+/// What Prometheus answered to a question.
+struct Answered {
+    result: Arc<Answer>,
+    newest: Option<Arc<Answer>>,
     label: String,
 }
 
-/// What it answered, by the objects' names.
-struct Answer<'a> {
-    samples: HashMap<&'a str, &'a Sample>,
-    newest: HashMap<&'a str, &'a Sample>,
+/// The same by the objects' names.
+struct Found<'a> {
+    samples: ByName<'a>,
+    newest: ByName<'a>,
+    /// How long `newest` has been kept.
+    kept: Duration,
 }
 
 /// The objects that are asked about.
@@ -74,10 +78,11 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             };
             rootless.then(|| catalog.get(&info)).flatten()
         };
-        let Entry { rule, series, .. } = catalog
+        let entry = catalog
             .get(&info)
             .or_else(listed_namespaced)
             .ok_or_else(|| not_found(described.clone()))?;
+        let rule = &entry.rule;
         if query.namespace.is_some() && !resource.namespaced && query.target.is_selected() {
             // There is nothing of that kind in a namespace. A name may do: the series may have
             // both labels.
@@ -88,63 +93,91 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             // As prometheus-adapter: no objects, no metric.
             return Err(not_found(described));
         }
-        let question = self
-            .question(&query, &resource, rule, series, &names)
-            .map_err(|error| self.query_failed(&query.metric, rule.id(), &error))?;
-        let (result, newest) = futures::try_join!(
-            self.query(rule.id(), question.promql),
-            self.newest(rule.id(), question.age),
-        )?;
-        let QueryValue::Vector(samples) = result.as_ref() else {
+        let answered = self
+            .answered(&query, &resource, entry, &catalog, &names)
+            .await?;
+        let (result, newest) = (&answered.result, answered.newest.as_deref());
+        let QueryValue::Vector(samples) = result.value() else {
             return Err(self.no_vector(rule.id()));
         };
-        let newest = newest.as_deref().map_or(&[][..], value::elements);
-        let any = samples.first().or(newest.first());
-        let answer = Answer {
-            samples: value::by_name(samples, &question.label),
-            newest: value::by_name(newest, &question.label),
+        let found = Found {
+            samples: result.by_name(&answered.label),
+            newest: newest.map_or_else(ByName::none, |newest| newest.by_name(&answered.label)),
+            kept: newest.map_or(Duration::ZERO, |newest| newest.age(Instant::now())),
         };
-        if answer.samples.is_empty() && !samples.is_empty() {
+        if found.samples.is_empty() && !samples.is_empty() {
             // The rule's query forgot `by (<<.GroupBy>>)`.
-            let label = question.label;
+            let label = answered.label;
             debug!(label, "no sample carries the label of the objects");
             return Err(not_found(described));
         }
+        let any = samples.first();
+        let any = any.or_else(|| newest.and_then(|newest| newest.elements().first()));
         let asked = Asked {
             query: &query,
             resource: &resource,
             rule,
             evaluated: any.map_or_else(Timestamp::now, |sample| sample.timestamp),
         };
-        let values = self.readings(&asked, &names, &answer)?;
+        let values = self.readings(&asked, &names, &found)?;
         match query.target {
             Target::Name(_) if values.is_empty() => Err(not_found(described)),
             _ => Ok(values),
         }
     }
 
-    fn question(
+    /// Asks what all requests for the metric share, or else for the objects alone.
+    async fn answered(
         &self,
         query: &MetricQuery,
         resource: &ResourceType,
-        rule: &Rule,
-        series: &str,
+        entry: &Entry,
+        catalog: &Arc<Catalog>,
         names: &[Arc<str>],
-    ) -> Result<Question, QueryError> {
-        let resolve = |group: &str, name: &str| self.objects.resolve(group, name);
-        let association = rule.labels().associate(&resolve)?;
-        let label = association.label(resource)?;
-        let scope = QueryScope {
-            series,
-            label: &label,
-            namespace: query.namespace.as_deref(),
-            metric_selector: &query.metric_selector,
-            names,
-        };
-        Ok(Question {
-            promql: rule.query(&association, &scope)?,
-            age: rule.age_query(&association, &scope)?,
-            label,
+    ) -> Result<Answered, ProviderError> {
+        let rule = &entry.rule;
+        let failed = |error| self.query_failed(&query.metric, rule.id(), &error);
+        let objects = self.objects.as_ref();
+        // What is asked at every request had better be asked for its objects alone.
+        if !self.bound(rule.policy().max_staleness).is_zero() {
+            let shared = self
+                .questions
+                .shared(catalog, query, entry, resource, objects)
+                .map_err(failed)?;
+            if let Some(question) = shared.question() {
+                let outcome = self.put(query, rule, question).await;
+                let failed = outcome.as_ref().err();
+                if failed.is_some_and(|failure| failure.refused || failure.timeout) {
+                    shared.failed();
+                }
+                // There is no time left for another one after a timeout.
+                if !failed.is_some_and(|failure| failure.refused) {
+                    return self.judged(rule.id(), outcome);
+                }
+            }
+        }
+        let named = Objects::Named(names);
+        let question = Question::about(named, query, entry, resource, objects).map_err(failed)?;
+        let outcome = self.put(query, rule, &question).await;
+        self.judged(rule.id(), outcome)
+    }
+
+    /// Puts a question.
+    async fn put(
+        &self,
+        query: &MetricQuery,
+        rule: &Rule,
+        question: &Question,
+    ) -> Result<Answered, Failure> {
+        let max_staleness = rule.policy().max_staleness;
+        let (promql, age) = (&question.promql, question.age.as_ref());
+        let (result, newest) = self
+            .answers(promql, age, max_staleness, &query.target)
+            .await?;
+        Ok(Answered {
+            result,
+            newest,
+            label: question.label.clone(),
         })
     }
 
@@ -153,13 +186,13 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         &self,
         asked: &Asked<'_>,
         names: &[Arc<str>],
-        answer: &Answer<'_>,
+        found: &Found<'_>,
     ) -> Result<Vec<MetricValue>, ProviderError> {
         let api_version: Arc<str> = asked.resource.api_version().into();
         let kind: Arc<str> = asked.resource.kind.as_str().into();
         let mut values = Vec::with_capacity(names.len());
         for name in names {
-            let Some(reading) = self.reading(asked, name, answer)? else {
+            let Some(reading) = self.reading(asked, name, found)? else {
                 continue;
             };
             values.push(MetricValue {
@@ -182,10 +215,10 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         &self,
         asked: &Asked<'_>,
         name: &Arc<str>,
-        answer: &Answer<'_>,
+        found: &Found<'_>,
     ) -> Result<Option<Reading>, ProviderError> {
         let policy = asked.rule.policy();
-        let Some(sample) = answer.samples.get(name.as_ref()) else {
+        let Some(sample) = found.samples.get(name) else {
             return self.instead(
                 asked,
                 name,
@@ -197,8 +230,8 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         let timestamp = match policy.max_age {
             None => Some(sample.timestamp),
             Some(max_age) => {
-                let newest = answer.newest.get(name.as_ref());
-                newest.and_then(|newest| value::fresh(newest, max_age))
+                let newest = found.newest.get(name);
+                newest.and_then(|newest| value::fresh(newest, found.kept, max_age))
             }
         };
         let Some(timestamp) = timestamp else {

@@ -1,8 +1,10 @@
 //! External metrics: every element of the result is a value of its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::value::{self, Unusable};
 use super::{Evaluator, Lack};
@@ -38,10 +40,16 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         let (promql, age) = self
             .external_question(&query, rule, series)
             .map_err(|error| self.query_failed(&query.metric, rule.id(), &error))?;
-        let (result, newest) =
-            futures::try_join!(self.query(rule.id(), promql), self.newest(rule.id(), age),)?;
-        let mut elements = elements(&result);
-        let newest = newest.as_deref().map_or(&[][..], value::elements).first();
+        let max_staleness = rule.policy().max_staleness;
+        let outcome = self
+            .answers(&promql, age.as_ref(), max_staleness, &())
+            .await;
+        let (result, newest) = self.judged(rule.id(), outcome)?;
+        let mut elements = elements(result.value());
+        let kept = newest
+            .as_ref()
+            .map_or(Duration::ZERO, |newest| newest.age(Instant::now()));
+        let newest = newest.as_ref().and_then(|newest| newest.elements().first());
         let evaluated = elements.first().map(|element| element.timestamp);
         let evaluated = evaluated.or(newest.map(|newest| newest.timestamp));
         let evaluated = evaluated.unwrap_or_else(Timestamp::now);
@@ -49,7 +57,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             return self.nothing(&query, rule, Lack::Missing, evaluated);
         }
         if let Some(max_age) = rule.policy().max_age {
-            let Some(taken) = newest.and_then(|newest| value::fresh(newest, max_age)) else {
+            let Some(taken) = newest.and_then(|newest| value::fresh(newest, kept, max_age)) else {
                 let lack = Lack::Unusable(Unusable::Stale);
                 return self.nothing(&query, rule, lack, evaluated);
             };
@@ -65,7 +73,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         query: &ExternalQuery,
         rule: &Rule,
         series: &str,
-    ) -> Result<(String, Option<String>), QueryError> {
+    ) -> Result<(Arc<str>, Option<Arc<str>>), QueryError> {
         let resolve = |group: &str, name: &str| self.objects.resolve(group, name);
         let association = rule.labels().associate(&resolve)?;
         let scope = ExternalScope {
@@ -75,7 +83,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         };
         let promql = rule.external_query(&association, &scope)?;
         let age = rule.external_age_query(&association, &scope)?;
-        Ok((promql, age))
+        Ok((promql.into(), age.map(Into::into)))
     }
 
     /// The values of the elements; what a quantity cannot hold is left out, or as the rule says.

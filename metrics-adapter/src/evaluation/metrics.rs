@@ -6,6 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
 use super::Lack;
+use super::answers::Source;
 use super::value::Unusable;
 use crate::model::MetricsApi;
 
@@ -15,11 +16,17 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabels {
+    source: &'static str,
+}
+
 /// Counters of evaluation.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     unusable: Family<ReasonLabels, Counter>,
     substituted: Family<ReasonLabels, Counter>,
+    answers: Family<SourceLabels, Counter>,
 }
 
 impl Metrics {
@@ -36,7 +43,21 @@ impl Metrics {
             "Values put into an answer by a rule's onMissing or onNaN (by default 0 for NaN), by API and reason",
             metrics.substituted.clone(),
         );
+        registry.register(
+            "answers_total",
+            "Answers of Prometheus that requests were made of: from memory, from a query that somebody else had asked, or from a query of their own",
+            metrics.answers.clone(),
+        );
         metrics
+    }
+
+    pub(super) fn answered(&self, source: Source) {
+        let source = match source {
+            Source::Memory => "memory",
+            Source::Flight => "flight",
+            Source::Prometheus => "prometheus",
+        };
+        self.answers.get_or_create(&SourceLabels { source }).inc();
     }
 
     pub(super) fn left_out(&self, api: MetricsApi, unusable: Unusable) {

@@ -2,10 +2,10 @@
 mod cluster;
 mod external;
 mod option;
+mod shared;
 mod usage;
 
 use std::sync::Mutex;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::config::RuleFile;
 use crate::discovery::{self, Options, Relister};
-use crate::model::{GroupResource, Sample, Selector, Target};
+use crate::model::{GroupResource, QueryValue, Sample, Selector, Target};
 use crate::prometheus::{PrometheusError, SeriesSet, SeriesShape};
 use cluster::Cluster;
 
@@ -55,6 +55,10 @@ impl QueryClient for Fake {
         match answer {
             Ok(value) => Ok(value),
             Err("timeout") => Err(PrometheusError::Timeout(Duration::from_secs(1))),
+            Err("refused") => Err(PrometheusError::Api {
+                status: 422,
+                message: "execution: found duplicate series".to_owned(),
+            }),
             Err(text) => Err(PrometheusError::Decode(text.to_owned())),
         }
     }
@@ -137,7 +141,7 @@ async fn mk_evaluator_of(
     )
     .await;
     let metrics = Metrics::default();
-    let evaluator = Evaluator::new(Arc::clone(&client), objects, state, metrics);
+    let evaluator = Evaluator::new(Arc::clone(&client), objects, state, Duration::ZERO, metrics);
     (evaluator, client)
 }
 

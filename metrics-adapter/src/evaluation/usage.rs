@@ -11,6 +11,7 @@ use futures::stream;
 use jiff::Timestamp;
 
 use super::Evaluator;
+use super::answer::Answer;
 use super::value::{self, Unusable};
 use crate::model::{
     Amount, Consumer, Format, GroupResource, IndexedObject, MetricsApi, NodeUsage, ObjectSource,
@@ -34,7 +35,7 @@ struct Asked {
 /// The answer to one query; nothing where the file has no query.
 #[derive(Default)]
 struct Found {
-    result: Option<Arc<QueryValue>>,
+    result: Option<Arc<Answer>>,
     /// The label that carries the objects' names.
     label: String,
 }
@@ -42,8 +43,8 @@ struct Found {
 impl Found {
     fn by_name(&self) -> HashMap<&str, Vec<&Sample>> {
         let mut by_name: HashMap<&str, Vec<&Sample>> = HashMap::new();
-        if let Some(QueryValue::Vector(samples)) = self.result.as_deref() {
-            for sample in samples {
+        if let Some(answer) = &self.result {
+            for sample in answer.elements() {
                 // A sample without the label counts for the object called "", which nobody is.
                 let name = sample.labels.get(self.label.as_str());
                 by_name
@@ -245,8 +246,9 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         else {
             return Ok(Found::default());
         };
-        let result = self.query(rule.id(), promql).await?;
-        if matches!(result.as_ref(), QueryValue::Scalar { .. }) {
+        let outcome = self.answer(&promql.into(), None, &()).await;
+        let result = self.judged(rule.id(), outcome)?;
+        if matches!(result.value(), QueryValue::Scalar { .. }) {
             return Err(self.no_vector(rule.id()));
         }
         Ok(Found {

@@ -1,11 +1,10 @@
 //! From instant vectors to the readings of objects, and from floats to quantities.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{Quantity, QueryValue, Sample};
+use crate::model::{Quantity, Sample};
 
 /// Why a sample is no value. prometheus-adapter serves the smallest integer for such samples of
 /// external metrics, which makes the HPA scale to its minimum.
@@ -59,27 +58,11 @@ pub(super) fn quantity(value: f64) -> Result<Quantity, Unusable> {
 }
 
 /// The newest sample's own time, which is the value of its element in the answer to an age query;
-/// `None` where that is too long ago. The age is measured by Prometheus' clock alone.
-pub(super) fn fresh(newest: &Sample, max_age: Duration) -> Option<Timestamp> {
+/// `None` where that is too long ago. The age is measured by Prometheus' clock alone, up to when
+/// it answered; since then `kept` has passed by ours.
+pub(super) fn fresh(newest: &Sample, kept: Duration, max_age: Duration) -> Option<Timestamp> {
     let since_epoch = SignedDuration::try_from_secs_f64(newest.value).ok()?;
     let taken = Timestamp::from_duration(since_epoch).ok()?;
-    let age = newest.timestamp.duration_since(taken);
+    let age = newest.timestamp.duration_since(taken) + SignedDuration::try_from(kept).ok()?;
     (age <= SignedDuration::try_from(max_age).ok()?).then_some(taken)
-}
-
-/// Elements of an answer by the name of their object. Of several for one object the last one
-/// wins; those without the label are nobody's.
-pub(super) fn by_name<'a>(samples: &'a [Sample], label: &str) -> HashMap<&'a str, &'a Sample> {
-    samples
-        .iter()
-        .filter_map(|sample| Some((sample.labels.get(label)?.as_ref(), sample)))
-        .collect()
-}
-
-/// The elements of a vector; a scalar has none.
-pub(super) fn elements(value: &QueryValue) -> &[Sample] {
-    match value {
-        QueryValue::Vector(samples) => samples,
-        QueryValue::Scalar { .. } => &[],
-    }
 }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::credentials::Contents;
+use super::login::Login;
 use super::{Credentials, Metrics, PrometheusError, QueryClient, SeriesSet, body, decode};
 use crate::model::QueryValue;
 
@@ -65,6 +66,7 @@ pub enum ClientError {
 /// A client of one Prometheus.
 pub struct Client {
     connection: ArcSwap<Connection>,
+    login: Login,
     options: Options,
     permits: Semaphore,
     /// For the one large answer that may be read at a time.
@@ -84,10 +86,11 @@ impl Client {
     /// # Errors
     /// [`ClientError`], naming the flag and the file.
     pub fn new(options: Options, metrics: Metrics) -> Result<Self, ClientError> {
-        options.credentials.check_token()?;
+        let login = Login::new(options.credentials.authorization.as_ref(), &metrics)?;
         let connection = Connection::new(&options, options.credentials.read()?)?;
         Ok(Self {
             connection: ArcSwap::from_pointee(connection),
+            login,
             permits: Semaphore::new(options.concurrency),
             large: Semaphore::new(1),
             options,
@@ -98,29 +101,28 @@ impl Client {
     /// Looks at the files of CA and client certificate every `interval` and uses what is new in
     /// them, until cancelled. Broken ones leave the last good ones in use.
     pub async fn watch(&self, interval: Duration, token: &CancellationToken) {
-        let mut failing: Option<String> = None;
+        let mut source = self.metrics.certificates.source();
         while token
             .run_until_cancelled(tokio::time::sleep(interval))
             .await
             .is_some()
         {
-            let problem = match self.refresh().await {
-                Ok(changed) => {
-                    if changed {
-                        tracing::info!("the certificates for Prometheus have changed");
-                    }
-                    None
+            match self.refresh().await {
+                Ok(true) => {
+                    source.replaced();
+                    tracing::info!("the certificates for Prometheus have changed");
                 }
-                Err(error) => Some(error.to_string()),
-            };
-            if problem != failing {
-                match &problem {
-                    Some(error) => {
+                Ok(false) => {
+                    if source.restored() {
+                        tracing::info!("the files of Prometheus' certificates are good again");
+                    }
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    if source.broken(&error) {
                         tracing::error!(%error, "keeping the last good certificates for Prometheus");
                     }
-                    None => tracing::info!("the files of Prometheus' certificates are good again"),
                 }
-                failing = problem;
             }
         }
     }
@@ -183,7 +185,7 @@ impl Client {
         };
         let mut headers: HeaderMap = self.options.headers.iter().cloned().collect();
         if !headers.contains_key(AUTHORIZATION) {
-            headers.extend(self.options.credentials.authorization().await?);
+            headers.extend(self.login.header()?.map(|value| (AUTHORIZATION, value)));
         }
         request = request.headers(headers);
         request.send().await.map_err(|error| self.transport(&error))

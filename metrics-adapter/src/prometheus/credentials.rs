@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 
 use reqwest::ClientBuilder;
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::HeaderValue;
 
+use super::ClientError;
 use super::client::innermost;
-use super::{ClientError, PrometheusError};
 
 /// TLS and authorization of the connection; the default has neither client certificate nor token
 /// and trusts the system's authorities.
@@ -50,7 +50,7 @@ pub(super) struct Contents {
 /// Whence the `Authorization` header comes.
 #[derive(Clone, Debug)]
 pub enum Authorization {
-    /// A bearer token in a file, read again for every request: bound tokens live for an hour.
+    /// A bearer token in a file, which somebody replaces: bound tokens live for an hour.
     TokenFile {
         /// The flag that names the file.
         flag: &'static str,
@@ -77,7 +77,7 @@ impl Material {
         }
     }
 
-    fn error(&self, reason: &dyn fmt::Display) -> ClientError {
+    pub(super) fn error(&self, reason: &dyn fmt::Display) -> ClientError {
         ClientError::File {
             file: self.to_string(),
             reason: reason.to_string(),
@@ -108,16 +108,6 @@ impl fmt::Debug for Material {
 }
 
 impl Credentials {
-    /// Makes sure at the start that there is a token: later a missing one fails a query.
-    pub(super) fn check_token(&self) -> Result<(), ClientError> {
-        match &self.authorization {
-            Some(Authorization::TokenFile { flag, path }) => {
-                Material::file(flag, path.clone()).read().map(drop)
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Reads the files of certificates.
     pub(super) fn read(&self) -> Result<Contents, ClientError> {
         let identity = |(certificate, key): &(Material, Material)| {
@@ -187,18 +177,6 @@ impl Credentials {
             },
         }
     }
-
-    /// The `Authorization` header of the next request.
-    pub(super) async fn authorization(
-        &self,
-    ) -> Result<Option<(reqwest::header::HeaderName, HeaderValue)>, PrometheusError> {
-        let value = match &self.authorization {
-            None => return Ok(None),
-            Some(Authorization::Header(value)) => value.clone(),
-            Some(Authorization::TokenFile { flag, path }) => bearer(flag, path).await?,
-        };
-        Ok(Some((AUTHORIZATION, value)))
-    }
 }
 
 /// Whether a client certificate is for another key.
@@ -210,19 +188,6 @@ fn is_mismatch(error: &reqwest::Error) -> bool {
             Some(rustls::Error::InconsistentKeys(_))
         )
     })
-}
-
-async fn bearer(flag: &str, path: &std::path::Path) -> Result<HeaderValue, PrometheusError> {
-    let fail = |reason: &dyn fmt::Display| {
-        PrometheusError::Token(format!("{flag} {}: {reason}", path.display()))
-    };
-    let token = tokio::fs::read_to_string(path)
-        .await
-        .map_err(|error| fail(&error))?;
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.trim()))
-        .map_err(|_| fail(&"not usable as a header"))?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use telemetry::reload::Reloads;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -24,6 +25,8 @@ struct EndpointLabels {
 pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     duration: Family<EndpointLabels, Histogram, fn() -> Histogram>,
+    pub(super) certificates: Reloads,
+    pub(super) token: Reloads,
 }
 
 impl Metrics {
@@ -37,6 +40,16 @@ impl Metrics {
                     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
                 ])
             }),
+            certificates: Reloads::register(
+                registry,
+                "prometheus_certificates",
+                "the files of CA and client certificate for Prometheus",
+            ),
+            token: Reloads::register(
+                registry,
+                "prometheus_token",
+                "the token file for Prometheus",
+            ),
         };
         registry.register(
             "prometheus_requests_total",

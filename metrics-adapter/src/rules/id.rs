@@ -87,6 +87,7 @@ mod tests {
             "{seriesQuery: a, metricsQuery: x, onNaN: zero}",
             "{seriesQuery: a, metricsQuery: x, onNaN: {value: 1m}}",
             "{seriesQuery: a, metricsQuery: x, maxAge: 1m}",
+            "{seriesQuery: a, metricsQuery: x, maxStaleness: 1m}",
             "{seriesQuery: a, metricsQuery: x, window: 1m}",
         ];
         let ids = rules.map(|rule| mk_rules(&format!("rules: [{rule}]")).custom[0].id().clone());

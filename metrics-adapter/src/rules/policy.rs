@@ -10,6 +10,8 @@ use crate::model::Fallback;
 pub struct Policy {
     /// The largest age of the newest sample.
     pub max_age: Option<Duration>,
+    /// How old an answer of Prometheus may be; `None` for what all rules have.
+    pub max_staleness: Option<Duration>,
     /// The time that the query looks back on; told to clients.
     pub window: Option<Duration>,
     /// For an object without a sample, or an external metric without a result.
@@ -22,6 +24,7 @@ impl Policy {
     pub(super) fn of(rule: &DiscoveryRule) -> Self {
         Self {
             max_age: rule.max_age,
+            max_staleness: rule.max_staleness,
             window: rule.window,
             on_missing: rule.on_missing.unwrap_or(Fallback::Omit),
             on_nan: rule.on_nan,

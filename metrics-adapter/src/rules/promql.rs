@@ -29,8 +29,18 @@ pub struct QueryScope<'a> {
     pub namespace: Option<&'a str>,
     /// Restriction on the series' labels.
     pub metric_selector: &'a Selector,
-    /// Names of the objects, at least one.
-    pub names: &'a [Arc<str>],
+    /// Which objects.
+    pub objects: Objects<'a>,
+}
+
+/// The objects that a query is about.
+#[derive(Clone, Copy, Debug)]
+pub enum Objects<'a> {
+    /// By their names, at least one.
+    Named(&'a [Arc<str>]),
+    /// All that there are. The query may say something else about them than about the same
+    /// objects by their names, see [`super::Rule::is_separable`].
+    All,
 }
 
 /// What a query for an external metric is asked for.
@@ -95,10 +105,12 @@ impl Matchers {
     }
 
     /// The label of the objects; of several names any may match.
-    pub(super) fn names(&mut self, label: &str, names: &[Arc<str>]) {
-        let (operator, names) = match names {
-            [name] => ("=", name.as_ref().to_owned()),
-            names => ("=~", alternation(names)),
+    pub(super) fn objects(&mut self, label: &str, objects: Objects<'_>) {
+        let (operator, names) = match objects {
+            // Only series that have an object at all.
+            Objects::All => ("!=", String::new()),
+            Objects::Named([name]) => ("=", name.as_ref().to_owned()),
+            Objects::Named(names) => ("=~", alternation(names)),
         };
         self.texts
             .push(format!("{label}{operator}{}", quote(&names)));
@@ -116,7 +128,7 @@ pub(super) fn matchers(
     let mut matchers = Matchers::default();
     matchers.selector(rewriting, scope.metric_selector)?;
     matchers.namespace(association, scope.namespace)?;
-    matchers.names(scope.label, scope.names);
+    matchers.objects(scope.label, scope.objects);
     Ok(matchers)
 }
 

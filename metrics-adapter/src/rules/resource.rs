@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::association::{Association, ResourceLabels};
-use super::promql::{self, Matchers, QueryError};
+use super::promql::{self, Matchers, Objects, QueryError};
 use super::template::Template;
 use super::{RuleError, RuleId};
 use crate::config;
@@ -134,7 +134,7 @@ impl ResourceRule {
         };
         let mut matchers = Matchers::default();
         matchers.namespace(association, scope.namespace)?;
-        matchers.names(scope.label, scope.names);
+        matchers.objects(scope.label, Objects::Named(scope.names));
         let mut group_by = vec![scope.label.to_owned()];
         if scope.consumer == Consumer::Pod && !self.container_label.is_empty() {
             group_by.push(self.container_label.clone());

@@ -10,6 +10,7 @@ mod format;
 mod function;
 mod lexer;
 mod literal;
+mod mention;
 mod parser;
 mod position;
 pub(super) mod quote;
@@ -133,6 +134,11 @@ impl Template {
     /// Whether the template refers to a field.
     pub fn uses(&self, field: &str) -> bool {
         self.used.contains(field)
+    }
+
+    /// Whether the template does nothing with a field but print it, if it refers to it at all.
+    pub(super) fn only_prints(&self, field: &str) -> bool {
+        mention::only_printed(&self.body, field)
     }
 
     /// Renders the template; every field that it may name must be in `scope`.

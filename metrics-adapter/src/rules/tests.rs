@@ -62,7 +62,7 @@ fn query(
         label: &association.label(&resolve("", resource).unwrap())?,
         namespace,
         metric_selector: &Selector::parse(selector).unwrap(),
-        names: &names,
+        objects: Objects::Named(&names),
     };
     rule.query(&association, &scope)
 }
@@ -381,7 +381,7 @@ fn every_query(
                 label: &association.label(resource).unwrap(),
                 namespace,
                 metric_selector: selector,
-                names,
+                objects: Objects::Named(names),
             };
             queries.push(rule.query(&association, &scope).unwrap());
         }

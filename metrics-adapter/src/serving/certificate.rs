@@ -15,7 +15,6 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio_util::sync::CancellationToken;
 
-use super::metrics::{Reload, ReloadLabels};
 use super::{Metrics, self_signed, sni, tls};
 
 /// Base name of the files in `--cert-dir`, as in prometheus-adapter.
@@ -163,25 +162,23 @@ impl ServingCertificate {
     /// Polling by content sees every kind of replacement: a rename, a symlink swap of a
     /// mounted Secret, a write in place.
     pub async fn watch(&self, interval: Duration, token: &CancellationToken) {
-        let mut failing: Option<String> = None;
+        let mut source = self.metrics.certificate_reloads.source();
         let (flag, file) = (self.source.flags().0, self.source.paths().0);
         let file = file.display();
-        let mut rejected: Option<Content> = None;
         while token
             .run_until_cancelled(tokio::time::sleep(interval))
             .await
             .is_some()
         {
-            match self.refresh(&mut rejected).await {
-                Ok(Refreshed::Unchanged) => {}
-                Ok(Refreshed::Restored) => {
-                    failing = None;
-                    tracing::info!(flag, %file, "the serving certificate's files are good again");
+            match self.refresh().await {
+                Ok(false) => {
+                    if source.restored() {
+                        tracing::info!(flag, %file, "the serving certificate's files are good again");
+                    }
                 }
-                Ok(Refreshed::Replaced) => {
-                    failing = None;
+                Ok(true) => {
+                    source.replaced();
                     let not_after = self.report_expiry();
-                    self.count(Reload::Success);
                     tracing::info!(
                         flag,
                         %file,
@@ -191,53 +188,24 @@ impl ServingCertificate {
                 }
                 Err(error) => {
                     let error = error.to_string();
-                    if failing.as_ref() != Some(&error) {
-                        self.count(Reload::Failure);
+                    if source.broken(&error) {
                         tracing::error!(%error, "keeping the last good serving certificate");
-                        failing = Some(error);
                     }
                 }
             }
         }
     }
 
-    fn count(&self, result: Reload) {
-        self.metrics
-            .certificate_reloads
-            .get_or_create(&ReloadLabels { result })
-            .inc();
-    }
-
-    /// `rejected` remembers the broken content that was complained about last.
-    async fn refresh(&self, rejected: &mut Option<Content>) -> Result<Refreshed, CertificateError> {
+    /// Whether something changed.
+    async fn refresh(&self) -> Result<bool, CertificateError> {
         let current = self.current.load_full();
         let content = self.source.read(Some(&current)).await?;
         if content == current.content {
-            let restored = rejected.take().is_some();
-            return Ok(if restored {
-                Refreshed::Restored
-            } else {
-                Refreshed::Unchanged
-            });
+            return Ok(false);
         }
-        match self.source.parse(content.clone()) {
-            Ok(loaded) => {
-                *rejected = None;
-                self.current.store(Arc::new(loaded));
-                Ok(Refreshed::Replaced)
-            }
-            Err(error) => {
-                *rejected = Some(content);
-                Err(error)
-            }
-        }
+        self.current.store(Arc::new(self.source.parse(content)?));
+        Ok(true)
     }
-}
-
-enum Refreshed {
-    Unchanged,
-    Replaced,
-    Restored,
 }
 
 impl ResolvesServerCert for ServingCertificate {

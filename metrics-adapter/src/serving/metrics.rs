@@ -5,6 +5,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use telemetry::reload::Reloads;
 
 /// Why a TLS handshake did not end in a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,21 +23,7 @@ pub(super) struct HandshakeLabels {
     pub(super) reason: HandshakeFailure,
 }
 
-/// The outcome of reading the serving certificate again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Reload {
-    /// The new certificate is served.
-    Success,
-    /// The files are broken; the last good certificate is still served.
-    Failure,
-}
-
-telemetry::snake_case_labels!(HandshakeFailure, Reload);
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct ReloadLabels {
-    pub(super) result: Reload,
-}
+telemetry::snake_case_labels!(HandshakeFailure);
 
 /// Counters and gauges of the HTTPS front. Clones share their values.
 #[derive(Clone, Debug, Default)]
@@ -47,14 +34,21 @@ pub struct Metrics {
     pub(super) panics: Counter,
     pub(super) connection_panics: Counter,
     pub(super) timeouts: Counter,
-    pub(super) certificate_reloads: Family<ReloadLabels, Counter>,
+    pub(super) certificate_reloads: Reloads,
     pub(super) certificate_expiry_seconds: Gauge,
 }
 
 impl Metrics {
     /// Registers all of them; the caller chooses the prefix (`registry.sub_registry_with_prefix`).
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
+        let metrics = Self {
+            certificate_reloads: Reloads::register(
+                registry,
+                "certificate",
+                "the serving certificates' files",
+            ),
+            ..Self::default()
+        };
         for reason in [
             HandshakeFailure::Timeout,
             HandshakeFailure::Protocol,
@@ -64,13 +58,6 @@ impl Metrics {
                 metrics
                     .handshake_failures
                     .get_or_create(&HandshakeLabels { reason }),
-            );
-        }
-        for result in [Reload::Success, Reload::Failure] {
-            drop(
-                metrics
-                    .certificate_reloads
-                    .get_or_create(&ReloadLabels { result }),
             );
         }
         registry.register(
@@ -102,11 +89,6 @@ impl Metrics {
             "request_timeouts_total",
             "Requests answered with 504 because their handler took too long",
             metrics.timeouts.clone(),
-        );
-        registry.register(
-            "certificate_reloads_total",
-            "Changes of the serving certificate's files that were noticed",
-            metrics.certificate_reloads.clone(),
         );
         registry.register(
             "certificate_expiry_timestamp_seconds",

@@ -85,6 +85,7 @@ impl Adapter {
             client,
             objects,
             Arc::clone(&state),
+            Duration::ZERO,
             evaluation::Metrics::register(&mut registry),
         );
         let routes = api::router(Arc::new(evaluator), api::Metrics::register(&mut registry));

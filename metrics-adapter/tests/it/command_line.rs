@@ -18,7 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::prometheus::free_port;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_metrics-adapter");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_metrics-adapter");
 
 /// prometheus-adapter 0.12's deploy/manifests/deployment.yaml, and kube-prometheus' (whose URL is
 /// http://prometheus-k8s.monitoring.svc:9090/).
@@ -238,9 +238,15 @@ impl Program {
         prometheus: &str,
     ) -> Self {
         let kubeconfig = files.kubeconfig(kubernetes);
+        Self::spawn(files.command(arguments), &kubeconfig, prometheus)
+    }
+
+    /// Starts a command with those arguments that a test on one machine needs.
+    pub(crate) fn spawn(mut command: Command, kubeconfig: &str, prometheus: &str) -> Self {
         let (port, admin_port) = (free_port(), free_port());
-        let mut child = files
-            .command(arguments)
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             .args(
                 ["lister", "authentication", "authorization"]
                     .map(|who| format!("--{who}-kubeconfig={kubeconfig}")),
@@ -296,7 +302,7 @@ impl Program {
     }
 
     /// Waits for a line with all these texts in it.
-    async fn says(&self, texts: &[&str]) {
+    pub(crate) async fn says(&self, texts: &[&str]) {
         for _ in 0..200 {
             let log = self.log.lock().unwrap().clone();
             if log

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod access;
 mod adapter;
+mod api_server;
+mod authority;
 mod cluster;
 mod command_line;
 mod corners;
@@ -19,6 +22,9 @@ mod own_metrics;
 mod prometheus;
 mod reload;
 mod resource;
+mod rotation;
+mod separable;
+mod tls;
 mod usage;
 
 // The cluster is shared with the unit tests.

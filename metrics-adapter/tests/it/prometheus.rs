@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,18 +18,41 @@ pub(crate) struct Prometheus {
     child: Child,
     port: u16,
     directory: TempDir,
+    secured: Option<Secured>,
+}
+
+/// How a Prometheus that serves TLS only is reached.
+pub(crate) struct Secured {
+    /// `--web.config.file`, which it reads again at every handshake.
+    pub(crate) web_config: PathBuf,
+    /// A client that it lets in.
+    pub(crate) client: reqwest::Client,
 }
 
 impl Prometheus {
     /// Starts a Prometheus that records the given samples: series with labels, and a value.
     pub(crate) async fn start(samples: &[(&str, &str)]) -> Self {
-        Self::start_scraping(samples, None).await
+        Self::start_with(samples, None, None).await
     }
 
     /// Likewise; it also scrapes a target, five times a second.
     pub(crate) async fn start_scraping(
         samples: &[(&str, &str)],
         target: Option<SocketAddr>,
+    ) -> Self {
+        Self::start_with(samples, target, None).await
+    }
+
+    /// Likewise, over TLS.
+    #[allow(dead_code, reason = "for those who share this file")]
+    pub(crate) async fn start_secured(samples: &[(&str, &str)], secured: Secured) -> Self {
+        Self::start_with(samples, None, Some(secured)).await
+    }
+
+    async fn start_with(
+        samples: &[(&str, &str)],
+        target: Option<SocketAddr>,
+        secured: Option<Secured>,
     ) -> Self {
         assert!(
             Path::new(BINARY).exists(),
@@ -58,11 +81,12 @@ impl Prometheus {
         }
         fs::write(directory.path().join("prometheus.yml"), config).unwrap();
         let port = free_port();
-        let child = spawn(&directory, port);
+        let child = spawn(&directory, port, secured.as_ref());
         let prometheus = Self {
             child,
             port,
             directory,
+            secured,
         };
         prometheus
             .wait_for(samples.last().map_or("vector(1)", |(series, _)| series))
@@ -72,7 +96,12 @@ impl Prometheus {
 
     /// Its base URL.
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        let scheme = if self.secured.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     /// Where it listens.
@@ -89,13 +118,16 @@ impl Prometheus {
 
     /// Starts it again on the same port with the same data.
     pub(crate) async fn start_again(&mut self, series: &str) {
-        self.child = spawn(&self.directory, self.port);
+        self.child = spawn(&self.directory, self.port, self.secured.as_ref());
         self.wait_for(series).await;
     }
 
     /// Waits until a query has a result.
     pub(crate) async fn wait_for(&self, query: &str) {
-        let client = reqwest::Client::new();
+        let client = match &self.secured {
+            Some(secured) => secured.client.clone(),
+            None => reqwest::Client::new(),
+        };
         let url = format!("{}/api/v1/query", self.url());
         for _ in 0..300 {
             let answer = client.get(&url).query(&[("query", query)]).send().await;
@@ -119,9 +151,11 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-fn spawn(directory: &TempDir, port: u16) -> Child {
+fn spawn(directory: &TempDir, port: u16, secured: Option<&Secured>) -> Child {
     let path = |name: &str| directory.path().join(name).display().to_string();
+    let web_config = secured.map(|secured| secured.web_config.display().to_string());
     Command::new(BINARY)
+        .args(web_config.map(|path| format!("--web.config.file={path}")))
         .arg(format!("--config.file={}", path("prometheus.yml")))
         .arg(format!("--storage.tsdb.path={}", path("data")))
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))

@@ -4,6 +4,7 @@ use axum::body::Body;
 use prometheus_client::registry::Registry;
 use tower::ServiceExt as _;
 
+use crate::background;
 use crate::burn::Limits;
 
 use super::*;
@@ -13,8 +14,18 @@ fn mk_web(burns: u32, load_time: Duration) -> (Registry, Router) {
     let threads = NonZeroU16::MIN;
     let burner = Burner::start(Limits { threads, burns }).unwrap();
     let metrics = Metrics::register(&mut registry, burner.clone());
+    let limits = background::Limits { threads, queue: 1 };
+    let config = hit::Config {
+        writes: u32::MAX,
+        limits,
+        memory: Some(hit::Memory {
+            mib: 1,
+            hold: Duration::from_secs(3600),
+        }),
+    };
     let web = Web {
         burner,
+        hits: Hits::start(config, &mut registry).unwrap(),
         load_time,
         flaky: Flaky::new(1),
         metrics,
@@ -50,6 +61,26 @@ async fn beyond_the_limit_there_is_503_and_when_to_come_again() {
 }
 
 #[tokio::test]
+async fn a_hit_is_answered_though_its_burn_is_dropped() {
+    // Two burns without an end: one runs, one waits, and one megabyte is held.
+    let (registry, router) = mk_web(1, Duration::ZERO);
+    for _ in 0..5 {
+        let answer = ask(&router, "/").await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/json");
+    }
+    for line in [
+        "server_hit_burns_total{kind=\"cpu\",outcome=\"accepted\"} 2",
+        "server_hit_burns_total{kind=\"cpu\",outcome=\"dropped\"} 3",
+        "server_hit_burns_total{kind=\"memory\",outcome=\"accepted\"} 1",
+        "server_hit_burns_total{kind=\"memory\",outcome=\"dropped\"} 4",
+        "server_web_requests_total{path=\"/\",code=\"200\"} 5",
+    ] {
+        assert_line(&registry, line);
+    }
+}
+
+#[tokio::test]
 async fn callers_cannot_invent_label_values() {
     let (registry, router) = mk_web(1, Duration::ZERO);
     for path in ["/a", "/b", "/load/", "/loads", "/LOAD"] {
@@ -77,7 +108,11 @@ async fn who_leaves_is_counted_and_makes_room() {
 #[tokio::test]
 async fn every_route_is_counted_as_itself() {
     let (registry, router) = mk_web(1, Duration::ZERO);
-    for (path, route) in [("/health", "/health"), ("/status/7?x", "/status/{code}")] {
+    for (path, route) in [
+        ("/health", "/health"),
+        ("/", "/"),
+        ("/status/7?x", "/status/{code}"),
+    ] {
         let code = ask(&router, path).await.status().as_u16();
         let line = format!("server_web_requests_total{{path=\"{route}\",code=\"{code}\"}} 1");
         assert_line(&registry, &line);

@@ -1,5 +1,8 @@
-//! Who may read what: a service account without rights, one with a right to a single metric, and
-//! nobody. Each through the aggregator and directly at the adapter, which reviews tokens itself.
+//! Who may read what: a service account without rights, one with a right to a single metric, one
+//! with rights to single names, and nobody. Each through the aggregator and directly at the adapter,
+//! which reviews tokens itself.
+
+mod credential;
 
 use std::time::Duration;
 
@@ -14,6 +17,9 @@ use crate::stack::{LATENCY_METRIC, NAMESPACE, REQUESTS_METRIC};
 
 const NOBODY: &str = "e2e-nobody";
 const READER: &str = "e2e-reader";
+/// May read the metric of one pod, and one metric of the namespace.
+const NAMED: &str = "e2e-named";
+const ACCOUNTS: [&str; 3] = [NOBODY, READER, NAMED];
 
 /// More than the 10 s for which the adapter remembers a refusal.
 const REVIEWED: Duration = Duration::from_secs(30);
@@ -27,36 +33,35 @@ pub(super) fn run(world: &World) -> Outcome {
 }
 
 fn check(world: &World) -> Outcome {
-    for account in [NOBODY, READER] {
+    for account in ACCOUNTS {
         world.create(&accounts(), &json!({ "metadata": { "name": account } }))?;
     }
     let metric = format!("pods/{REQUESTS_METRIC}");
-    let rbac =
-        |kind: &str| format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/{kind}");
-    world.create(
-        &rbac("roles"),
-        &json!({
-            "metadata": { "name": READER },
-            "rules": [{
+    grant(
+        world,
+        READER,
+        &json!([{
+            "apiGroups": ["custom.metrics.k8s.io"], "resources": [metric], "verbs": ["get"],
+        }]),
+    )?;
+    grant(
+        world,
+        NAMED,
+        &json!([
+            {
                 "apiGroups": ["custom.metrics.k8s.io"], "resources": [metric], "verbs": ["get"],
-            }],
-        }),
-    )?;
-    world.create(
-        &rbac("rolebindings"),
-        &json!({
-            "metadata": { "name": READER },
-            "roleRef": {
-                "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": READER,
+                "resourceNames": ["some-pod"],
             },
-            "subjects": [{
-                "kind": "ServiceAccount", "name": READER, "namespace": NAMESPACE,
-            }],
-        }),
+            {
+                "apiGroups": ["custom.metrics.k8s.io"], "resources": ["metrics"], "verbs": ["get"],
+                "resourceNames": [REQUESTS_METRIC],
+            },
+        ]),
     )?;
-    let (nobody, reader) = (
+    let (nobody, reader, named) = (
         token(world, NAMESPACE, NOBODY)?,
         token(world, NAMESPACE, READER)?,
+        token(world, NAMESPACE, NAMED)?,
     );
     for direct in [false, true] {
         let client = |caller: &Caller| {
@@ -69,12 +74,14 @@ fn check(world: &World) -> Outcome {
         denied(&client(&Caller::token(&nobody))?, &account_name(NOBODY))?;
         denied(&client(&Caller::anonymous())?, "system:anonymous")?;
         one_metric_only(world, &client(&Caller::token(&reader))?)?;
+        names_only(world, &client(&Caller::token(&named))?)?;
         for bad in ["nonsense", &format!("{nobody}x")] {
             client(&Caller::token(bad))?
                 .get(&metric_path(REQUESTS_METRIC))?
                 .refusal(401, "Unauthorized")?;
         }
     }
+    credential::check(world, NOBODY, READER)?;
     Ok(vec![
         "through the aggregator and at the adapter itself".to_owned(),
     ])
@@ -143,6 +150,51 @@ fn one_metric_only(world: &World, client: &Client) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A name is an object's, or the metric of a namespace; `*` is a name like any other.
+fn names_only(world: &World, client: &Client) -> Result<(), Failure> {
+    let of_namespace = |metric: &str| {
+        format!("/apis/custom.metrics.k8s.io/v1beta2/namespaces/{NAMESPACE}/metrics/{metric}")
+    };
+    for path in [
+        pods_path("v1beta2", "some-pod", REQUESTS_METRIC),
+        of_namespace(REQUESTS_METRIC),
+    ] {
+        // There is no such pod, and need not be such a metric.
+        world.wait("the role to count", REVIEWED, || {
+            let answer = client.get(&path)?;
+            ensure!(matches!(answer.status, 200 | 404), "{answer}");
+            Ok(())
+        })?;
+    }
+    for path in [
+        pods_path("v1beta2", "other-pod", REQUESTS_METRIC),
+        pods_path("v1beta2", "some-pod", LATENCY_METRIC),
+        metric_path(REQUESTS_METRIC),
+        of_namespace(LATENCY_METRIC),
+    ] {
+        client.get(&path)?.refusal(403, "Forbidden")?;
+    }
+    Ok(())
+}
+
+/// A role of these rules, for a service account of the same name.
+fn grant(world: &World, account: &str, rules: &Value) -> Result<(), Failure> {
+    let rbac =
+        |kind: &str| format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/{kind}");
+    let role = json!({ "metadata": { "name": account }, "rules": rules });
+    world.create(&rbac("roles"), &role)?;
+    let binding = json!({
+        "metadata": { "name": account },
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account,
+        },
+        "subjects": [{
+            "kind": "ServiceAccount", "name": account, "namespace": NAMESPACE,
+        }],
+    });
+    world.create(&rbac("rolebindings"), &binding).map(drop)
+}
+
 fn accounts() -> String {
     format!("/api/v1/namespaces/{NAMESPACE}/serviceaccounts")
 }
@@ -153,23 +205,36 @@ fn account_name(account: &str) -> String {
 
 /// A new token of a service account.
 pub(super) fn token(world: &World, namespace: &str, account: &str) -> Result<String, Failure> {
-    let request: Value = world.create(
+    Ok(request_token(world, namespace, account, &json!({}))?.0)
+}
+
+/// A new token as a TokenRequest's `spec` wants it, and the audiences that it is for.
+fn request_token(
+    world: &World,
+    namespace: &str,
+    account: &str,
+    spec: &Value,
+) -> Result<(String, Value), Failure> {
+    let mut request: Value = world.create(
         &format!("/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"),
-        &json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {} }),
+        &json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec }),
     )?;
-    let token = request["status"]["token"].as_str();
-    token
-        .map(str::to_owned)
-        .ok_or_else(|| Failure::new(format!("no token: {request}")))
+    let audiences = request["spec"]["audiences"].take();
+    match request["status"]["token"].as_str() {
+        Some(token) => Ok((token.to_owned(), audiences)),
+        None => Err(Failure::new("a TokenRequest without a token")),
+    }
 }
 
 fn remove(world: &World) -> Result<(), Failure> {
-    for kind in ["rolebindings", "roles"] {
-        world.delete(&format!(
-            "/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/{kind}/{READER}"
-        ))?;
+    for account in [READER, NAMED] {
+        for kind in ["rolebindings", "roles"] {
+            world.delete(&format!(
+                "/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/{kind}/{account}"
+            ))?;
+        }
     }
-    for account in [NOBODY, READER] {
+    for account in ACCOUNTS {
         world.delete(&format!("{}/{account}", accounts()))?;
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::fs;
 use super::{Failure, Outcome, ensure, world::World};
 
 /// Guides whose YAML is for people to copy.
-const GUIDES: [&str; 1] = ["docs/migration.md"];
+const GUIDES: [&str; 2] = ["docs/migration.md", "docs/access.md"];
 
 /// Kinds of other projects, shown for comparison only.
 const OTHERS: [&str; 2] = ["keda.sh/", "cert-manager.io/"];

@@ -53,6 +53,13 @@ fn mk_cluster() -> Trust {
     Trust::parse(&data.into()).unwrap()
 }
 
+async fn load(
+    local: LocalTrust,
+    cluster: TrustReceiver,
+) -> Result<(TrustMerge, TrustReceiver), LocalTrustError> {
+    TrustMerge::load(local, cluster, &Metrics::default()).await
+}
+
 #[tokio::test]
 async fn the_cluster_is_waited_for_unless_flags_tell_all() {
     let files = Files::new();
@@ -74,7 +81,7 @@ async fn the_cluster_is_waited_for_unless_flags_tell_all() {
         (lookup(Lookup::Skipped), true, true),
     ] {
         let (_publish, cluster) = watch::channel(None);
-        let (_merge, merged) = TrustMerge::load(local.clone(), cluster).await.unwrap();
+        let (_merge, merged) = load(local.clone(), cluster).await.unwrap();
         let merged = merged.borrow().clone();
         assert_eq!(merged.is_some(), known, "{local:?}");
         assert_eq!(
@@ -89,11 +96,12 @@ async fn the_cluster_is_waited_for_unless_flags_tell_all() {
 async fn each_half_is_replaced_on_its_own_and_files_are_read_again() {
     let files = Files::new();
     let (publish, cluster) = watch::channel(None);
-    let (mut merge, merged) = TrustMerge::load(files.client(), cluster).await.unwrap();
+    let (mut merge, merged) = load(files.client(), cluster).await.unwrap();
     let local = Arc::clone(&merge.client.as_ref().unwrap().parsed);
     // A broken file changes nothing.
     files.write("client", "no PEM");
-    assert!(merge.refresh().await.is_some());
+    merge.refresh().await;
+    assert!(merge.sources[0].problem().is_some());
     let token = CancellationToken::new();
     let _stop = token.clone().drop_guard();
     tokio::spawn(merge.run(Duration::from_millis(5), token));
@@ -112,12 +120,22 @@ async fn each_half_is_replaced_on_its_own_and_files_are_read_again() {
     eventually(|| !Arc::ptr_eq(&client(), &local)).await;
 }
 
+/// How the problems of the two files begin.
+fn told(merge: &TrustMerge, expected: [Option<&str>; 2]) {
+    for (source, expected) in merge.sources.iter().zip(expected) {
+        let problem = source.problem();
+        assert_eq!(problem.is_some(), expected.is_some(), "{problem:?}");
+        let (problem, expected) = (problem.unwrap_or_default(), expected.unwrap_or_default());
+        assert!(problem.starts_with(expected), "{problem}");
+    }
+}
+
 /// The authority that is gone must not stay trusted because the other file is broken.
 #[tokio::test]
 async fn a_broken_file_does_not_hold_back_the_other() {
     let files = Files::new();
     let (_publish, cluster) = watch::channel(None);
-    let (mut merge, merged) = TrustMerge::load(files.both(), cluster).await.unwrap();
+    let (mut merge, merged) = load(files.both(), cluster).await.unwrap();
     let halves = || {
         let trust = merged.borrow().clone().unwrap();
         (
@@ -129,50 +147,45 @@ async fn a_broken_file_does_not_hold_back_the_other() {
 
     files.write("proxy", "no PEM");
     files.write("client", &Ca::new("new clients").pem());
-    let problem = merge.refresh().await.unwrap();
-    assert!(
-        problem.starts_with("--requestheader-client-ca-file /"),
-        "{problem}"
-    );
+    merge.refresh().await;
+    told(&merge, [None, Some("--requestheader-client-ca-file /")]);
     let client = halves().0;
     assert!(!Arc::ptr_eq(&client, &old.0));
     assert!(Arc::ptr_eq(&halves().1, &old.1));
 
     files.write("client", "no PEM");
     files.write("proxy", &Ca::new("new proxies").pem());
-    let problem = merge.refresh().await.unwrap();
-    assert!(problem.starts_with("--client-ca-file /"), "{problem}");
+    merge.refresh().await;
+    told(&merge, [Some("--client-ca-file /"), None]);
     assert!(Arc::ptr_eq(&halves().0, &client));
     assert!(!Arc::ptr_eq(&halves().1, &old.1));
 
     // Both at once are both told.
     files.write("proxy", "no PEM");
-    let problem = merge.refresh().await.unwrap();
-    assert!(
-        problem.contains("; --requestheader-client-ca-file /"),
-        "{problem}"
-    );
+    merge.refresh().await;
+    let both = ["--client-ca-file /", "--requestheader-client-ca-file /"];
+    told(&merge, both.map(Some));
 }
 
 #[tokio::test]
 async fn files_that_cannot_be_used_are_told_with_their_flag() {
     use std::error::Error as _;
     let files = Files::new();
-    let load = async |local| {
+    let refused = async |local| {
         let (_publish, cluster) = watch::channel(None);
-        let error = TrustMerge::load(local, cluster).await.err().unwrap();
+        let error = load(local, cluster).await.err().unwrap();
         // The text has it already, and would have it twice.
         assert!(error.source().is_none(), "{error}");
         error.to_string()
     };
     files.write("proxy", "no PEM");
-    let error = load(files.both()).await;
+    let error = refused(files.both()).await;
     assert!(
         error.starts_with("--requestheader-client-ca-file /"),
         "{error}"
     );
     std::fs::remove_file(files.path("client")).unwrap();
-    let error = load(files.client()).await;
+    let error = refused(files.client()).await;
     assert!(error.starts_with("--client-ca-file /"), "{error}");
     assert!(error.contains("No such file"), "{error}");
 }

@@ -21,6 +21,11 @@ pub(in super::super) struct RulesFlags {
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = value::duration)]
     pub(in super::super) metrics_max_age: Duration,
 
+    /// How old an answer of Prometheus may be when a value is made of it; 0 asks at every request.
+    /// A rule's maxStaleness goes first.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = value::duration)]
+    pub(in super::super) metrics_max_staleness: Duration,
+
     /// What discovery names: full for every metric, compact for the same one entry per API
     /// whatever the number of metrics. Values are served all the same.
     #[arg(long, value_name = "FORM", default_value = "full", value_parser = value::listing)]

@@ -125,7 +125,8 @@ async fn series_are_decoded_while_they_come() {
         .series("up", now, now)
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("<html>more more"), "{error}");
+    // How much of it there was already is the network's affair.
+    assert!(error.to_string().contains("in \"<html>"), "{error}");
     // Cut off inside.
     let cut = serve(FIRST, ",{\"__name__\":\"up\"}", 4096);
     let error = mk_client(&cut).series("up", now, now).await.unwrap_err();

@@ -153,7 +153,7 @@ async fn a_new_authority_is_picked_up_and_a_broken_one_is_not() {
     client.query("up").await.unwrap();
 }
 
-/// A token that is away for a moment fails queries, and nothing else.
+/// A token that is away for a moment fails nothing.
 #[tokio::test]
 async fn certificates_are_picked_up_without_a_token() {
     let directory = tempfile::tempdir().unwrap();
@@ -174,7 +174,7 @@ async fn certificates_are_picked_up_without_a_token() {
     std::fs::write(&ca, mk_serving_pair().0).unwrap();
     assert!(client.refresh().await.unwrap());
     let error = client.query("up").await.unwrap_err().to_string();
-    assert!(error.contains("--prometheus-token-file /"), "{error}");
+    assert!(!error.contains("--prometheus-token-file"), "{error}");
 }
 
 #[test]

@@ -2,23 +2,14 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
-};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rcgen::{CertificateParams, KeyPair};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
@@ -26,6 +17,14 @@ use tower::Service;
 use crate::serving::{
     Bound, CertificateSource, Metrics, Options, PortSharing, ServingCertificate, TlsOptions,
 };
+
+#[path = "../../../tests/it/authority.rs"]
+mod authority;
+#[path = "../../../tests/it/tls.rs"]
+mod tls;
+
+pub(crate) use authority::{Ca, Identity};
+pub(crate) use tls::{Answer, AnyServer, Client, Dial, Failure, Protocol};
 
 /// The longest that a test waits for something that should happen at once.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -54,65 +53,6 @@ pub(crate) async fn eventually_async<F: Future<Output = bool>>(condition: impl F
     .await;
 }
 
-/// A certificate authority.
-pub(crate) struct Ca(CertifiedIssuer<'static, KeyPair>);
-
-/// A certificate with its key.
-pub(crate) struct Identity {
-    pub(crate) chain: Vec<CertificateDer<'static>>,
-    pub(crate) key: KeyPair,
-}
-
-impl Ca {
-    pub(crate) fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    pub(crate) fn pem(&self) -> String {
-        self.0.pem()
-    }
-
-    pub(crate) fn issue(&self, common_name: &str, organizations: &[&str]) -> Identity {
-        self.issue_with(common_name, organizations, |_| {})
-    }
-
-    pub(crate) fn issue_with(
-        &self,
-        common_name: &str,
-        organizations: &[&str],
-        change: impl FnOnce(&mut CertificateParams),
-    ) -> Identity {
-        let mut params = CertificateParams::default();
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        if !common_name.is_empty() {
-            params
-                .distinguished_name
-                .push(DnType::CommonName, common_name);
-        }
-        // rcgen keeps one value per type; the same OID under another type makes it two.
-        let types = [
-            DnType::OrganizationName,
-            DnType::CustomDnType(vec![2, 5, 4, 10]),
-        ];
-        assert!(organizations.len() <= types.len());
-        for (kind, organization) in types.into_iter().zip(organizations) {
-            params.distinguished_name.push(kind, *organization);
-        }
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        change(&mut params);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap();
-        Identity {
-            chain: vec![certificate.der().clone()],
-            key,
-        }
-    }
-}
-
 /// A PEM pair for serving on loopback.
 pub(crate) fn mk_serving_pair() -> (String, String) {
     mk_serving_pair_for("127.0.0.1")
@@ -123,12 +63,6 @@ pub(crate) fn mk_serving_pair_for(name: &str) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new([name.to_owned()]).unwrap();
     (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Protocol {
-    Http1,
-    Http2,
 }
 
 /// A server on loopback with a self-signed certificate of its own.
@@ -195,50 +129,23 @@ impl TestServer {
         protocol: Protocol,
         identity: Option<&Identity>,
     ) -> std::io::Result<TlsStream<TcpStream>> {
-        let config = rustls::ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyServer));
-        let mut config = match identity {
-            Some(identity) => {
-                let key = PrivateKeyDer::Pkcs8(identity.key.serialize_der().into());
-                let signer = provider().key_provider.load_private_key(key).unwrap();
-                // Unlike `with_client_auth_cert`, this also takes a key that does not fit.
-                let key = rustls::sign::CertifiedKey::new(identity.chain.clone(), signer);
-                config
-                    .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(key)))
-            }
-            None => config.with_no_client_auth(),
-        };
-        config.alpn_protocols = vec![match protocol {
-            Protocol::Http1 => b"http/1.1".to_vec(),
-            Protocol::Http2 => b"h2".to_vec(),
-        }];
-        let socket = TcpStream::connect(self.address).await?;
-        let name = ServerName::try_from("127.0.0.1").unwrap();
-        TlsConnector::from(Arc::new(config))
-            .connect(name, socket)
-            .await
+        self.dial(protocol, identity).handshake().await
     }
 
     pub(crate) async fn client(
         &self,
         protocol: Protocol,
         identity: Option<&Identity>,
-    ) -> Result<Client, Box<dyn std::error::Error + Send + Sync>> {
-        let io = TokioIo::new(self.handshake(protocol, identity).await?);
-        match protocol {
-            Protocol::Http1 => {
-                let (sender, connection) = http1::handshake(io).await?;
-                tokio::spawn(connection);
-                Ok(Client::Http1(Arc::new(tokio::sync::Mutex::new(sender))))
-            }
-            Protocol::Http2 => {
-                let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
-                tokio::spawn(connection);
-                Ok(Client::Http2(sender))
-            }
+    ) -> Result<Client, Failure> {
+        self.dial(protocol, identity).client().await
+    }
+
+    fn dial<'a>(&self, protocol: Protocol, identity: Option<&'a Identity>) -> Dial<'a> {
+        Dial {
+            address: self.address,
+            protocol,
+            identity,
+            authorities: &[],
         }
     }
 
@@ -247,7 +154,7 @@ impl TestServer {
         protocol: Protocol,
         identity: Option<&Identity>,
         path: &str,
-    ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<Answer, Failure> {
         self.client(protocol, identity).await?.get(path).await
     }
 
@@ -260,108 +167,5 @@ impl TestServer {
         within(self.try_get(protocol, identity, path))
             .await
             .unwrap()
-    }
-}
-
-/// One connection.
-#[derive(Clone)]
-pub(crate) enum Client {
-    Http1(Arc<tokio::sync::Mutex<http1::SendRequest<Full<Bytes>>>>),
-    Http2(http2::SendRequest<Full<Bytes>>),
-}
-
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).unwrap()
-    }
-}
-
-impl Client {
-    pub(crate) async fn get(
-        &mut self,
-        path: &str,
-    ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
-        self.send(path, &[]).await
-    }
-
-    pub(crate) async fn send(
-        &mut self,
-        path: &str,
-        headers: &[(&str, &str)],
-    ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
-        let uri = match self {
-            Self::Http1(_) => path.to_owned(),
-            Self::Http2(_) => format!("https://127.0.0.1{path}"),
-        };
-        let mut request = Request::get(uri).header("host", "127.0.0.1");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(Full::default())?;
-        let response = match self {
-            Self::Http1(sender) => {
-                let mut sender = sender.lock().await;
-                sender.ready().await?;
-                sender.send_request(request).await?
-            }
-            Self::Http2(sender) => sender.send_request(request).await?,
-        };
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await?.to_bytes();
-        Ok(Answer {
-            status: parts.status,
-            body: String::from_utf8(body.to_vec())?,
-        })
-    }
-}
-
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
-}
-
-/// Who serves is not what these tests are about.
-#[derive(Debug)]
-pub(crate) struct AnyServer;
-
-impl rustls::client::danger::ServerCertVerifier for AnyServer {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: rustls_pki_types::UnixTime,
-    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
-        Ok(rustls::client::danger::ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        provider()
-            .signature_verification_algorithms
-            .supported_schemes()
     }
 }

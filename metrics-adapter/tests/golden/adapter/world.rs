@@ -178,6 +178,7 @@ impl World {
             Arc::clone(&client),
             Arc::clone(&objects),
             Arc::clone(&state),
+            Duration::ZERO,
             evaluation::Metrics::register(&mut registry),
         );
         Ok(Self {

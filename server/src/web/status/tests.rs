@@ -6,8 +6,10 @@ use prometheus_client::registry::Registry;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
+use crate::background;
 use crate::burn::{Burner, Limits};
 use crate::flaky::Flaky;
+use crate::web::hit::{self, Hits};
 use crate::web::{Conventions, Metrics};
 
 use super::*;
@@ -20,7 +22,16 @@ fn mk_router() -> (Flaky, Router) {
     };
     let burner = Burner::start(limits).unwrap();
     let flaky = Flaky::new(1);
+    let hit = hit::Config {
+        writes: 0,
+        limits: background::Limits {
+            threads: NonZeroU16::MIN,
+            queue: 0,
+        },
+        memory: None,
+    };
     let web = Web {
+        hits: Hits::start(hit, &mut registry).unwrap(),
         metrics: Metrics::register(&mut registry, burner.clone()),
         conventions: Conventions::register(&mut registry),
         load_time: Duration::ZERO,

@@ -1,0 +1,271 @@
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::model::QueryValue;
+use crate::prometheus::{PrometheusError, SeriesSet};
+
+/// Prometheus' part: each answer has the number of its query, and takes a second.
+#[derive(Default)]
+struct Upstream {
+    queries: AtomicU32,
+    fails: AtomicBool,
+}
+
+impl QueryClient for Upstream {
+    async fn series(
+        &self,
+        _: &str,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> Result<SeriesSet, PrometheusError> {
+        Ok(SeriesSet::default())
+    }
+
+    async fn query(&self, _: &str) -> Result<QueryValue, PrometheusError> {
+        let number = self.queries.fetch_add(1, Ordering::Relaxed) + 1;
+        tokio::time::sleep(TOOK).await;
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(PrometheusError::TooLarge(1));
+        }
+        Ok(QueryValue::Scalar {
+            value: f64::from(number),
+            timestamp: Timestamp::UNIX_EPOCH,
+        })
+    }
+}
+
+const TOOK: Duration = Duration::from_millis(100);
+
+struct Stand {
+    upstream: Arc<Upstream>,
+    answers: Arc<Answers<Upstream>>,
+    start: Instant,
+}
+
+impl Stand {
+    fn new() -> Self {
+        let upstream = Arc::new(Upstream::default());
+        Self {
+            answers: Arc::new(Answers::new(Arc::clone(&upstream))),
+            upstream,
+            start: Instant::now(),
+        }
+    }
+
+    /// Keeps answers warm while `test` runs.
+    async fn warm(&self, test: impl Future<Output = ()>) {
+        tokio::select! {
+            () = self.answers.keep_warm() => {}
+            () = test => {}
+        }
+    }
+
+    async fn until(&self, seconds: f64) {
+        tokio::time::sleep_until(self.start + Duration::from_secs_f64(seconds)).await;
+    }
+
+    /// Which query's answer a poll gets, and how; nothing on failure.
+    async fn poll(&self, promql: &str, poller: Poller) -> Option<(f64, Source)> {
+        let bound = Duration::from_secs(5);
+        let (outcome, source) = self
+            .answers
+            .get(&promql.into(), Poll { bound, poller })
+            .await;
+        match outcome.ok()?.value() {
+            QueryValue::Scalar { value, .. } => Some((*value, source)),
+            QueryValue::Vector(_) => None,
+        }
+    }
+
+    fn queries(&self) -> u32 {
+        self.upstream.queries.load(Ordering::Relaxed)
+    }
+
+    fn remembered(&self) -> (usize, usize) {
+        let content = self.answers.shelf.lock();
+        let kept = content
+            .entries
+            .values()
+            .filter(|entry| entry.kept.is_some());
+        (content.entries.len(), kept.count())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn equal_queries_share_a_flight() {
+    let stand = Stand::new();
+    let (a, b, c) = tokio::join!(stand.poll("x", 1), stand.poll("x", 2), stand.poll("y", 1));
+    assert_eq!(a, Some((1.0, Source::Prometheus)));
+    assert_eq!(b, Some((1.0, Source::Flight)));
+    assert_eq!(c, Some((2.0, Source::Prometheus)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_good_for_as_long_as_its_bound_and_no_longer() {
+    let stand = Stand::new();
+    stand.poll("x", 1).await;
+    // Counted from when Prometheus was asked.
+    for (at, expected) in [
+        (0.2, (1.0, Source::Memory)),
+        (5.0, (1.0, Source::Memory)),
+        (5.001, (2.0, Source::Prometheus)),
+        (10.0, (2.0, Source::Memory)),
+    ] {
+        stand.until(at).await;
+        assert_eq!(stand.poll("x", 1).await, Some(expected), "at {at} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_bound_nothing_is_kept_or_asked_ahead() {
+    let stand = Stand::new();
+    let poll = Poll {
+        bound: Duration::ZERO,
+        poller: 1,
+    };
+    stand
+        .warm(async {
+            for round in 0..4 {
+                stand.until(f64::from(round) * 15.0).await;
+                let (_, source) = stand.answers.get(&"x".into(), poll).await;
+                assert_eq!(source, Source::Prometheus);
+                assert_eq!(stand.remembered(), (0, 0));
+            }
+            stand.until(100.0).await;
+            assert_eq!(stand.queries(), 4);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_passenger_may_leave_without_harm_and_the_last_one_ends_the_query() {
+    let stand = Stand::new();
+    let leave = Duration::from_millis(10);
+    let impatient = tokio::time::timeout(leave, stand.poll("x", 1));
+    let (left, stayed) = tokio::join!(impatient, stand.poll("x", 1));
+    assert!(left.is_err());
+    assert_eq!(stayed, Some((1.0, Source::Flight)));
+    assert!(
+        tokio::time::timeout(leave, stand.poll("y", 1))
+            .await
+            .is_err()
+    );
+    let flights = |stand: &Stand| {
+        let content = stand.answers.shelf.lock();
+        content
+            .entries
+            .values()
+            .filter(|entry| entry.flight.is_some())
+            .count()
+    };
+    assert_eq!(flights(&stand), 0);
+    assert_eq!(stand.poll("y", 1).await, Some((3.0, Source::Prometheus)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_even_pace_is_provided_for() {
+    let stand = Stand::new();
+    stand
+        .warm(async {
+            let mut found = Vec::new();
+            for round in 0..6 {
+                // Two HPAs in one namespace, some seconds apart.
+                for (poller, offset) in [(1, 0.0), (2, 8.0)] {
+                    stand.until(f64::from(round) * 15.0 + offset).await;
+                    found.push(stand.poll("x", poller).await.unwrap().1);
+                }
+            }
+            assert_eq!(found[..3], [Source::Prometheus; 3]);
+            assert!(
+                found[4..].iter().all(|source| *source == Source::Memory),
+                "{found:?}"
+            );
+            // One for each poll, and the one ahead of a poll that did not come yet.
+            assert!(stand.queries() <= 13, "{}", stand.queries());
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn polls_close_together_share_what_is_asked_ahead() {
+    let stand = Stand::new();
+    stand
+        .warm(async {
+            for round in 0..20 {
+                for poller in 0..40_u32 {
+                    stand
+                        .until(f64::from(round) * 15.0 + f64::from(poller) * 0.1)
+                        .await;
+                    assert!(stand.poll("x", u64::from(poller)).await.is_some());
+                }
+            }
+            assert!(stand.queries() <= 21, "{}", stand.queries());
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_polls_any_more_and_nothing_is_asked_or_kept() {
+    let stand = Stand::new();
+    stand
+        .warm(async {
+            for round in 0..4 {
+                stand.until(f64::from(round) * 15.0).await;
+                stand.poll("x", 1).await;
+            }
+            stand.poll("once", 1).await;
+            assert_eq!(stand.remembered(), (2, 2));
+            let asked = stand.queries();
+            stand.until(75.0).await;
+            assert_eq!(stand.remembered().1, 0);
+            stand.until(300.0).await;
+            assert_eq!(stand.queries(), asked + 1);
+            assert_eq!(stand.remembered(), (0, 0));
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_ends_what_is_asked_ahead_and_a_good_poll_begins_it_again() {
+    let stand = Stand::new();
+    stand
+        .warm(async {
+            for round in 0..3 {
+                stand.until(f64::from(round) * 15.0).await;
+                stand.poll("x", 1).await;
+            }
+            stand.upstream.fails.store(true, Ordering::Relaxed);
+            let before = stand.queries();
+            for round in 3..8 {
+                stand.until(f64::from(round) * 15.0).await;
+                assert_eq!(stand.poll("x", 1).await, None);
+            }
+            // Ahead of the first failing poll, and perhaps ahead of others; each poll itself.
+            assert!(stand.queries() - before <= 10, "{}", stand.queries());
+            stand.upstream.fails.store(false, Ordering::Relaxed);
+            let mut found = Vec::new();
+            for round in 8..12 {
+                stand.until(f64::from(round) * 15.0).await;
+                found.push(stand.poll("x", 1).await.unwrap().1);
+            }
+            assert_eq!(found[1..], [Source::Memory; 3], "{found:?}");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_different_queries_is_bounded() {
+    let stand = Stand::new();
+    for number in 0..=MAX_QUERIES {
+        let promql: Arc<str> = number.to_string().into();
+        let poll = Poll {
+            bound: Duration::from_secs(5),
+            poller: 1,
+        };
+        // Nobody waits for the answer.
+        drop(stand.answers.find(&promql, poll));
+    }
+    assert_eq!(stand.remembered(), (1, 0));
+}

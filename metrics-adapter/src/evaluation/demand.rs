@@ -1,0 +1,171 @@
+//! When the next poll of a query will come, learned from the polls that came.
+//!
+//! The HPA controller polls each HPA's metrics at an even pace (`--horizontal-pod-autoscaler-
+//! sync-period`, 15 s, plus the time that a round takes). HPAs that ask for the same metric of the
+//! same objects cannot be told apart: their polls interleave, and repeat as a group.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How many polls of one poller are remembered: seven tell up to five interleaved ones apart.
+const MEMORY: usize = 7;
+
+/// Slower than this is no polling.
+pub(super) const LONGEST_PERIOD: Duration = Duration::from_secs(120);
+
+/// Pollers of one query that are told apart; others get no prediction.
+const MAX_POLLERS: usize = 10_000;
+
+/// Whoever asks for the same again and again, told apart by what it asks for.
+pub(super) type Poller = u64;
+
+/// The polls of one query.
+#[derive(Debug, Default)]
+pub(super) struct Demand {
+    pollers: HashMap<Poller, Polls>,
+}
+
+/// The last polls of one poller, the newest at the end.
+#[derive(Debug)]
+struct Polls {
+    times: [Instant; MEMORY],
+    count: usize,
+}
+
+impl Demand {
+    /// Somebody polls now.
+    pub(super) fn polled(&mut self, poller: Poller, now: Instant) {
+        if let Some(polls) = self.pollers.get_mut(&poller) {
+            polls.push(now);
+        } else if self.pollers.len() < MAX_POLLERS || self.forget(now) {
+            self.pollers.insert(poller, Polls::first(now));
+        }
+    }
+
+    /// The earliest expected poll after `after`.
+    pub(super) fn next(&self, after: Instant) -> Option<Instant> {
+        let expected = self.pollers.values().filter_map(Polls::expected);
+        expected.filter(|expected| *expected > after).min()
+    }
+
+    /// Forgets who has not polled for long; whether anybody was.
+    pub(super) fn forget(&mut self, now: Instant) -> bool {
+        let before = self.pollers.len();
+        self.pollers
+            .retain(|_, polls| now.duration_since(polls.last()) <= LONGEST_PERIOD);
+        self.pollers.len() < before
+    }
+
+    /// Whether nobody polls.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pollers.is_empty()
+    }
+}
+
+impl Polls {
+    const fn first(now: Instant) -> Self {
+        Self {
+            times: [now; MEMORY],
+            count: 1,
+        }
+    }
+
+    fn push(&mut self, now: Instant) {
+        self.times.rotate_left(1);
+        self.times[MEMORY - 1] = now;
+        self.count = (self.count + 1).min(MEMORY);
+    }
+
+    fn last(&self) -> Instant {
+        self.times[MEMORY - 1]
+    }
+
+    /// The next poll, when the last ones make a pattern: with `apart` interleaved pollers, poll
+    /// and poll before `apart` others are one period apart, twice in a row.
+    fn expected(&self) -> Option<Instant> {
+        let times = &self.times[MEMORY - self.count..];
+        // Two polls make no pattern yet, but the best guess.
+        let guess = || (self.count == 2).then(|| times[1].duration_since(times[0]));
+        let pattern = (1..self.count.saturating_sub(1)).find_map(|apart| {
+            let period = |last: usize| times[last].duration_since(times[last - apart]);
+            let (latest, before) = (period(self.count - 1), period(self.count - 2));
+            is_even(latest, before).then_some((apart, latest))
+        });
+        let (apart, period) = pattern.or_else(|| guess().map(|period| (1, period)))?;
+        (period <= LONGEST_PERIOD).then(|| times[self.count - apart] + period)
+    }
+}
+
+/// Whether two periods are about the same: within a tenth.
+fn is_even(a: Duration, b: Duration) -> bool {
+    a.abs_diff(b) <= a.max(b) / 10
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is expected after polls at these milliseconds, if anything.
+    fn expected(polls: &[u64]) -> Option<u64> {
+        let start = Instant::now();
+        let mut demand = Demand::default();
+        for at in polls {
+            demand.polled(1, start + Duration::from_millis(*at));
+        }
+        let next = demand.next(start)?;
+        u64::try_from(next.duration_since(start).as_millis()).ok()
+    }
+
+    #[test]
+    fn an_even_pace_goes_on() {
+        for (polls, next) in [
+            (&[0][..], None),
+            (&[0, 15_000], Some(30_000)),
+            (&[0, 15_000, 30_020], Some(45_040)),
+            // Two pollers, three pollers.
+            (&[0, 4_000, 15_000, 19_010, 30_000], Some(34_010)),
+            (&[0, 1_000, 5_000, 15_000, 16_000], Some(20_000)),
+            // After a pause, from the new polls on.
+            (&[0, 15_000, 30_000, 95_000], None),
+            (
+                &[0, 15_000, 30_000, 95_000, 110_000, 125_000],
+                Some(140_000),
+            ),
+            // No pattern, or none that is worth it.
+            (&[0, 1_000, 8_000, 9_500, 30_000], None),
+            (&[0, 130_000], None),
+        ] {
+            assert_eq!(expected(polls), next, "{polls:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pollers_are_told_apart_and_forgotten() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut demand = Demand::default();
+        for (poller, time) in [(1, 0), (2, 4), (1, 15), (2, 19), (1, 30)] {
+            demand.polled(poller, at(time));
+        }
+        assert_eq!(demand.next(at(30)), Some(at(34)));
+        assert_eq!(demand.next(at(34)), Some(at(45)));
+        assert_eq!(demand.next(at(45)), None);
+        assert!(!demand.forget(at(130)));
+        assert!(demand.forget(at(140)) && !demand.is_empty());
+        assert!(demand.forget(at(151)) && demand.is_empty());
+    }
+
+    #[test]
+    fn a_crowd_is_bounded() {
+        let start = Instant::now();
+        let mut demand = Demand::default();
+        for poller in 0..=MAX_POLLERS as u64 {
+            demand.polled(poller, start);
+        }
+        assert_eq!(demand.pollers.len(), MAX_POLLERS);
+        demand.polled(u64::MAX, start + LONGEST_PERIOD + Duration::from_secs(1));
+        assert_eq!(demand.pollers.len(), 1);
+    }
+}

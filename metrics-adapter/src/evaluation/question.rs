@@ -1,0 +1,172 @@
+//! What Prometheus is asked for a custom metric, and which questions all requests for it share.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use lru::LruCache;
+use tokio::time::Instant;
+
+use crate::discovery::{Catalog, Entry};
+use crate::model::{MetricQuery, ObjectSource, ResourceType, Selector};
+use crate::rules::{Objects, QueryError, QueryScope};
+
+/// Metrics times namespaces and metric selectors whose shared question is at hand; about a
+/// kilobyte each. Others are written anew.
+const QUESTIONS: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
+
+/// A shared question that failed is not asked again for so long, because each such failure makes
+/// a poll wait for two queries.
+const AVOIDED: Duration = Duration::from_secs(60);
+
+/// What Prometheus is asked.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) promql: Arc<str>,
+    /// For the newest sample's time.
+    pub(super) age: Option<Arc<str>>,
+    /// The label that carries the objects' names in the results.
+    pub(super) label: String,
+}
+
+impl Question {
+    /// Writes the question about some objects, or all.
+    pub(super) fn about(
+        objects: Objects<'_>,
+        asked: &MetricQuery,
+        entry: &Entry,
+        resource: &ResourceType,
+        source: &impl ObjectSource,
+    ) -> Result<Self, QueryError> {
+        let Entry { rule, series, .. } = entry;
+        let resolve = |group: &str, name: &str| source.resolve(group, name);
+        let association = rule.labels().associate(&resolve)?;
+        let label = association.label(resource)?;
+        let scope = QueryScope {
+            series,
+            label: &label,
+            namespace: asked.namespace.as_deref(),
+            metric_selector: &asked.metric_selector,
+            objects,
+        };
+        Ok(Self {
+            promql: rule.query(&association, &scope)?.into(),
+            age: rule.age_query(&association, &scope)?.map(Into::into),
+            label,
+        })
+    }
+}
+
+/// The question that all requests for one metric of one namespace share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// `None` where the rule does not allow it.
+    question: Option<Question>,
+    failed: Mutex<Option<Instant>>,
+}
+
+impl Shared {
+    /// Writes the question about all objects, if it says the same about each of them.
+    fn new(
+        asked: &MetricQuery,
+        entry: &Entry,
+        resource: &ResourceType,
+        source: &impl ObjectSource,
+    ) -> Result<Self, QueryError> {
+        let Entry { rule, series, .. } = entry;
+        let resolve = |group: &str, name: &str| source.resolve(group, name);
+        let association = rule.labels().associate(&resolve)?;
+        let scope = QueryScope {
+            series,
+            label: &association.label(resource)?,
+            namespace: asked.namespace.as_deref(),
+            metric_selector: &asked.metric_selector,
+            objects: Objects::All,
+        };
+        let question = rule
+            .is_separable(&association, &scope)?
+            .then(|| Question::about(Objects::All, asked, entry, resource, source))
+            .transpose()?;
+        Ok(Self {
+            question,
+            failed: Mutex::new(None),
+        })
+    }
+
+    /// The question, unless it failed lately.
+    pub(super) fn question(&self) -> Option<&Question> {
+        let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let recently = failed.is_some_and(|at| at.elapsed() < AVOIDED);
+        self.question.as_ref().filter(|_| !recently)
+    }
+
+    /// Prometheus has no answer about all objects: a smaller question may work.
+    pub(super) fn failed(&self) {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        *failed = Some(Instant::now());
+    }
+}
+
+/// Which requests share a question.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    resource: ResourceType,
+    metric: Arc<str>,
+    namespace: Option<Arc<str>>,
+    metric_selector: Selector,
+}
+
+/// The shared questions under one catalog; with another one they are written anew.
+#[derive(Default)]
+pub(super) struct Questions {
+    written: Mutex<Written>,
+}
+
+struct Written {
+    catalog: Arc<Catalog>,
+    shared: LruCache<Key, Arc<Shared>>,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Self {
+            catalog: Arc::default(),
+            shared: LruCache::new(QUESTIONS),
+        }
+    }
+}
+
+impl Questions {
+    /// The shared question for a request.
+    pub(super) fn shared(
+        &self,
+        catalog: &Arc<Catalog>,
+        asked: &MetricQuery,
+        entry: &Entry,
+        resource: &ResourceType,
+        source: &impl ObjectSource,
+    ) -> Result<Arc<Shared>, QueryError> {
+        let key = Key {
+            resource: resource.clone(),
+            metric: Arc::clone(&asked.metric),
+            namespace: asked.namespace.clone(),
+            metric_selector: asked.metric_selector.clone(),
+        };
+        {
+            let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+            if !Arc::ptr_eq(&written.catalog, catalog) {
+                written.shared.clear();
+                written.catalog = Arc::clone(catalog);
+            }
+            if let Some(shared) = written.shared.get(&key) {
+                return Ok(Arc::clone(shared));
+            }
+        }
+        let shared = Arc::new(Shared::new(asked, entry, resource, source)?);
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&written.catalog, catalog) {
+            written.shared.put(key, Arc::clone(&shared));
+        }
+        Ok(shared)
+    }
+}

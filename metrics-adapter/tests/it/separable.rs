@@ -1,0 +1,257 @@
+//! A question about all objects says the same about each of them as questions about some: random
+//! rules, requests and series, before a real Prometheus.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics_adapter::config::RuleFile;
+use metrics_adapter::model::{ObjectSource, QueryValue, Selector};
+use metrics_adapter::prometheus::{Client, Credentials, Metrics, Options, QueryClient, Verb};
+use metrics_adapter::rules::{self, Objects, QueryScope};
+use prometheus_client::registry::Registry;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+use super::cluster::Cluster;
+use super::prometheus::Prometheus;
+
+/// Rules that are proven separable and asked both ways.
+const RULES: usize = 1500;
+
+/// Series of five pods in two namespaces, on two nodes, some with several containers or modes; one
+/// without a pod, and limits that no request chooses.
+const SERIES: &str = r#"
+a{namespace="shop",pod="web-0",node="n0",mode="r"} 1
+a{namespace="shop",pod="web-0",node="n0",mode="w"} 2
+a{namespace="shop",pod="web-1",node="n1",mode="r"} 3
+a{namespace="shop",pod="web-2",node="n1",mode="w"} 5
+a{namespace="shop",node="n1",mode="r"} 8
+a{namespace="bank",pod="web-0",node="n0",mode="r"} 13
+b{namespace="shop",pod="web-0",node="n0",mode="r"} 21
+b{namespace="shop",pod="web-1",node="n1",mode="r"} 0
+b{namespace="shop",pod="web-3",node="n0",mode="w"} 34
+limit{namespace="shop",pod="web-0",node="n0",mode="r"} 2
+limit{namespace="shop",pod="web-1",node="n1",mode="r"} 4
+limit{pod="web-2"} 6
+h_bucket{namespace="shop",pod="web-0",le="1"} 5
+h_bucket{namespace="shop",pod="web-0",le="2"} 9
+h_bucket{namespace="shop",pod="web-0",le="+Inf"} 10
+h_bucket{namespace="shop",pod="web-1",le="1"} 1
+h_bucket{namespace="shop",pod="web-1",le="+Inf"} 2
+"#;
+
+/// A template for `metricsQuery`.
+fn template() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        8 => prop::sample::select(&[
+            "a{<<.LabelMatchers>>}",
+            "b{<<.LabelMatchers>>}",
+            "a{mode=\"r\",<<.LabelMatchers>>}",
+            "{__name__=~\"a|b\",<<.LabelMatchers>>}",
+            "max_over_time(a{<<.LabelMatchers>>}[3s])",
+            "rate(b{<<.LabelMatchers>>}[3s])",
+            "histogram_quantile(0.5, h_bucket{<<.LabelMatchers>>})",
+        ][..]),
+        2 => prop::sample::select(&["limit", "scalar(sum(limit))", "vector(1)", "2"][..]),
+    ]
+    .prop_map(str::to_owned);
+    leaf.prop_recursive(3, 8, 2, |inner| {
+        let grouping = prop::sample::select(
+            &[
+                "by (<<.GroupBy>>)",
+                "by (<<.GroupBy>>, mode)",
+                "by (mode)",
+                "without (mode)",
+                "without (pod)",
+                "",
+            ][..],
+        );
+        let aggregation = prop::sample::select(
+            &[
+                "sum @ (",
+                "avg @ (",
+                "max @ (",
+                "count @ (",
+                "group @ (",
+                "stddev @ (",
+                "topk @ (1, ",
+                "bottomk @ (2, ",
+                "quantile @ (0.5, ",
+                "count_values @ (\"v\", ",
+                "count_values @ (\"pod\", ",
+            ][..],
+        );
+        let function = prop::sample::select(
+            &[
+                "abs(@)",
+                "-@",
+                "(@)",
+                "clamp_max(@, 3)",
+                "sort(@)",
+                "absent(@)",
+                "scalar(@)",
+                "vector(scalar(@))",
+                "max_over_time((@)[2s:500ms])",
+                "label_replace(@, \"short\", \"$1\", \"mode\", \"(.*)\")",
+                "label_replace(@, \"pod\", \"$1\", \"mode\", \"(.*)\")",
+                "label_join(@, \"mode\", \"-\", \"pod\")",
+            ][..],
+        );
+        let operator = prop::sample::select(
+            &[
+                "+", "-", "*", "/", "==", "> bool", "<", "and", "or", "unless",
+            ][..],
+        );
+        let matching = prop::sample::select(
+            &[
+                "",
+                "on (<<.GroupBy>>)",
+                "on (<<.GroupBy>>, mode)",
+                "on (mode)",
+                "on ()",
+                "ignoring (mode)",
+                "ignoring (pod)",
+                "on (<<.GroupBy>>) group_left",
+                "on (<<.GroupBy>>) group_right (mode)",
+            ][..],
+        );
+        prop_oneof![
+            (aggregation, grouping, inner.clone())
+                .prop_map(|(operator, grouping, of)| operator.replace('@', grouping) + &of + ")"),
+            (function, inner.clone()).prop_map(|(function, of)| function.replace('@', &of)),
+            (inner.clone(), operator, matching, inner).prop_map(
+                |(left, operator, matching, right)| format!("{left} {operator} {matching} {right}")
+            ),
+        ]
+    })
+}
+
+/// A request: the kind, the namespace, the metric selector and names.
+fn request() -> impl Strategy<
+    Value = (
+        &'static str,
+        Option<&'static str>,
+        &'static str,
+        Vec<String>,
+    ),
+> {
+    let pods = (
+        Just("pods"),
+        Just(Some("shop")),
+        prop::sample::select(&["", "mode=r", "mode!=r", "pod=web-1"][..]),
+        prop::collection::vec("web-[0-4]", 1..4),
+    );
+    let nodes = (
+        Just("nodes"),
+        Just(None),
+        prop::sample::select(&["", "mode in (r)"][..]),
+        prop::collection::vec("n[0-2]", 1..3),
+    );
+    prop_oneof![4 => pods, 1 => nodes]
+}
+
+/// What an answer says of each of the objects. Elements of one object have no order, and sums are
+/// as exact as their order lets them be.
+fn told(answer: &QueryValue, label: &str, names: &[Arc<str>]) -> BTreeMap<String, Vec<String>> {
+    let QueryValue::Vector(samples) = answer else {
+        panic!("{answer:?} is no vector")
+    };
+    let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for sample in samples {
+        let Some(name) = sample.labels.get(label).filter(|name| names.contains(name)) else {
+            continue;
+        };
+        let element = format!("{:?} {:.9}", sample.labels, sample.value);
+        told.entry(name.to_string()).or_default().push(element);
+    }
+    told.values_mut().for_each(|elements| elements.sort());
+    told
+}
+
+#[tokio::test]
+async fn all_objects_at_once_or_some_alone_is_the_same_where_it_is_proven() {
+    let series: Vec<(&str, &str)> = SERIES
+        .trim()
+        .lines()
+        .map(|line| line.rsplit_once(' ').unwrap())
+        .collect();
+    let prometheus = Prometheus::start(&series).await;
+    let options = Options {
+        url: prometheus.url().parse().unwrap(),
+        verb: Verb::Post,
+        headers: Vec::new(),
+        credentials: Credentials::default(),
+        timeout: Duration::from_secs(10),
+        concurrency: 4,
+        max_body: 1 << 20,
+        max_query_length: 0,
+    };
+    let client = Client::new(options, Metrics::register(&mut Registry::default())).unwrap();
+    let cluster = Cluster(&[]);
+    let resolve = |group: &str, name: &str| cluster.resolve(group, name);
+
+    let mut runner = TestRunner::deterministic();
+    let (mut same, mut proven, mut refused, mut told_something) = (0, 0, 0, 0);
+    for attempt in 0.. {
+        assert!(
+            attempt < 40 * RULES,
+            "only {proven} of {attempt} rules are separable"
+        );
+        if proven == RULES {
+            break;
+        }
+        let query = template().new_tree(&mut runner).unwrap().current();
+        let (kind, namespace, selector, names) = request().new_tree(&mut runner).unwrap().current();
+        let names: Vec<Arc<str>> = names.into_iter().map(Into::into).collect();
+        let selector = Selector::parse(selector).unwrap();
+        let file = serde_json::json!({"rules": [{
+            "seriesQuery": "a",
+            "metricsQuery": query,
+            "resources": {"template": "<<.Resource>>"},
+        }]});
+        let set = rules::compile(&RuleFile::parse(&file.to_string()).unwrap()).unwrap();
+        let rule = &set.custom[0];
+        let association = rule.labels().associate(&resolve).unwrap();
+        let resource = resolve("", kind).unwrap();
+        let label = association.label(&resource).unwrap();
+        let scope = |objects| QueryScope {
+            series: "a",
+            label: &label,
+            namespace,
+            metric_selector: &selector,
+            objects,
+        };
+        if !rule
+            .is_separable(&association, &scope(Objects::All))
+            .unwrap()
+        {
+            continue;
+        }
+        proven += 1;
+        let all = rule.query(&association, &scope(Objects::All)).unwrap();
+        let some = rule
+            .query(&association, &scope(Objects::Named(&names)))
+            .unwrap();
+        let answers = tokio::join!(client.query(&all), client.query(&some));
+        let (Ok(all_told), some_told) = answers else {
+            // Some object's series do not go together. What is asked then is `some`.
+            refused += 1;
+            continue;
+        };
+        let some_told =
+            some_told.unwrap_or_else(|error| panic!("{some} fails, {all} does not: {error}"));
+        let (all_told, some_told) = (
+            told(&all_told, &label, &names),
+            told(&some_told, &label, &names),
+        );
+        assert_eq!(all_told, some_told, "{all}\n{some}");
+        told_something += usize::from(!some_told.is_empty());
+        same += 1;
+    }
+    assert!(
+        same > RULES / 2 && told_something > RULES / 4,
+        "{proven} proven, {refused} refused, {same} the same, {told_something} with a result"
+    );
+}
