@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::probe::Probe;
 use crate::report::Row;
-use crate::world::{DISCOVERY, Judged, MEMORY, Setup, Suite, World};
+use crate::world::{DISCOVERY, Judged, Setup, Suite, World};
 
 const HOUR: i64 = 3600;
 /// Several relists, reviews and looks at files.
@@ -17,7 +17,6 @@ const JUDGED: Judged = Judged {
     limit: Duration::from_millis(2500),
     discovery: DISCOVERY,
     unharmed: &[Probe::Fresh, Probe::Pods, Probe::Queue, Probe::Stranger],
-    memory: MEMORY,
 };
 
 /// Every fault is two steps: there and back.

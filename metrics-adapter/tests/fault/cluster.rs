@@ -6,7 +6,7 @@ use crate::api_server::{Behaviour, ConfigMap, Documents, Watches};
 use crate::probe::Probe;
 use crate::proxy::Mode;
 use crate::report::Row;
-use crate::world::{DISCOVERY, Judged, MEMORY, Setup, Suite, World};
+use crate::world::{DISCOVERY, Judged, Setup, Suite, World};
 
 const TIME: Duration = Duration::from_millis(2200);
 
@@ -15,7 +15,6 @@ const JUDGED: Judged = Judged {
     limit: Duration::from_millis(6500),
     discovery: DISCOVERY,
     unharmed: &[Probe::Queue],
-    memory: MEMORY,
 };
 
 /// A pod comes or goes during each: it must be known, or forgotten, in time.

@@ -10,7 +10,7 @@ use crate::client::{Client, HPA, MASTER};
 use crate::probe::{PODS, Probe};
 use crate::proxy::Mode;
 use crate::report::Row;
-use crate::world::{DISCOVERY, Judged, MEMORY, Setup, Suite, World};
+use crate::world::{DISCOVERY, Judged, Setup, Suite, World};
 
 /// Longer than it takes until a change of a file is noticed, which is 2 s.
 const TIME: Duration = Duration::from_secs(3);
@@ -28,7 +28,6 @@ const JUDGED: Judged = Judged {
     limit: Duration::from_millis(2500),
     discovery: DISCOVERY,
     unharmed: ALL,
-    memory: MEMORY,
 };
 
 /// Values may be lost meanwhile.

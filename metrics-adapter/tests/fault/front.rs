@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use crate::client::{Client, MASTER, config, handshake, request};
 use crate::probe::{DISCOVERY, PODS, Probe};
 use crate::report::Row;
-use crate::world::{Judged, MEMORY, Setup, Suite, World};
+use crate::world::{Judged, Setup, Suite, World};
 
 const TIME: Duration = Duration::from_secs(3);
 
@@ -23,7 +23,6 @@ const JUDGED: Judged = Judged {
     limit: Duration::from_secs(5),
     discovery: Duration::from_secs(1),
     unharmed: &[Probe::Fresh, Probe::Pods, Probe::Queue, Probe::Stranger],
-    memory: MEMORY,
 };
 
 /// 10,000, or half of the files that this process may open: the rest of the suite needs some.

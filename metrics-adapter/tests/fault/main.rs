@@ -61,9 +61,10 @@ async fn faults_pass_and_leave_nothing() {
     let prometheus = Prometheus::start(SAMPLES).await;
     let suite = Suite::start(prometheus.address()).await;
     let suite = &suite;
-    let families: [BoxFuture<'_, Vec<Row>>; 9] = [
+    let families: [BoxFuture<'_, Vec<Row>>; 10] = [
         Box::pin(source::transport(suite)),
         Box::pin(source::answers(suite)),
+        Box::pin(source::kept(suite)),
         Box::pin(source::floods(suite)),
         Box::pin(start::faults(suite)),
         Box::pin(cluster::faults(suite)),

@@ -6,14 +6,13 @@ use crate::api_server::{Behaviour, Reviews};
 use crate::probe::Probe;
 use crate::proxy::Mode;
 use crate::report::Row;
-use crate::world::{DISCOVERY, Judged, MEMORY, Setup, Suite, World};
+use crate::world::{DISCOVERY, Judged, Setup, Suite, World};
 
 /// A token and an access are reviewed for 4 s each, at most.
 const JUDGED: Judged = Judged {
     limit: Duration::from_secs(10),
     discovery: DISCOVERY,
     unharmed: &[Probe::Queue],
-    memory: MEMORY,
 };
 
 /// One fault after another.

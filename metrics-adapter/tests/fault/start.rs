@@ -5,13 +5,12 @@ use std::time::Duration;
 use crate::probe::Probe;
 use crate::proxy::Mode;
 use crate::report::Row;
-use crate::world::{DISCOVERY, Judged, MEMORY, Setup, Suite, World};
+use crate::world::{DISCOVERY, Judged, Setup, Suite, World};
 
 const JUDGED: Judged = Judged {
     limit: Duration::from_millis(2500),
     discovery: DISCOVERY,
     unharmed: &[],
-    memory: MEMORY,
 };
 
 /// Prometheus comes a good while after the adapter, which relists every ten minutes.
