@@ -17,21 +17,24 @@ use tokio_util::sync::CancellationToken;
 use crate::burn::Burner;
 use crate::cli::Config;
 use crate::connection::{self, Serving};
+use crate::counter;
 use crate::grpc;
 use crate::metric::Metrics;
 use crate::pool::Pool;
 use crate::role::Role;
 use crate::service::Service;
+use crate::web::hit::Hits;
 use crate::web::{self, Web};
 
-/// A role's listener, serving until it is drained.
-type Part = Pin<Box<dyn Future<Output = Drained> + Send>>;
+/// A role's listener, serving until it is drained; an error ends the process.
+type Part = Pin<Box<dyn Future<Output = anyhow::Result<Drained>> + Send>>;
 
 /// All listeners, bound; nothing is served yet.
 #[derive(Debug)]
 pub struct Bound {
     grpc: Option<Listener>,
     web: Option<Listener>,
+    counter: Option<Listener>,
     admin: admin::Listener,
 }
 
@@ -77,7 +80,7 @@ impl Bound {
     ///
     /// Names the flag of the port that cannot be had.
     pub async fn new(config: &Config) -> anyhow::Result<Self> {
-        let (mut grpc, mut web) = (None, None);
+        let (mut grpc, mut web, mut counter) = (None, None, None);
         if config.roles.contains(&Role::Grpc) {
             let listener = Listener::bind("--grpc-address", config.grpc_address).await?;
             tracing::info!(address = %listener.address(), "listening for gRPC");
@@ -88,9 +91,19 @@ impl Bound {
             tracing::info!(address = %listener.address(), "listening for the web");
             web = Some(listener);
         }
+        if let Some(config) = &config.counter {
+            let listener = Listener::bind("--server-port", config.address).await?;
+            tracing::info!(address = %listener.address(), "listening for requests to count");
+            counter = Some(listener);
+        }
         let admin = admin::Listener::bind("--admin-address", config.admin_address).await?;
         tracing::info!(address = %admin.address(), "listening for operators");
-        Ok(Self { grpc, web, admin })
+        Ok(Self {
+            grpc,
+            web,
+            counter,
+            admin,
+        })
     }
 
     /// The gRPC listener's address, with the role grpc.
@@ -134,22 +147,23 @@ impl Bound {
                 drain_limit: config.shutdown_timeout,
                 metrics,
             };
-            parts.push(Box::pin(connection::serve(
-                listener,
-                serving,
-                drain.clone(),
-            )));
+            let served = connection::serve(listener, serving, drain.clone());
+            parts.push(Box::pin(async { Ok(served.await) }));
             health = Some(reporter);
         }
         if let Some(listener) = self.web {
             let router = web::router(application(config, &mut registry)?);
             let options = web::options(config.burner.burns, config.shutdown_timeout);
-            parts.push(Box::pin(http::serve(
-                listener,
-                router,
-                options,
-                drain.clone(),
-            )));
+            let served = http::serve(listener, router, options, drain.clone());
+            parts.push(Box::pin(async { Ok(served.await) }));
+        }
+        if let (Some(listener), Some(counter)) = (self.counter, &config.counter) {
+            let address = listener.address();
+            let role =
+                counter::role::Role::new(counter.clone(), address, &mut registry, &readiness)
+                    .context("--redis-host")?;
+            let served = role.run(listener, config.shutdown_timeout, drain.clone());
+            parts.push(Box::pin(async { Ok(served.await?) }));
         }
         let mut operators = JoinSet::new();
         let router = admin::router(Arc::new(registry), Health::new(), readiness);
@@ -158,12 +172,15 @@ impl Bound {
         if let Some(health) = &health {
             health.set_serving(true).await;
         }
-        let mut serving: JoinSet<Drained> = parts.into_iter().collect();
+        let mut serving: JoinSet<anyhow::Result<Drained>> = parts.into_iter().collect();
         accepting.set(true);
 
         tokio::select! {
             () = stop.drain.cancelled() => {}
-            Some(_) = serving.join_next() => bail!("a listener died"),
+            Some(ended) = serving.join_next() => {
+                ended.context("a listener died")??;
+                bail!("a listener died");
+            }
             Some(_) = operators.join_next() => bail!("the admin listener died"),
         }
         accepting.set(false);
@@ -186,7 +203,7 @@ impl Bound {
         drain.cancel();
         let mut cut = 0;
         while let Some(drained) = serving.join_next().await {
-            cut += drained.context("a listener died")?.cut;
+            cut += drained.context("a listener died")??.cut;
         }
         stop_admin.cancel();
         while operators.join_next().await.is_some() {}
@@ -209,10 +226,12 @@ fn operations(config: &Config, registry: &mut Registry) -> Service {
 /// The role web.
 fn application(config: &Config, registry: &mut Registry) -> anyhow::Result<Web> {
     let burner = Burner::start(config.burner).context("--load-threads: cannot start a thread")?;
+    let hits = Hits::start(config.hit, registry).context("--hit-threads: cannot start")?;
     Ok(Web {
         load_time: config.load_time,
         metrics: web::Metrics::register(registry, burner.clone()),
         burner,
+        hits,
     })
 }
 

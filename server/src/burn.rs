@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::priority;
 use crate::work::count_primes;
 
 /// Numbers that a thread tests between two looks at the clock: well under a millisecond of work.
@@ -101,7 +102,11 @@ impl Burner {
         for number in 0..limits.threads.get() {
             let shared = Arc::clone(&threads.shared);
             let thread = std::thread::Builder::new().name(format!("burn-{number}"));
-            threads.handles.push(thread.spawn(move || shared.work())?);
+            let life = move || {
+                priority::lower();
+                shared.work();
+            };
+            threads.handles.push(thread.spawn(life)?);
         }
         Ok(Self {
             limits,

@@ -11,19 +11,21 @@ use telemetry::{address, host, log};
 
 use crate::age::Policy;
 use crate::burn;
+use crate::counter;
 use crate::pool::Limits;
 use crate::role::Role;
+use crate::web;
 use crate::work::Work;
 
-/// What there is to scale: a gRPC server with a finite, settable capacity (role grpc), and a web
-/// application that burns CPU (role web).
+/// What there is to scale: a gRPC server with a finite, settable capacity (role grpc), a web
+/// application that burns CPU (role web), and a request counter on Redis (role counter).
 ///
 /// The capacity of the role grpc is workers / service time: 2 workers of 40 ms each sustain 50
 /// requests per second.
 #[derive(Debug, Parser)]
 #[command(name = "server", version, max_term_width = 100)]
 pub struct Args {
-    /// What to offer, comma-separated: grpc, web.
+    /// What to offer, comma-separated: grpc, web, counter.
     #[arg(long, env = "ROLES", value_name = "ROLES", default_value = "grpc")]
     #[arg(value_delimiter = ',')]
     roles: Vec<Role>,
@@ -162,6 +164,12 @@ pub struct Args {
         default_value = "info"
     )]
     log_level: log::Filter,
+
+    #[command(flatten)]
+    hit: web::cli::Args,
+
+    #[command(flatten)]
+    counter: counter::cli::Args,
 }
 
 /// Everything the program needs, valid by construction.
@@ -187,6 +195,10 @@ pub struct Config {
     pub load_time: Duration,
     /// Threads and burns.
     pub burner: burn::Limits,
+    /// What a request to `/` burns.
+    pub hit: web::hit::Config,
+    /// What the role counter needs, if it is one of them.
+    pub counter: Option<counter::cli::Config>,
     /// Age of connections.
     pub connection: Policy,
     /// From SIGTERM to GOAWAY.
@@ -205,8 +217,17 @@ impl Args {
     pub fn into_config(self) -> Config {
         let seconds = |count: u32| Duration::from_secs(u64::from(count));
         let age = self.max_connection_age_seconds;
+        let roles: BTreeSet<Role> = self.roles.into_iter().collect();
+        let counter = self
+            .counter
+            .into_config()
+            .filter(|_| roles.contains(&Role::Counter));
+        let log_filter = match &counter {
+            Some(counter) if counter.log_requests => self.log_level.with(counter::cli::LOG),
+            _ => self.log_level,
+        };
         Config {
-            roles: self.roles.into_iter().collect(),
+            roles,
             grpc_address: self.grpc_address,
             web_address: self.web_address,
             admin_address: self.admin_address,
@@ -222,6 +243,8 @@ impl Args {
                 threads: self.load_threads.unwrap_or_else(one_per_cpu),
                 burns: self.load_limit,
             },
+            hit: self.hit.into_config(one_per_cpu()),
+            counter,
             connection: Policy {
                 max_age: (age > 0).then(|| seconds(age)),
                 grace: seconds(self.max_connection_age_grace_seconds),
@@ -229,7 +252,7 @@ impl Args {
             drain_delay: seconds(self.drain_delay_seconds),
             shutdown_timeout: seconds(self.shutdown_timeout_seconds),
             log_format: self.log_format,
-            log_filter: self.log_level,
+            log_filter,
         }
     }
 }

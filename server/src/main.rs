@@ -4,7 +4,12 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use peak_alloc::PeakAlloc;
 use server::cli::Args;
+
+/// Counts what is allocated, for `server::usage`.
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 fn main() -> ExitCode {
     let config = match Args::try_parse() {

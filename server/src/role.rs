@@ -9,11 +9,13 @@ pub enum Role {
     Grpc,
     /// The web application that is slow on purpose: `/load`, `/health`.
     Web,
+    /// The request counter, whose cluster's count is in Redis.
+    Counter,
 }
 
 /// Not a role of this binary.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("unknown role {0:?}, expected grpc or web")]
+#[error("unknown role {0:?}, expected grpc, web or counter")]
 pub struct Unknown(String);
 
 impl FromStr for Role {
@@ -23,6 +25,7 @@ impl FromStr for Role {
         match text {
             "grpc" => Ok(Self::Grpc),
             "web" => Ok(Self::Web),
+            "counter" => Ok(Self::Counter),
             other => Err(Unknown(other.to_owned())),
         }
     }
@@ -36,8 +39,12 @@ mod tests {
     fn only_known_roles() {
         assert_eq!("grpc".parse(), Ok(Role::Grpc));
         assert_eq!("web".parse(), Ok(Role::Web));
+        assert_eq!("counter".parse(), Ok(Role::Counter));
         assert_eq!("Grpc".parse::<Role>(), Err(Unknown("Grpc".to_owned())));
         let message = "http".parse::<Role>().unwrap_err().to_string();
-        assert_eq!(message, "unknown role \"http\", expected grpc or web");
+        assert_eq!(
+            message,
+            "unknown role \"http\", expected grpc, web or counter"
+        );
     }
 }

@@ -1,11 +1,14 @@
 //! The role web: a web application that is slow on purpose.
 //!
-//! `/load` burns all CPUs for a time and answers `Load generation done.` when that is over,
-//! `/health` answers `OK`, both on any method and without a line break. Law: the burning happens
+//! `/` tells the time and burns a little in the background, see [`hit`]. `/load` burns all CPUs for a time and answers `Load generation done.` when that is over,
+//! `/health` answers `OK`, both on any method and without a line break; so does `/`, and every other path is 404. Law: the burning happens
 //! on the burner's threads, so that `/health` answers at once meanwhile; requests to `/load` that
 //! come at the same time share the burn, each with an end of its own; beyond the limit they get
 //! 503 and when to come again.
 
+pub mod cli;
+pub mod hit;
+mod home;
 mod metric;
 
 use std::time::Duration;
@@ -21,10 +24,11 @@ use telemetry::listener;
 
 pub use self::metric::Metrics;
 
+use self::hit::Hits;
 use crate::burn::Burner;
 
 /// The paths that exist, for requests to be counted by.
-const PATHS: [&str; 2] = ["/load", "/health"];
+const PATHS: [&str; 3] = ["/", "/load", "/health"];
 
 /// How long a connection may take to send a request's headers, or lie idle between requests:
 /// longer than the intervals of the load balancers' health checks.
@@ -38,6 +42,8 @@ const SPARE_CONNECTIONS: usize = 256;
 pub struct Web {
     /// Who burns.
     pub burner: Burner,
+    /// What requests to `/` burn.
+    pub hits: Hits,
     /// How long a `/load` burns.
     pub load_time: Duration,
     /// What is measured.
@@ -61,6 +67,7 @@ pub fn options(burns: u32, drain: Duration) -> Options {
 pub fn router(web: Web) -> Router {
     let counted = middleware::from_fn_with_state(web.metrics.clone(), count);
     Router::new()
+        .route("/", any(home::home))
         .route("/load", any(load))
         .route("/health", any(async || "OK"))
         .fallback(async || (StatusCode::NOT_FOUND, "404 page not found\n"))

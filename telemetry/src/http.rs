@@ -1,13 +1,18 @@
 //! Plain HTTP/1.1 on a [`Listener`], for routes of axum: what `axum::serve` has no settings for.
 //!
 //! Law: a connection sends a request's headers in time or is closed, and the same time is all it
-//! may lie idle between requests; once stopped, requests under way get their answers.
+//! may lie idle between requests; once stopped, requests under way get their answers. Every request
+//! carries its peer's address as axum's `ConnectInfo<SocketAddr>`.
 
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
@@ -53,7 +58,11 @@ async fn connection(
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout);
-    let service = TowerToHyperService::new(router);
+    let routes = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        routes.call(request)
+    });
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let result = tokio::select! {
         result = serving.as_mut() => result,

@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod admin;
+pub mod duration;
 pub mod health;
 pub mod host;
 pub mod http;

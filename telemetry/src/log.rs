@@ -80,6 +80,12 @@ impl Handle {
 }
 
 impl Filter {
+    /// This filter, and one more directive (a constant of the program, `server::web=debug`).
+    #[must_use]
+    pub fn with(&self, directive: &'static str) -> Self {
+        Self(format!("{},{directive}", self.0))
+    }
+
     fn compile(&self) -> Result<EnvFilter, Error> {
         EnvFilter::try_new(&self.0).map_err(|reason| Error::Filter {
             filter: self.0.clone(),

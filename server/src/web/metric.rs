@@ -46,7 +46,12 @@ impl Metrics {
             inflight: Gauge::default(),
         };
         // There from the start, so that a first one is an increase and not a new series.
-        for (path, code) in [("/load", "200"), ("/load", "503"), ("/health", "200")] {
+        for (path, code) in [
+            ("/", "200"),
+            ("/load", "200"),
+            ("/load", "503"),
+            ("/health", "200"),
+        ] {
             drop(metrics.requests.get_or_create(&labels(path, code)));
         }
         let help = "Requests to the web role, by path and status code (left: nobody waited)";

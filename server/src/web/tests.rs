@@ -4,6 +4,7 @@ use axum::body::Body;
 use prometheus_client::registry::Registry;
 use tower::ServiceExt as _;
 
+use crate::background;
 use crate::burn::Limits;
 
 use super::*;
@@ -13,8 +14,18 @@ fn mk_web(burns: u32, load_time: Duration) -> (Registry, Router) {
     let threads = NonZeroU16::MIN;
     let burner = Burner::start(Limits { threads, burns }).unwrap();
     let metrics = Metrics::register(&mut registry, burner.clone());
+    let limits = background::Limits { threads, queue: 1 };
+    let config = hit::Config {
+        writes: u32::MAX,
+        limits,
+        memory: Some(hit::Memory {
+            mib: 1,
+            hold: Duration::from_secs(3600),
+        }),
+    };
     let web = Web {
         burner,
+        hits: Hits::start(config, &mut registry).unwrap(),
         load_time,
         metrics,
     };
@@ -48,6 +59,26 @@ async fn beyond_the_limit_there_is_503_and_when_to_come_again() {
 }
 
 #[tokio::test]
+async fn a_hit_is_answered_though_its_burn_is_dropped() {
+    // Two burns without an end: one runs, one waits, and one megabyte is held.
+    let (registry, router) = mk_web(1, Duration::ZERO);
+    for _ in 0..5 {
+        let answer = ask(&router, "/").await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/json");
+    }
+    for line in [
+        "server_hit_burns_total{kind=\"cpu\",outcome=\"accepted\"} 2",
+        "server_hit_burns_total{kind=\"cpu\",outcome=\"dropped\"} 3",
+        "server_hit_burns_total{kind=\"memory\",outcome=\"accepted\"} 1",
+        "server_hit_burns_total{kind=\"memory\",outcome=\"dropped\"} 4",
+        "server_web_requests_total{path=\"/\",code=\"200\"} 5",
+    ] {
+        assert_line(&registry, line);
+    }
+}
+
+#[tokio::test]
 async fn callers_cannot_invent_label_values() {
     let (registry, router) = mk_web(1, Duration::ZERO);
     for path in ["/a", "/b", "/load/", "/loads", "/LOAD"] {
@@ -75,7 +106,7 @@ async fn who_leaves_is_counted_and_makes_room() {
 #[test]
 fn every_known_path_is_counted_as_itself() {
     assert_eq!(PATHS.map(class), PATHS);
-    assert_eq!(class("/"), "other");
+    assert_eq!(class("//"), "other");
 }
 
 #[test]

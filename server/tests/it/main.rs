@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod calls;
+mod counter;
 mod drain;
 mod frame;
 mod lifetime;

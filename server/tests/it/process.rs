@@ -52,11 +52,17 @@ impl Process {
 
     /// Waits for the next line with these words; returns the address in it.
     pub(crate) fn address(&self, wanted: &str) -> SocketAddr {
+        let line = self.line(wanted);
+        let (_, address) = line.rsplit_once("address=").unwrap();
+        address.trim().parse().unwrap()
+    }
+
+    /// Waits for the next line with these words.
+    pub(crate) fn line(&self, wanted: &str) -> String {
         let mut seen = Vec::new();
         while let Ok(line) = self.log.recv_timeout(DEADLINE) {
             if line.contains(wanted) {
-                let (_, address) = line.rsplit_once("address=").unwrap();
-                return address.trim().parse().unwrap();
+                return line;
             }
             seen.push(line);
         }

@@ -52,7 +52,7 @@ fn wrong_usage_is_one_line_and_64() {
         (
             &["--roles=grpc,http"],
             &[],
-            "unknown role \"http\", expected grpc or web",
+            "unknown role \"http\", expected grpc, web or counter",
         ),
         (
             &[],

@@ -34,7 +34,7 @@ fn mk_web(flags: &[&str]) -> Web {
 }
 
 /// Sends these bytes and returns what comes until the server closes, without the date.
-fn raw(address: SocketAddr, request: &str) -> String {
+pub(crate) fn raw(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
@@ -44,7 +44,7 @@ fn raw(address: SocketAddr, request: &str) -> String {
     lines.filter(|line| !line.starts_with("date: ")).collect()
 }
 
-fn request(method: &str, path: &str) -> String {
+pub(crate) fn request(method: &str, path: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
 }
 
@@ -66,10 +66,95 @@ fn answers_are_exact_to_the_byte_on_any_method() {
     }
     let head = raw(server.web, &request("HEAD", "/health"));
     assert_eq!(head, text("200 OK", 2, ""));
-    for path in ["/", "/load/", "/healthz", "/metrics"] {
+    for path in ["//", "/load/", "/healthz", "/metrics", "/index.html"] {
         let expected = text("404 Not Found", 19, "404 page not found\n");
         assert_eq!(raw(server.web, &request("GET", path)), expected, "{path}");
     }
+}
+
+#[tokio::test]
+async fn the_home_page_is_json_on_any_method_and_burns() {
+    let server = mk_web(&["--hit-threads=1", "--hit-writes=1000"]);
+    let version = env!("CARGO_PKG_VERSION");
+    for method in ["GET", "POST", "BREW"] {
+        let answer = raw(server.web, &request(method, "/?x=1"));
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let expected = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncache-control: no-store\r\n\
+             content-length: {}\r\nconnection: close",
+            body.len()
+        );
+        assert_eq!(head, expected, "{method}");
+        // Details of the formats are the unit tests'.
+        let rest = body.strip_prefix("{\"Time\":\"").unwrap();
+        let rest = rest.split_once("GMT+00 on ").unwrap().1;
+        let (_, rest) = rest.split_once("\",\"Mem\":\"Alloc = ").unwrap();
+        let (allocated, rest) = rest.split_once(" MB, Sys = ").unwrap();
+        let (resident, rest) = rest.split_once(" MB\",\"RFC3339\":\"").unwrap();
+        assert!(
+            rest.ends_with(&format!("Z\",\"Version\":\"{version}\"}}")),
+            "{body}"
+        );
+        let mib = |text: &str| text.parse::<u64>().unwrap();
+        assert!(
+            mib(allocated) <= mib(resident) && mib(resident) > 0,
+            "{body}"
+        );
+    }
+    let head = raw(server.web, &request("HEAD", "/"));
+    assert!(head.ends_with("\r\nconnection: close\r\n\r\n"), "{head}");
+    let line = "server_hit_burns_total{kind=\"cpu\",outcome=\"accepted\"} 4";
+    metric(server.admin, line).await;
+    metric(server.admin, "server_hit_burns_running 0").await;
+    metric(server.admin, "server_hit_burns_waiting 0").await;
+}
+
+#[tokio::test]
+async fn a_memory_burn_shows_in_the_answer_and_is_given_back() {
+    let server = mk_web(&["--hit-memory-mib=64", "--hit-memory-hold-ms=3600000"]);
+    let allocated = || {
+        let (_, body) = get(server.web, "/");
+        let (_, rest) = body.split_once("Alloc = ").unwrap();
+        rest.split(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    let start = Instant::now();
+    while allocated() < 64 {
+        assert!(start.elapsed() < DEADLINE, "the memory is not held");
+        thread::sleep(Duration::from_millis(10));
+    }
+    // However many ask, it is held once.
+    assert!(allocated() < 128);
+    let server = mk_web(&["--hit-memory-mib=64", "--hit-memory-hold-ms=0"]);
+    assert_eq!(get(server.web, "/").0, 200);
+    let line = "server_hit_burns_total{kind=\"memory\",outcome=\"accepted\"} 2";
+    let start = Instant::now();
+    loop {
+        // Accepted again only when the first one's memory has been given back.
+        let _ = get(server.web, "/");
+        let (_, text) = get(server.admin, "/metrics");
+        if text.lines().any(|found| found == line) {
+            break;
+        }
+        assert!(start.elapsed() < DEADLINE, "the memory is not given back");
+    }
+}
+
+#[tokio::test]
+async fn sigterm_does_not_wait_for_background_burns() {
+    let mut server = mk_web(&[
+        "--hit-threads=1",
+        "--hit-writes=1000000000",
+        "--hit-memory-mib=1",
+        "--hit-memory-hold-ms=3600000",
+    ]);
+    for _ in 0..3 {
+        assert_eq!(get(server.web, "/").0, 200);
+    }
+    metric(server.admin, "server_hit_burns_running 1").await;
+    metric(server.admin, "server_hit_burns_waiting 2").await;
+    server.process.terminate();
+    let (status, log) = server.process.ended().await;
+    assert_eq!(status.code(), Some(0), "{log:?}");
 }
 
 #[tokio::test]
