@@ -8,6 +8,7 @@
 mod access;
 mod charts;
 mod container;
+mod counter;
 mod evidence;
 mod front_proxy;
 mod guide;
@@ -86,7 +87,7 @@ struct Scenario {
 }
 
 /// All scenarios. Those that run beside another one follow it.
-const SCENARIOS: [Scenario; 18] = [
+const SCENARIOS: [Scenario; 19] = [
     Scenario {
         name: "installed",
         about: "pods, APIServices, discovery, values, refusals, confinement",
@@ -97,6 +98,12 @@ const SCENARIOS: [Scenario; 18] = [
         name: "hpa-kinds",
         about: "Object, Namespace, External to and from zero, CPU: each scales",
         run: kinds::run,
+        beside: true,
+    },
+    Scenario {
+        name: "request-counter",
+        about: "its chart, its answers to the byte, no probe counted; an HPA scales it",
+        run: counter::run,
         beside: true,
     },
     Scenario {

@@ -21,7 +21,7 @@ struct Need {
     package: &'static str,
 }
 
-const NEEDS: [Need; 14] = [
+const NEEDS: [Need; 16] = [
     Need {
         program: "containerd",
         package: "containerd",
@@ -70,6 +70,15 @@ const NEEDS: [Need; 14] = [
         program: "promtool",
         package: "prometheus",
     },
+    // The request counter's, in an image of its own.
+    Need {
+        program: "redis-server",
+        package: "redis-server",
+    },
+    Need {
+        program: "redis-cli",
+        package: "redis-tools",
+    },
     // The Exoscale demo's webhooks, and the check of their routes.
     Need {
         program: "prometheus-alertmanager",
@@ -102,9 +111,10 @@ const EXOSCALE_NEEDS: [Need; 4] = [
 ];
 
 /// Services that those packages enable.
-const SERVICES: [(&str, &str); 3] = [
+const SERVICES: [(&str, &str); 4] = [
     ("containerd", "containerd.service"),
     ("prometheus", "prometheus.service"),
+    ("redis-server", "redis-server.service"),
     ("prometheus-alertmanager", "prometheus-alertmanager.service"),
 ];
 
