@@ -52,7 +52,7 @@ pub fn verify(log: &Log, config: &Verify) -> anyhow::Result<(bool, String)> {
 }
 
 /// One thread; only the system's name resolution has another.
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

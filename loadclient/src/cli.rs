@@ -11,6 +11,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use telemetry::{address, host, log};
 
 use crate::drive::Bounds;
+use crate::http;
 use crate::plan::Pacing;
 use crate::resolve::Mode;
 use crate::span;
@@ -52,6 +53,9 @@ enum Typed {
     /// Unbounded by default: with one request in flight, its rate is bounded by its pacing and by
     /// the server's latency.
     Grpc(GrpcArgs),
+    /// Makes HTTP requests for a time, so many at once, and reports rate, status codes and
+    /// latencies.
+    Http(http::cli::Args),
     /// Asks Prometheus whether the goal was held during the whole window: exit code 0 if held, 3
     /// if not, 1 if Prometheus does not answer.
     Verify(VerifyArgs),
@@ -206,6 +210,8 @@ pub struct Log {
 pub enum Command {
     /// Make load.
     Grpc(Grpc),
+    /// Make load on a web application.
+    Http(http::cli::Http),
     /// Judge.
     Verify(Verify),
 }
@@ -276,10 +282,14 @@ impl Args {
     ///
     /// If the target is not ours, and that is not allowed.
     pub fn into_config(self) -> Result<Config, clap::Error> {
-        let command = match self.command {
-            Typed::Grpc(args) => Command::Grpc(args.into_config()?),
-            Typed::Verify(args) => Command::Verify(args.into_config()),
-        };
+        let command =
+            match self.command {
+                Typed::Grpc(args) => Command::Grpc(args.into_config()?),
+                Typed::Http(args) => Command::Http(args.into_config().map_err(|message| {
+                    Self::command().error(ErrorKind::ValueValidation, message)
+                })?),
+                Typed::Verify(args) => Command::Verify(args.into_config()),
+            };
         let log = Log {
             format: self.log_format,
             filter: self.log_level,
@@ -335,7 +345,8 @@ impl VerifyArgs {
     }
 }
 
-fn url(text: &str) -> Result<reqwest::Url, String> {
+/// Parses an absolute URL of HTTP.
+pub(crate) fn url(text: &str) -> Result<reqwest::Url, String> {
     let url = reqwest::Url::parse(text).map_err(|error| error.to_string())?;
     match url.scheme() {
         "http" | "https" => Ok(url),

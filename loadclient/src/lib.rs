@@ -2,7 +2,7 @@
 //!
 //! `grpc` is single-threaded and has one request in flight, never two: its rate is set by its
 //! pacing and by the number of replicas, and one replica can never exceed 1 / latency. `verify`
-//! reads Prometheus. The parts that decide ([`plan`], [`rotation`], [`verdict`]) know nothing of
+//! reads Prometheus. [`http`] makes load on a web application, with so many requests in flight. The parts that decide ([`plan`], [`rotation`], [`verdict`]) know nothing of
 //! the network.
 
 pub mod app;
@@ -10,6 +10,7 @@ pub mod cli;
 pub mod connection;
 pub mod drive;
 pub mod endpoint;
+pub mod http;
 pub mod plan;
 pub mod prometheus;
 pub mod record;

@@ -22,6 +22,10 @@ fn main() -> ExitCode {
             let _ = writeln!(io::stdout().lock(), "{summary}");
             ExitCode::SUCCESS
         }),
+        Command::Http(http) => loadclient::http::app::run(&config.log, http).map(|report| {
+            let _ = writeln!(io::stdout().lock(), "{report}");
+            ExitCode::SUCCESS
+        }),
         Command::Verify(verify) => app::verify(&config.log, &verify).map(|(held, text)| {
             let _ = writeln!(io::stdout().lock(), "{text}");
             if held {

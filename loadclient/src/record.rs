@@ -25,7 +25,7 @@ const CODES: [Code; 3] = [
 ];
 
 /// The longest latency that is told apart, in microseconds: an hour.
-const MAX_MICROS: u64 = 3_600_000_000;
+pub(crate) const MAX_MICROS: u64 = 3_600_000_000;
 
 /// The client's metrics and the run's latencies.
 #[derive(Debug)]
@@ -144,7 +144,8 @@ impl Record {
     }
 }
 
-fn micros(duration: Duration) -> u64 {
+/// Whole microseconds, for a histogram.
+pub(crate) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(MAX_MICROS)
 }
 

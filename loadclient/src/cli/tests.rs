@@ -11,7 +11,7 @@ fn grpc(arguments: &[&str]) -> Grpc {
         .collect();
     match parse(&all).unwrap().command {
         Command::Grpc(grpc) => grpc,
-        Command::Verify(_) => panic!("not verify"),
+        other => panic!("not grpc: {other:?}"),
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod goal;
+mod http;
 mod load;
 mod process;
 mod retry;

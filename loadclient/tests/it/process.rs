@@ -18,6 +18,8 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) struct Server {
     pub(crate) grpc: SocketAddr,
     pub(crate) admin: SocketAddr,
+    /// With the role web.
+    pub(crate) web: Option<SocketAddr>,
     stop: Stop,
     thread: Option<JoinHandle<()>>,
 }
@@ -44,15 +46,17 @@ impl Server {
                 .unwrap();
             runtime.block_on(async {
                 let bound = Bound::new(&config).await.unwrap();
-                send.send((bound.grpc_address().unwrap(), bound.admin_address()))
+                let grpc = bound.grpc_address().unwrap();
+                send.send((grpc, bound.web_address(), bound.admin_address()))
                     .unwrap();
                 bound.serve(&config, &told).await.unwrap();
             });
         });
-        let (grpc, admin) = bound.recv_timeout(DEADLINE).unwrap();
+        let (grpc, web, admin) = bound.recv_timeout(DEADLINE).unwrap();
         Self {
             grpc,
             admin,
+            web,
             stop,
             thread: Some(thread),
         }
@@ -118,11 +122,14 @@ pub(crate) fn command() -> Command {
 impl Client {
     /// Starts `loadclient grpc` with these variables and waits until it listens.
     pub(crate) fn start(address: SocketAddr, variables: &[(&str, &str)]) -> Self {
+        let address = address.to_string();
+        Self::run("grpc", &[&[("ADDR", address.as_str())], variables].concat())
+    }
+
+    /// Starts this subcommand with these variables and waits until it listens.
+    pub(crate) fn run(subcommand: &str, variables: &[(&str, &str)]) -> Self {
         let mut command = command();
-        command
-            .arg("grpc")
-            .env("ADDR", address.to_string())
-            .env("METRICS_ADDR", "127.0.0.1:0");
+        command.arg(subcommand).env("METRICS_ADDR", "127.0.0.1:0");
         let mut child = command.envs(variables.iter().copied()).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (send, log) = channel();

@@ -25,7 +25,7 @@ fn wrong_usage_is_one_line_and_64() {
         &'static [(&'static str, &'static str)],
         &'static str,
     );
-    let cases: [Case; 12] = [
+    let cases: [Case; 16] = [
         (&[], &[], "a subcommand is missing"),
         (&["probe"], &[], "unrecognized subcommand 'probe'"),
         (
@@ -54,6 +54,22 @@ fn wrong_usage_is_one_line_and_64() {
             &["grpc"],
             &[("PACING", "burst")],
             "unknown pacing \"burst\"",
+        ),
+        (&["http"], &[], "not provided: --url <URL>"),
+        (
+            &["http"],
+            &[("URL", "http://example.com/")],
+            "'--url <URL>': neither loopback",
+        ),
+        (
+            &["http", "--url=http://localhost/"],
+            &[("RATE", "0")],
+            "'--rate <RATE>'",
+        ),
+        (
+            &["http", "--url=http://localhost/"],
+            &[("THREADS", "0")],
+            "'--threads <THREADS>'",
         ),
         (&["verify"], &[], "--prometheus-url <PROMETHEUS_URL>"),
         (
