@@ -23,7 +23,7 @@ use crate::{
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(1);
 /// For one question.
-const DEADLINE: Duration = Duration::from_millis(900);
+const DEADLINE: Duration = Duration::from_millis(2_500);
 /// Between two lines when nobody watches a terminal, in seconds.
 const LINE_EVERY: f64 = 5.0;
 /// Where an instance tells its CPU.
@@ -50,7 +50,7 @@ pub(super) struct Seen {
     /// Whether both phases ended by themselves, not at their limits.
     pub(super) grown: bool,
     pub(super) shrunk: bool,
-    /// Average CPU of the data points with all instances warm, under load.
+    /// Average CPU under load with all instances warm: the median of the data points.
     pub(super) steady: Option<f64>,
     pub(super) orders: Vec<Order>,
     /// As the load client counted them.
@@ -58,7 +58,7 @@ pub(super) struct Seen {
     pub(super) failed: u64,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Cloud {
     size: u32,
     instances: Vec<Instance>,
@@ -130,7 +130,7 @@ pub(super) async fn watch(stage: &mut Stage) -> Result<Seen> {
     seen.grown = eyes
         .until("under load", GROW_LIMIT, &mut seen.moments, steady)
         .await;
-    seen.steady = mean(&eyes.all_warm);
+    seen.steady = median(eyes.all_warm.clone());
     let report = stage.unload().unwrap_or_default();
     seen.requests = report["requests"].as_u64().unwrap_or_default();
     seen.failed = report["errors"].as_u64().unwrap_or_default();
@@ -150,7 +150,8 @@ impl Eyes {
         let started = Instant::now();
         loop {
             let cloud = self.cloud().await;
-            if cloud.running().any(|it| it.healthy) {
+            let healthy = |cloud: &Cloud| cloud.running().any(|it| it.healthy);
+            if cloud.as_ref().is_some_and(healthy) {
                 return Ok(());
             }
             if started.elapsed() > START_LIMIT {
@@ -177,7 +178,10 @@ impl Eyes {
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         while started.elapsed() < limit {
             tick.tick().await;
-            let now = self.look().await;
+            // What was not seen is not shown: it is no empty group.
+            let Some(now) = self.look().await else {
+                continue;
+            };
             self.show(phase, &now);
             moments.push(now);
             if done(&now, self) {
@@ -187,22 +191,21 @@ impl Eyes {
         false
     }
 
-    async fn look(&mut self) -> Moment {
-        let cloud = self.cloud().await;
+    async fn look(&mut self) -> Option<Moment> {
+        let cloud = self.cloud().await?;
         if Instant::now() >= self.due {
             self.due += PERIOD;
             self.data_point(&cloud).await;
         }
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        Moment {
+        let healthy = cloud.instances.iter().filter(|it| it.healthy).count();
+        Some(Moment {
             t: self.begun.elapsed().as_secs_f64(),
             cpu: self.point.map(|it| it.cpu),
             size: cloud.size,
             running: count(cloud.running().count()),
-            targets: Some(count(
-                cloud.instances.iter().filter(|it| it.healthy).count(),
-            )),
-        }
+            targets: Some(count(healthy)),
+        })
     }
 
     /// A minute is over: what the alarms see, and what the policy orders.
@@ -248,12 +251,9 @@ impl Eyes {
         answer.is_ok_and(|answer| answer.status().is_success())
     }
 
-    async fn cloud(&self) -> Cloud {
+    async fn cloud(&self) -> Option<Cloud> {
         let url = format!("{}/state", self.control);
-        match self.http.get(url).send().await {
-            Ok(answer) => answer.json().await.unwrap_or_default(),
-            Err(_) => Cloud::default(),
-        }
+        self.http.get(url).send().await.ok()?.json().await.ok()
     }
 
     async fn time(&self, ip: &str) -> Option<Time> {
@@ -290,10 +290,10 @@ impl Eyes {
     }
 }
 
-/// The arithmetic mean, if there is one.
-fn mean(values: &[f64]) -> Option<f64> {
-    let count = u32::try_from(values.len()).ok().filter(|it| *it > 0)?;
-    Some(values.iter().sum::<f64>() / f64::from(count))
+/// The value in the middle, which one odd data point does not move; none of none.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
 }
 
 /// A line that stays.
@@ -311,4 +311,15 @@ fn write(text: &str) {
     let mut stderr = std::io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes());
     let _ = stderr.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_odd_value_does_not_move_the_median() {
+        assert_eq!(median(vec![0.9, 0.3, 0.31, 0.33, 0.32]), Some(0.32));
+        assert_eq!(median(Vec::new()), None);
+    }
 }
