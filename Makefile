@@ -30,6 +30,10 @@ demo-exoscale: testbed ## show alerts scaling an instance pool; writes target/de
 demo-aws: testbed ## show target tracking scaling a group by its CPU; writes target/demo-aws/demo.svg
 	$(TESTBED) demo-aws
 
+.PHONY: helm
+helm: ## install the request counter into kubectl's current cluster; ends on localhost:8083
+	helm/requestcounter/install.sh
+
 .PHONY: shell
 shell: testbed ## a shell in the cluster's network with kubectl and helm
 	$(TESTBED) shell
