@@ -73,6 +73,11 @@ SECONDS ?= 60
 fuzz: ## long runs of the fuzz targets, guided by coverage; TARGET=access SECONDS=600
 	fuzz/run.sh $(SECONDS) $(TARGET)
 
+.PHONY: bench-home
+bench-home: ## how long the web role's GET / takes while its burn pool is full
+	cargo build --quiet --release --package server --package loadclient
+	server/bench-home.sh target/release
+
 .PHONY: golden
 golden: ## make the golden vectors and the OpenAPI documents anew, with Go's libraries and prometheus-adapter's code
 	cd metrics-adapter/tests/golden/generate && go run . .. ../../../src/api/openapi

@@ -1,9 +1,10 @@
-//! What server and load client read: a target that must not be a stranger, addresses, a caller's
-//! deadline, whose turn it is.
+//! What server and load client read: a target or a URL that must not be a stranger, addresses, a
+//! caller's deadline, whose turn it is.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use loadclient::http::cli::{is_ours, url};
 use loadclient::rotation::{Choice, Rotation, Standing};
 use loadclient::target::Target as Aim;
 use tonic::metadata::{MetadataMap, MetadataValue};
@@ -32,6 +33,15 @@ pub(crate) const TARGET: Target = Target {
         "134744072",
         "010.",
         "1.1",
+        "http://",
+        "https:",
+        "//",
+        "\\",
+        "@",
+        "?",
+        "#",
+        "\t",
+        "。",
         ":9090",
         ":0",
         ":65536",
@@ -61,6 +71,12 @@ fn seeds() -> Vec<Vec<u8>> {
         "8.8.8.8:53",
         ":8081",
         "0.0.0.0:9090",
+        "http://localhost:8080/",
+        "https://server.default.svc/a?b=c#d",
+        "http://[::1]:1/",
+        "http://134744072/",
+        "http://0x8.8.8.8/",
+        "http://user:password@10.0.0.1/",
         "1H",
         "99999999S",
         "5u",
@@ -81,6 +97,15 @@ fn run(input: &[u8]) {
             !(aim.is_ours() && public.is_some()),
             "{text:?} is {public:?}"
         );
+    }
+    if let Ok(url) = url(text) {
+        let host = url.host_str().unwrap_or_default();
+        let public = address(host.trim_matches(['[', ']'])).filter(is_public);
+        assert!(
+            !(is_ours(&url) && public.is_some()),
+            "{text:?} is {public:?}"
+        );
+        assert!(url.password().is_none(), "{text:?}");
     }
     if let Ok(address) = telemetry::address::parse(text) {
         assert_eq!(telemetry::address::parse(&address.to_string()), Ok(address));

@@ -13,12 +13,13 @@ use telemetry::{address, host, log};
 use crate::drive::Bounds;
 use crate::http;
 use crate::plan::Pacing;
+use crate::probe::cli::{Probe, ProbeArgs};
 use crate::resolve::Mode;
 use crate::span;
 use crate::target::Target;
 use crate::verdict::Goal;
 
-/// Makes load on the server, and says whether the goal was held under it.
+/// Makes load on the server, and says whether the goal was held under it; watches a flaky one.
 #[derive(Debug, Parser)]
 #[command(name = "loadclient", version, max_term_width = 100)]
 pub struct Args {
@@ -59,6 +60,9 @@ enum Typed {
     /// Asks Prometheus whether the goal was held during the whole window: exit code 0 if held, 3
     /// if not, 1 if Prometheus does not answer.
     Verify(VerifyArgs),
+    /// Asks a flaky server for its status every 3 s, tells it to change every 10 s, and says
+    /// whether there are problems: exit code 3 if --fail-on says so.
+    Probe(ProbeArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -214,6 +218,8 @@ pub enum Command {
     Http(http::cli::Http),
     /// Judge.
     Verify(Verify),
+    /// Watch a flaky server.
+    Probe(Probe),
 }
 
 /// What `grpc` needs.
@@ -254,7 +260,7 @@ pub struct Verify {
     pub output: Output,
 }
 
-/// The shape of a verdict.
+/// The shape of what is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Lines for people.
@@ -289,6 +295,7 @@ impl Args {
                     Self::command().error(ErrorKind::ValueValidation, message)
                 })?),
                 Typed::Verify(args) => Command::Verify(args.into_config()),
+                Typed::Probe(args) => Command::Probe(args.into_config()?),
             };
         let log = Log {
             format: self.log_format,

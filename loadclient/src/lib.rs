@@ -2,8 +2,9 @@
 //!
 //! `grpc` is single-threaded and has one request in flight, never two: its rate is set by its
 //! pacing and by the number of replicas, and one replica can never exceed 1 / latency. `verify`
-//! reads Prometheus. [`http`] makes load on a web application, with so many requests in flight. The parts that decide ([`plan`], [`rotation`], [`verdict`]) know nothing of
-//! the network.
+//! reads Prometheus. [`http`] makes load on a web application, with so many requests in flight.
+//! [`probe`] watches a flaky server. The parts that decide ([`plan`], [`rotation`], [`verdict`]) know
+//! nothing of the network.
 
 pub mod app;
 pub mod cli;
@@ -12,6 +13,7 @@ pub mod drive;
 pub mod endpoint;
 pub mod http;
 pub mod plan;
+pub mod probe;
 pub mod prometheus;
 pub mod record;
 pub mod resolve;

@@ -4,10 +4,10 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use loadclient::app;
 use loadclient::cli::{Args, Command};
+use loadclient::{app, probe};
 
-/// `verify`: the goal was not held.
+/// `verify`: the goal was not held; `probe`: what `--fail-on` names happened.
 const EXIT_NOT_HELD: u8 = 3;
 
 fn main() -> ExitCode {
@@ -28,15 +28,20 @@ fn main() -> ExitCode {
         }),
         Command::Verify(verify) => app::verify(&config.log, &verify).map(|(held, text)| {
             let _ = writeln!(io::stdout().lock(), "{text}");
-            if held {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::from(EXIT_NOT_HELD)
-            }
+            judged(held)
         }),
+        Command::Probe(probe) => probe::app::run(&config.log, &probe).map(judged),
     };
     result.unwrap_or_else(|error| {
         let _ = writeln!(io::stderr().lock(), "loadclient: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn judged(held: bool) -> ExitCode {
+    if held {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_NOT_HELD)
+    }
 }

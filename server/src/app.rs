@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use telemetry::health::Health;
 use telemetry::listener::{Drained, Listener};
 use telemetry::shutdown::Signals;
-use telemetry::{admin, http, log};
+use telemetry::{admin, http, log, trace};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -18,13 +19,17 @@ use crate::burn::Burner;
 use crate::cli::Config;
 use crate::connection::{self, Serving};
 use crate::counter;
+use crate::flaky::Flaky;
 use crate::grpc;
 use crate::metric::Metrics;
 use crate::pool::Pool;
 use crate::role::Role;
 use crate::service::Service;
 use crate::web::hit::Hits;
-use crate::web::{self, Web};
+use crate::web::{self, Conventions, Web};
+
+/// How long the last spans may take to be sent, after all requests have ended.
+const TRACES_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A role's listener, serving until it is drained; an error ends the process.
 type Part = Pin<Box<dyn Future<Output = anyhow::Result<Drained>> + Send>>;
@@ -53,11 +58,12 @@ pub struct Stop {
 ///
 /// If a port cannot be had, or calls in flight had to be cut at the end.
 pub fn run(config: &Config) -> anyhow::Result<()> {
-    log::init(config.log_format, &config.log_filter)?;
+    let traces = trace::Pipeline::start(&config.trace)?;
+    log::init_traced(config.log_format, &config.log_filter, &traces)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         let mut signals = Signals::install().context("cannot catch signals")?;
         let bound = Bound::new(config).await?;
         let stop = Stop::default();
@@ -70,7 +76,9 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
             result = bound.serve(config, &stop) => result,
             never = wait_for_signals => never,
         }
-    })
+    });
+    traces.shutdown(TRACES_TIMEOUT);
+    result
 }
 
 impl Bound {
@@ -132,6 +140,9 @@ impl Bound {
     /// If a part died, or requests in flight had to be cut at the end.
     pub async fn serve(self, config: &Config, stop: &Stop) -> anyhow::Result<()> {
         let mut registry = Registry::default();
+        let target = Info::new([("service_name", config.trace.service.clone())]);
+        registry.register("target", "What this process is, for OpenTelemetry", target);
+        trace::register(&mut registry);
         let readiness = Health::new();
         let accepting = readiness.condition("accepting");
         let (drain, stop_admin) = (CancellationToken::new(), CancellationToken::new());
@@ -153,7 +164,11 @@ impl Bound {
         }
         if let Some(listener) = self.web {
             let router = web::router(application(config, &mut registry)?);
-            let options = web::options(config.burner.burns, config.shutdown_timeout);
+            let options = web::options(
+                config.burner.burns,
+                config.header_timeout,
+                config.shutdown_timeout,
+            );
             let served = http::serve(listener, router, options, drain.clone());
             parts.push(Box::pin(async { Ok(served.await) }));
         }
@@ -227,9 +242,13 @@ fn operations(config: &Config, registry: &mut Registry) -> Service {
 fn application(config: &Config, registry: &mut Registry) -> anyhow::Result<Web> {
     let burner = Burner::start(config.burner).context("--load-threads: cannot start a thread")?;
     let hits = Hits::start(config.hit, registry).context("--hit-threads: cannot start")?;
+    let seed = config.seed.unwrap_or_else(|| fastrand::u64(..));
+    tracing::info!(seed, "what is random at /status follows the seed");
     Ok(Web {
         load_time: config.load_time,
         metrics: web::Metrics::register(registry, burner.clone()),
+        conventions: Conventions::register(registry),
+        flaky: Flaky::new(seed),
         burner,
         hits,
     })

@@ -7,7 +7,7 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use clap::Parser;
-use telemetry::{address, host, log};
+use telemetry::{address, host, log, trace};
 
 use crate::age::Policy;
 use crate::burn;
@@ -18,7 +18,8 @@ use crate::web;
 use crate::work::Work;
 
 /// What there is to scale: a gRPC server with a finite, settable capacity (role grpc), a web
-/// application that burns CPU (role web), and a request counter on Redis (role counter).
+/// application that burns CPU, and whose /status is as flaky as it is told to be (role web), and a
+/// request counter on Redis (role counter).
 ///
 /// The capacity of the role grpc is workers / service time: 2 workers of 40 ms each sustain 50
 /// requests per second.
@@ -112,6 +113,17 @@ pub struct Args {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
     load_limit: u32,
 
+    /// Milliseconds that a connection to the web listener may take to send a request's headers, or
+    /// lie idle between requests.
+    #[arg(long, env = "READ_TIMEOUT_MS", value_name = "READ_TIMEOUT_MS")]
+    #[arg(default_value = "30000", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    read_timeout_ms: u64,
+
+    /// Where the random codes and delays of /status begin: with the same seed, the same ones
+    /// follow. By default a random one, which is logged.
+    #[arg(long, env = "SEED", value_name = "SEED")]
+    seed: Option<u64>,
+
     /// Age in seconds (give or take 10 %) at which a connection gets GOAWAY, so that clients find
     /// new pods; 0 for never.
     #[arg(
@@ -170,6 +182,9 @@ pub struct Args {
 
     #[command(flatten)]
     counter: counter::cli::Args,
+
+    #[command(flatten)]
+    trace: trace::Args,
 }
 
 /// Everything the program needs, valid by construction.
@@ -199,6 +214,11 @@ pub struct Config {
     pub hit: web::hit::Config,
     /// What the role counter needs, if it is one of them.
     pub counter: Option<counter::cli::Config>,
+    /// How long a web connection may take to send headers, or lie idle: by default longer than the
+    /// intervals of the load balancers' health checks.
+    pub header_timeout: Duration,
+    /// Where chance begins; nothing for anywhere.
+    pub seed: Option<u64>,
     /// Age of connections.
     pub connection: Policy,
     /// From SIGTERM to GOAWAY.
@@ -209,6 +229,8 @@ pub struct Config {
     pub log_format: log::Format,
     /// Which lines.
     pub log_filter: log::Filter,
+    /// What becomes of traces, and the service's name.
+    pub trace: trace::Config,
 }
 
 impl Args {
@@ -245,6 +267,8 @@ impl Args {
             },
             hit: self.hit.into_config(one_per_cpu()),
             counter,
+            header_timeout: Duration::from_millis(self.read_timeout_ms),
+            seed: self.seed,
             connection: Policy {
                 max_age: (age > 0).then(|| seconds(age)),
                 grace: seconds(self.max_connection_age_grace_seconds),
@@ -253,6 +277,7 @@ impl Args {
             shutdown_timeout: seconds(self.shutdown_timeout_seconds),
             log_format: self.log_format,
             log_filter,
+            trace: self.trace.into_config("server"),
         }
     }
 }

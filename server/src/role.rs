@@ -7,7 +7,8 @@ use std::str::FromStr;
 pub enum Role {
     /// The gRPC service `Operations`, with health checking and reflection.
     Grpc,
-    /// The web application that is slow on purpose: `/load`, `/health`.
+    /// The web application that is slow on purpose: `/load`, `/health`, and the flaky
+    /// `/status`.
     Web,
     /// The request counter, whose cluster's count is in Redis.
     Counter,

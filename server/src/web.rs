@@ -1,38 +1,37 @@
 //! The role web: a web application that is slow on purpose.
 //!
-//! `/` tells the time and burns a little in the background, see [`hit`]. `/load` burns all CPUs for a time and answers `Load generation done.` when that is over,
-//! `/health` answers `OK`, both on any method and without a line break; so does `/`, and every other path is 404. Law: the burning happens
-//! on the burner's threads, so that `/health` answers at once meanwhile; requests to `/load` that
-//! come at the same time share the burn, each with an end of its own; beyond the limit they get
-//! 503 and when to come again.
+//! `/` tells the time and burns a little in the background ([`hit`]), `/load` burns all CPUs for a
+//! time and answers `Load generation done.` when that is over, `/health` answers `OK`, all on any
+//! method and without a line break. `/status` answers what it was told to ([`status`]). Every other
+//! path is 404. Law: the burning happens on threads of its own, so that `/health` answers at once
+//! meanwhile; requests to `/load` that come at the same time share the burn, each with an end of its
+//! own; beyond the limit they get 503 and when to come again.
 
 pub mod cli;
+mod convention;
 pub mod hit;
 mod home;
 mod metric;
+mod status;
 
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use telemetry::http::Options;
 use telemetry::listener;
+use telemetry::trace::server::Layer as Traced;
 
+pub use self::convention::Conventions;
 pub use self::metric::Metrics;
 
 use self::hit::Hits;
 use crate::burn::Burner;
-
-/// The paths that exist, for requests to be counted by.
-const PATHS: [&str; 3] = ["/", "/load", "/health"];
-
-/// How long a connection may take to send a request's headers, or lie idle between requests:
-/// longer than the intervals of the load balancers' health checks.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::flaky::Flaky;
 
 /// Connections at once besides those that burn, so that `/health` always gets through.
 const SPARE_CONNECTIONS: usize = 256;
@@ -46,32 +45,43 @@ pub struct Web {
     pub hits: Hits,
     /// How long a `/load` burns.
     pub load_time: Duration,
-    /// What is measured.
+    /// What `/status` answers.
+    pub flaky: Flaky,
+    /// What is measured under our own names.
     pub metrics: Metrics,
+    /// What is measured under OpenTelemetry's names.
+    pub conventions: Conventions,
 }
 
-/// What the listener bears when that many burns are allowed.
+/// What the listener bears when that many burns are allowed; `header_timeout` is also how long a
+/// connection may lie idle.
 #[must_use]
-pub fn options(burns: u32, drain: Duration) -> Options {
+pub fn options(burns: u32, header_timeout: Duration, drain: Duration) -> Options {
     let burns = usize::try_from(burns).unwrap_or(usize::MAX);
     Options {
         limits: listener::Limits {
             connections: burns.saturating_add(SPARE_CONNECTIONS),
             drain,
         },
-        header_timeout: HEADER_TIMEOUT,
+        header_timeout,
     }
 }
 
 /// The routes.
 pub fn router(web: Web) -> Router {
     let counted = middleware::from_fn_with_state(web.metrics.clone(), count);
+    let observed = middleware::from_fn_with_state(web.conventions.clone(), convention::observe);
     Router::new()
         .route("/", any(home::home))
         .route("/load", any(load))
         .route("/health", any(async || "OK"))
+        .merge(status::routes())
         .fallback(async || (StatusCode::NOT_FOUND, "404 page not found\n"))
         .layer(counted)
+        .layer(observed)
+        .layer(Traced(|request: &Request| {
+            route(request).map(str::to_owned)
+        }))
         .with_state(web)
 }
 
@@ -95,18 +105,21 @@ async fn load(State(web): State<Web>) -> Response {
 }
 
 async fn count(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
-    let counted = metrics.request(class(request.uri().path()));
+    let counted = metrics.request(class(&request));
     let response = next.run(request).await;
     counted.end(response.status());
     response
 }
 
-/// What a path is counted as: itself if it exists, so that callers cannot invent label values.
-fn class(path: &str) -> &'static str {
-    PATHS
-        .into_iter()
-        .find(|known| *known == path)
-        .unwrap_or("other")
+/// What a request is counted as: its route if there is one, so that callers cannot invent label
+/// values.
+fn class(request: &Request) -> String {
+    route(request).unwrap_or("other").to_owned()
+}
+
+fn route(request: &Request) -> Option<&str> {
+    let route = request.extensions().get::<MatchedPath>();
+    route.map(MatchedPath::as_str)
 }
 
 #[cfg(test)]

@@ -1,16 +1,17 @@
 //! The admin listener: plain HTTP/1.1 for whoever runs the process.
 //!
-//! `GET /metrics` is the registry as Prometheus text, `/livez` and `/readyz` are 200 or 503 with
-//! one line per condition and note, `/healthz` is `/livez` under its older name, everything else is
-//! 404 unless the program adds routes. Law: it answers from memory, and it is the last thing of a
-//! process to stop, so that a drain can be watched.
+//! `GET /metrics` is the registry as Prometheus text (as OpenMetrics for those who ask for it),
+//! `/livez` and `/readyz` are 200 or 503 with one line per condition and note, `/healthz` is
+//! `/livez` under its older name, everything else is 404 unless the program adds routes. Law: it
+//! answers from memory, and it is the last thing of a process to stop, so that a drain can be
+//! watched.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::registry::Registry;
@@ -36,10 +37,7 @@ pub struct Listener(listener::Listener);
 
 /// The routes every process has; add your own with [`Router::route`] or [`Router::merge`].
 pub fn router(registry: Arc<Registry>, liveness: Health, readiness: Health) -> Router {
-    let metrics = move || {
-        let text = text::encode(&registry);
-        async move { ([(header::CONTENT_TYPE, text::CONTENT_TYPE)], text) }
-    };
+    let metrics = move |headers: HeaderMap| std::future::ready(metrics(&registry, &headers));
     let healthz = liveness.clone();
     Router::new()
         .route("/metrics", get(metrics))
@@ -52,6 +50,15 @@ pub fn router(registry: Arc<Registry>, liveness: Health, readiness: Health) -> R
             "/readyz",
             get(move || std::future::ready(report(&readiness))),
         )
+}
+
+/// The registry, in the format that was asked for.
+fn metrics(registry: &Registry, headers: &HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT);
+    let accept = accept.and_then(|accept| accept.to_str().ok());
+    let format = accept.map_or(text::Format::Text, text::Format::accepted);
+    let kind = [(header::CONTENT_TYPE, format.content_type())];
+    (kind, text::encode_as(registry, format)).into_response()
 }
 
 /// Kubernetes' own shape of a verbose health answer.

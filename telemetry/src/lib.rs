@@ -1,5 +1,6 @@
 //! What every process of this project needs to be run and watched: logs, metrics as Prometheus
-//! text, listeners and what they bear, health conditions and the reaction to signals.
+//! text, traces (with the feature `otel`), listeners and what they bear, health conditions and the
+//! reaction to signals.
 //!
 //! It owns no state of any program: programs hand in a registry and their conditions. It knows
 //! nothing of gRPC, of Kubernetes or of what is measured, with one exception: [`operation`] holds
@@ -17,4 +18,6 @@ pub mod log;
 pub mod operation;
 pub mod shutdown;
 pub mod text;
+#[cfg(feature = "otel")]
+pub mod trace;
 pub mod usage;

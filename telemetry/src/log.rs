@@ -1,14 +1,22 @@
 //! Log lines on standard error, as text or JSON, with a filter that can be changed while running.
 //!
-//! Set up once per process, by `main`; law: standard output stays free for results.
+//! Set up once per process, by `main`. Laws: standard output stays free for results; a line that
+//! belongs to a trace says so, with `traceID` and `spanID`, in both shapes; spans themselves are
+//! for traces, the filter does not concern them.
+
+mod line;
 
 use std::fmt;
 use std::io::{self, IsTerminal as _};
 use std::str::FromStr;
 
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::layer::{Identity, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
+
+#[cfg(feature = "otel")]
+use crate::trace::Pipeline;
 
 /// The shape of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,7 +24,8 @@ pub enum Format {
     /// One human-readable line per event, coloured on a terminal.
     #[default]
     Text,
-    /// One JSON object per event, fields at the top level.
+    /// One JSON object per event: `timestamp`, `severity`, `logger`, `message`, `traceID` and
+    /// `spanID` if it belongs to a trace, and the event's own fields.
     Json,
 }
 
@@ -57,13 +66,39 @@ pub struct Handle(reload::Handle<EnvFilter, Registry>);
 ///
 /// [`Error::AlreadySetUp`] on a second call, [`Error::Filter`] never (a [`Filter`] is valid).
 pub fn init(format: Format, filter: &Filter) -> Result<Handle, Error> {
+    start(format, filter, Identity::new(), Vec::new())
+}
+
+/// Starts logging to standard error and recording traces; the pipeline gets the log lines too, if
+/// it was told so.
+///
+/// # Errors
+///
+/// As [`init`]'s.
+#[cfg(feature = "otel")]
+pub fn init_traced(format: Format, filter: &Filter, traces: &Pipeline) -> Result<Handle, Error> {
+    start(format, filter, traces.lines(), vec![traces.spans().boxed()])
+}
+
+/// `lines` gets the events that pass the filter, `others` get everything.
+fn start(
+    format: Format,
+    filter: &Filter,
+    lines: impl Layer<Registry> + Send + Sync,
+    mut others: Vec<Box<dyn Layer<Registry> + Send + Sync>>,
+) -> Result<Handle, Error> {
     let (filter, handle) = reload::Layer::new(filter.compile()?);
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
-    let lines = match format {
-        Format::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
-        Format::Json => lines.json().flatten_event(true).boxed(),
+    let written = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let written = match format {
+        Format::Text => written
+            .with_ansi(io::stderr().is_terminal())
+            .fmt_fields(line::Text)
+            .boxed(),
+        Format::Json => written.event_format(line::Json).boxed(),
     };
-    let subscriber = tracing_subscriber::registry().with(filter).with(lines);
+    let filter = filter.and(filter_fn(|metadata| !metadata.is_span()));
+    others.push(written.and_then(lines).with_filter(filter).boxed());
+    let subscriber = tracing_subscriber::registry().with(others);
     subscriber.try_init().map_err(|_| Error::AlreadySetUp)?;
     Ok(Handle(handle))
 }

@@ -1,73 +1,20 @@
 //! Server and client scraped by a real Prometheus, and `verify` judging what it stored.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, Output, Stdio};
-
-use tempfile::TempDir;
+use std::process::{Command, Output, Stdio};
 
 use crate::process::{Client, Server, command, get, until};
+use crate::prometheus::{Prometheus, mk_prometheus};
 
-/// A Prometheus that scrapes every 500 ms; killed when dropped.
-struct Prometheus {
-    child: Child,
-    url: String,
-    _files: TempDir,
-}
-
-fn mk_prometheus(targets: &[(&str, SocketAddr)]) -> Prometheus {
-    let files = TempDir::new().unwrap();
-    let mut config =
-        "global: {scrape_interval: 500ms, scrape_timeout: 500ms}\nscrape_configs:\n".to_owned();
-    for (app, address) in targets {
-        writeln!(
-            config,
-            "- job_name: {app}\n  static_configs: [{{targets: ['{address}'], labels: {{app: {app}}}}}]"
-        )
-        .unwrap();
-    }
-    let path = files.path().join("prometheus.yml");
-    std::fs::write(&path, config).unwrap();
-    let listen = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let child = Command::new("/usr/bin/prometheus")
-        .arg(format!("--config.file={}", path.display()))
-        .arg(format!(
-            "--storage.tsdb.path={}",
-            files.path().join("data").display()
-        ))
-        .arg(format!("--web.listen-address={listen}"))
-        .arg("--log.level=error")
-        .stdin(Stdio::null())
-        .spawn()
-        .expect("/usr/bin/prometheus is missing: install the Debian package `prometheus`");
-    Prometheus {
-        child,
-        url: format!("http://{listen}"),
-        _files: files,
-    }
-}
-
-impl Prometheus {
-    /// `loadclient verify` over 5 s with these flags.
-    fn verify(&self, flags: &[&str]) -> Output {
-        let mut command = command();
-        command.args(["verify", "--window=5s", "--prometheus-url", &self.url]);
-        // As in an image from scratch, which has no certificates.
-        command.env("SSL_CERT_FILE", "/nonexistent/file");
-        command.env("SSL_CERT_DIR", "/nonexistent/dir");
-        command.args(flags).output().unwrap()
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// `loadclient verify` over 5 s with these flags.
+fn verify(prometheus: &Prometheus, flags: &[&str]) -> Output {
+    let url = format!("http://{}", prometheus.address);
+    let mut command = command();
+    command.args(["verify", "--window=5s", "--prometheus-url", &url]);
+    // As in an image from scratch, which has no certificates.
+    command.env("SSL_CERT_FILE", "/nonexistent/file");
+    command.env("SSL_CERT_DIR", "/nonexistent/dir");
+    command.args(flags).output().unwrap()
 }
 
 fn stdout(output: &Output) -> String {
@@ -83,9 +30,9 @@ async fn verify_judges_what_prometheus_measured() {
     // 20 requests/s at 20 ms. A rate over 30 s starts out low, so the goal is modest; it is held
     // as soon as the whole window has data.
     let modest = ["--min-rps=0.5", "--max-mean-ms=100"];
-    let mut held = prometheus.verify(&modest);
+    let mut held = verify(&prometheus, &modest);
     until("the goal is held", || {
-        held = prometheus.verify(&modest);
+        held = verify(&prometheus, &modest);
         held.status.code() == Some(0)
     })
     .await;
@@ -96,7 +43,7 @@ async fn verify_judges_what_prometheus_measured() {
     );
 
     // The same data, more demanding goals.
-    let rate = prometheus.verify(&["--min-rps=1000"]);
+    let rate = verify(&prometheus, &["--min-rps=1000"]);
     assert_eq!(rate.status.code(), Some(3), "{rate:?}");
     let text = stdout(&rate);
     assert!(text.starts_with("goal not held: "), "{text}");
@@ -104,7 +51,10 @@ async fn verify_judges_what_prometheus_measured() {
         text.contains("of 2 steps: 2 below the rate, 0 above the mean"),
         "{text}"
     );
-    let mean = prometheus.verify(&["--min-rps=0.5", "--max-mean-ms=19.9", "--output=json"]);
+    let mean = verify(
+        &prometheus,
+        &["--min-rps=0.5", "--max-mean-ms=19.9", "--output=json"],
+    );
     assert_eq!(mean.status.code(), Some(3), "{mean:?}");
     let verdict: serde_json::Value = serde_json::from_slice(&mean.stdout).unwrap();
     assert_eq!(
@@ -121,16 +71,19 @@ async fn verify_judges_what_prometheus_measured() {
         "app=\"client\"",
         "--output=json",
     ];
-    let round_trip = prometheus.verify(&selector);
+    let round_trip = verify(&prometheus, &selector);
     let verdict: serde_json::Value = serde_json::from_slice(&round_trip.stdout).unwrap();
     let client_average = verdict["mean_ms"]["average"].as_f64().unwrap();
     assert!(client_average >= 20.0, "{verdict}");
 
     // No series is not held; a wrong selector is an error.
-    let missing = prometheus.verify(&["--min-rps=0", "--selector", "app=\"nobody\""]);
+    let missing = verify(
+        &prometheus,
+        &["--min-rps=0", "--selector", "app=\"nobody\""],
+    );
     assert_eq!(missing.status.code(), Some(3), "{missing:?}");
     assert!(stdout(&missing).contains("2 without data"), "{missing:?}");
-    let wrong = prometheus.verify(&["--selector", "app="]);
+    let wrong = verify(&prometheus, &["--selector", "app="]);
     assert_eq!(wrong.status.code(), Some(1), "{wrong:?}");
     let stderr = String::from_utf8(wrong.stderr).unwrap();
     assert!(stderr.starts_with("loadclient: prometheus refuses the query, check --selector: "));

@@ -5,7 +5,10 @@
 mod goal;
 mod http;
 mod load;
+mod probe;
 mod process;
+mod prometheus;
 mod retry;
 mod rotation;
+mod trace;
 mod usage;

@@ -25,9 +25,9 @@ fn wrong_usage_is_one_line_and_64() {
         &'static [(&'static str, &'static str)],
         &'static str,
     );
-    let cases: [Case; 16] = [
+    let cases: [Case; 19] = [
         (&[], &[], "a subcommand is missing"),
-        (&["probe"], &[], "unrecognized subcommand 'probe'"),
+        (&["prove"], &[], "unrecognized subcommand 'prove'"),
         (
             &["grpc", "--what"],
             &[],
@@ -70,6 +70,21 @@ fn wrong_usage_is_one_line_and_64() {
             &["http", "--url=http://localhost/"],
             &[("THREADS", "0")],
             "'--threads <THREADS>'",
+        ),
+        (
+            &["probe"],
+            &[("HOST", "example.com")],
+            "'--host <HOST>': neither loopback",
+        ),
+        (
+            &["probe"],
+            &[("STATUS_INTERVAL", "3")],
+            "'--status-interval <STATUS_INTERVAL>': \"3\" is not a duration",
+        ),
+        (
+            &["probe", "--fail-on=all"],
+            &[],
+            "unknown condition \"all\"",
         ),
         (&["verify"], &[], "--prometheus-url <PROMETHEUS_URL>"),
         (

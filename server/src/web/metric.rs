@@ -29,7 +29,7 @@ pub struct Metrics {
 #[derive(Debug)]
 pub struct Counted {
     metrics: Metrics,
-    path: &'static str,
+    path: String,
     code: Option<StatusCode>,
 }
 
@@ -52,7 +52,11 @@ impl Metrics {
             ("/load", "503"),
             ("/health", "200"),
         ] {
-            drop(metrics.requests.get_or_create(&labels(path, code)));
+            drop(
+                metrics
+                    .requests
+                    .get_or_create(&labels(path.to_owned(), code)),
+            );
         }
         let help = "Requests to the web role, by path and status code (left: nobody waited)";
         let requests = metrics.requests.clone();
@@ -65,7 +69,7 @@ impl Metrics {
 
     /// A request came.
     #[must_use]
-    pub fn request(&self, path: &'static str) -> Counted {
+    pub fn request(&self, path: String) -> Counted {
         self.inflight.inc();
         Counted {
             metrics: self.clone(),
@@ -75,8 +79,8 @@ impl Metrics {
     }
 }
 
-fn labels(path: &'static str, code: &str) -> Labels {
-    [("path", path.to_owned()), ("code", code.to_owned())]
+fn labels(path: String, code: &str) -> Labels {
+    [("path", path), ("code", code.to_owned())]
 }
 
 impl Counted {
@@ -90,7 +94,7 @@ impl Drop for Counted {
     fn drop(&mut self) {
         self.metrics.inflight.dec();
         let code = self.code.as_ref().map_or(LEFT, StatusCode::as_str);
-        let labels = labels(self.path, code);
+        let labels = labels(std::mem::take(&mut self.path), code);
         self.metrics.requests.get_or_create(&labels).inc();
     }
 }

@@ -27,7 +27,9 @@ fn mk_web(burns: u32, load_time: Duration) -> (Registry, Router) {
         burner,
         hits: Hits::start(config, &mut registry).unwrap(),
         load_time,
+        flaky: Flaky::new(1),
         metrics,
+        conventions: Conventions::register(&mut registry),
     };
     (registry, router(web))
 }
@@ -103,14 +105,22 @@ async fn who_leaves_is_counted_and_makes_room() {
     assert_line(&registry, "server_burns 0");
 }
 
-#[test]
-fn every_known_path_is_counted_as_itself() {
-    assert_eq!(PATHS.map(class), PATHS);
-    assert_eq!(class("//"), "other");
+#[tokio::test]
+async fn every_route_is_counted_as_itself() {
+    let (registry, router) = mk_web(1, Duration::ZERO);
+    for (path, route) in [
+        ("/health", "/health"),
+        ("/", "/"),
+        ("/status/7?x", "/status/{code}"),
+    ] {
+        let code = ask(&router, path).await.status().as_u16();
+        let line = format!("server_web_requests_total{{path=\"{route}\",code=\"{code}\"}} 1");
+        assert_line(&registry, &line);
+    }
 }
 
 #[test]
 fn there_is_room_for_health_besides_all_burns() {
-    let limits = options(100, Duration::ZERO).limits;
+    let limits = options(100, Duration::ZERO, Duration::ZERO).limits;
     assert_eq!(limits.connections, 356);
 }

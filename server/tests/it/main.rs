@@ -9,5 +9,6 @@ mod frame;
 mod lifetime;
 mod operator;
 mod process;
+mod status;
 mod usage;
 mod web;

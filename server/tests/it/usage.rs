@@ -25,7 +25,7 @@ fn wrong_usage_is_one_line_and_64() {
         &'static [(&'static str, &'static str)],
         &'static str,
     );
-    let cases: [Case; 10] = [
+    let cases: [Case; 12] = [
         (&["--what"], &[], "unexpected argument '--what' found"),
         (&["--workers=0"], &[], "'--workers <WORKERS>'"),
         (
@@ -58,6 +58,12 @@ fn wrong_usage_is_one_line_and_64() {
             &[],
             &[("WORK", "sleep")],
             "unknown work \"sleep\", expected delay or primes",
+        ),
+        (&["--seed=x"], &[], "'--seed <SEED>'"),
+        (
+            &[],
+            &[("READ_TIMEOUT_MS", "0")],
+            "'--read-timeout-ms <READ_TIMEOUT_MS>'",
         ),
         (&["--log-level=a=b=c"], &[], "'--log-level <RUST_LOG>'"),
     ];

@@ -30,8 +30,13 @@ async fn mk_admin(liveness: Health, readiness: Health) -> Admin {
 
 /// The whole answer to `GET path`, the connection being closed after it.
 async fn fetch(address: SocketAddr, path: &str) -> String {
+    fetch_with(address, path, "").await
+}
+
+/// The same, with more header lines.
+async fn fetch_with(address: SocketAddr, path: &str, more: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n{more}Connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -51,6 +56,16 @@ async fn serves_metrics_as_text_004() {
         answer.contains("\ntravelaudience_gserver_operations_ops 0\n"),
         "{answer}"
     );
+}
+
+#[tokio::test]
+async fn serves_open_metrics_to_those_who_ask() {
+    let admin = mk_admin(Health::new(), Health::new()).await;
+    let accept = "Accept: application/openmetrics-text;version=1.0.0\r\n";
+    let answer = fetch_with(admin.address, "/metrics", accept).await;
+    let kind = "\r\ncontent-type: application/openmetrics-text; version=1.0.0";
+    assert!(answer.contains(kind), "{answer}");
+    assert!(answer.ends_with("\n# EOF\n"), "{answer}");
 }
 
 #[tokio::test]

@@ -2,13 +2,14 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::encode;
+use super::{Format, encode, encode_as};
 
 type Labels = [(&'static str, &'static str); 1];
 
@@ -133,4 +134,71 @@ fn promtool_accepts_everything_we_register() {
 #[test]
 fn an_empty_registry_is_an_empty_document() {
     assert_eq!(encode(&Registry::default()), "");
+}
+
+#[test]
+fn open_metrics_keeps_the_names_too() {
+    let mut registry = Registry::default();
+    let counters = ["ops", "errors_total"].map(|name| {
+        let counter: Counter = Counter::default();
+        registry.register(name, "Counted", counter.clone());
+        counter
+    });
+    for counter in counters {
+        counter.inc();
+    }
+    registry.register("build", "Build", Info::new([("version", "0.1.0")]));
+    assert_eq!(
+        encode_as(&registry, Format::OpenMetrics),
+        "# HELP ops Counted.\n# TYPE ops unknown\nops 1\n\
+         # HELP errors Counted.\n# TYPE errors counter\nerrors_total 1\n\
+         # HELP build Build.\n# TYPE build info\nbuild_info{version=\"0.1.0\"} 1\n\
+         # EOF\n"
+    );
+}
+
+#[test]
+fn exemplars_are_written_in_open_metrics_only() {
+    let mut registry = Registry::default();
+    let family = Family::<Labels, HistogramWithExemplars<Labels>>::new_with_constructor(|| {
+        HistogramWithExemplars::new([0.1].into_iter())
+    });
+    registry.register("wait", "Wait", family.clone());
+    let labels = [("path", "a \" # {b=\"\\")];
+    family
+        .get_or_create(&labels)
+        .observe(0.05, Some([("trace_id", "0af7")]), None);
+    let labels = r#"path="a \" # {b=\"\\""#;
+    let text = encode(&registry);
+    let bucket = format!("wait_bucket{{le=\"0.1\",{labels}}} 1\n");
+    assert!(text.contains(&bucket), "{text}");
+    assert!(!text.contains("0af7"), "{text}");
+    let text = encode_as(&registry, Format::OpenMetrics);
+    let bucket = bucket.replace('\n', " # {trace_id=\"0af7\"} 0.05\n");
+    assert!(text.contains(&bucket), "{text}");
+}
+
+#[test]
+fn the_format_is_the_one_asked_for() {
+    for (accept, expected) in [
+        ("", Format::Text),
+        ("*/*", Format::Text),
+        ("text/plain;version=0.0.4;q=0.5,*/*;q=0.1", Format::Text),
+        ("application/openmetrics-text", Format::OpenMetrics),
+        ("application/openmetrics-text;q=0", Format::Text),
+        (
+            "application/openmetrics-text;q=0.2, text/plain;q=0.3",
+            Format::Text,
+        ),
+        // What Prometheus 3 sends.
+        (
+            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+             application/openmetrics-text;version=0.0.1;q=0.5,\
+             text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
+             text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+            Format::OpenMetrics,
+        ),
+    ] {
+        assert_eq!(Format::accepted(accept), expected, "{accept:?}");
+    }
 }

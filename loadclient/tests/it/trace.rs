@@ -1,0 +1,343 @@
+//! One trace from the client to the server, to a real OpenTelemetry collector, to the server's log
+//! and to an exemplar in a real Prometheus.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::process::{DEADLINE, command, get, until};
+use crate::prometheus::mk_prometheus;
+
+/// Kinds of spans on the wire.
+const SERVER: u64 = 2;
+const CLIENT: u64 = 3;
+
+/// What the server is told to answer, which makes it log an error.
+const CODE: u64 = 503;
+
+/// A collector that writes down what it gets; killed when dropped.
+struct Collector {
+    child: Child,
+    grpc: SocketAddr,
+    http: SocketAddr,
+    files: TempDir,
+}
+
+/// The program `server` with the role web; killed when dropped.
+struct Web {
+    child: Child,
+    web: SocketAddr,
+    admin: SocketAddr,
+    log: Receiver<String>,
+}
+
+fn mk_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+async fn mk_collector() -> Collector {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/testbed/bin/collector");
+    assert!(program.exists(), "{program:?} is not built: `make setup`");
+    let files = TempDir::new().unwrap();
+    let (grpc, http) = (mk_address(), mk_address());
+    let config = files.path().join("config.yaml");
+    let output = files.path().join("output.json");
+    let text = format!(
+        "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '{grpc}'}}, http: {{endpoint: '{http}'}}}}}}}}\n\
+         exporters: {{file: {{path: '{}', flush_interval: 50ms}}}}\n\
+         service:\n  telemetry: {{metrics: {{level: none}}, logs: {{level: error}}}}\n  pipelines:\n    \
+         traces: {{receivers: [otlp], exporters: [file]}}\n    \
+         logs: {{receivers: [otlp], exporters: [file]}}\n",
+        output.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    let child = Command::new(program)
+        .arg(format!("--config={}", config.display()))
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    let collector = Collector {
+        child,
+        grpc,
+        http,
+        files,
+    };
+    until("the collector listens", || {
+        [grpc, http]
+            .iter()
+            .all(|address| TcpStream::connect(address).is_ok())
+    })
+    .await;
+    collector
+}
+
+impl Collector {
+    /// All spans of a trace, or all log lines, with their service's name.
+    fn items(&self, trace: &str, [resource, scope, item]: [&str; 3]) -> Vec<(String, Value)> {
+        let path = self.files.path().join("output.json");
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        // The last line may be half written.
+        let documents = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut found = Vec::new();
+        for document in documents {
+            for resource in list(&document[resource]) {
+                let service = attribute(&resource["resource"], "service.name");
+                let scopes = list(&resource[scope]).iter();
+                let items = scopes.flat_map(|scope| list(&scope[item]));
+                for item in items.filter(|item| item["traceId"] == trace) {
+                    let service = service["stringValue"].as_str().unwrap();
+                    found.push((service.to_owned(), item.clone()));
+                }
+            }
+        }
+        found
+    }
+
+    fn spans(&self, trace: &str) -> Vec<(String, Value)> {
+        self.items(trace, ["resourceSpans", "scopeSpans", "spans"])
+    }
+
+    fn lines(&self, trace: &str) -> Vec<(String, Value)> {
+        self.items(trace, ["resourceLogs", "scopeLogs", "logRecords"])
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn attribute(of: &Value, key: &str) -> Value {
+    let mut attributes = list(&of["attributes"]).iter();
+    let found = attributes.find(|attribute| attribute["key"] == key);
+    found.map_or(Value::Null, |found| found["value"].clone())
+}
+
+/// The program `server`, built if a test of the whole workspace has not done so.
+fn program() -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_loadclient")).with_file_name("server");
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--package", "server", "--bin", "server"]);
+    if !path.exists() {
+        assert!(build.status().unwrap().success(), "cannot build {path:?}");
+    }
+    path
+}
+
+fn mk_web(flags: &[&str]) -> Web {
+    let mut child = Command::new(program())
+        .env_clear()
+        .args([
+            "--roles=web",
+            "--log-format=json",
+            "--drain-delay-seconds=0",
+        ])
+        .args(["--web-address=127.0.0.1:0", "--admin-address=127.0.0.1:0"])
+        .args(flags)
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let (send, log) = channel();
+    std::thread::spawn(move || {
+        lines
+            .map_while(Result::ok)
+            .all(|line| send.send(line).is_ok())
+    });
+    let address = |message: &str| -> SocketAddr {
+        loop {
+            let line: Value = serde_json::from_str(&log.recv_timeout(DEADLINE).unwrap()).unwrap();
+            if line["message"] == message {
+                return line["address"].as_str().unwrap().parse().unwrap();
+            }
+        }
+    };
+    let web = address("listening for the web");
+    let admin = address("listening for operators");
+    Web {
+        child,
+        web,
+        admin,
+        log,
+    }
+}
+
+impl Web {
+    /// `loadclient probe --once` after the server was told its code; returns the trace's id as it
+    /// was printed.
+    fn probe(&self, flags: &[&str]) -> String {
+        let mut stream = TcpStream::connect(self.web).unwrap();
+        let head = "HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+        write!(stream, "POST /status/{CODE} {head}").unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        let port = self.web.port().to_string();
+        let mut command = command();
+        command.args(["probe", "--once", "--output=json", "--fail-on=never"]);
+        command.args(["--host=127.0.0.1", "--port", &port]);
+        let output = command.args(flags).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        let line: Value = serde_json::from_str(stdout.lines().next().unwrap()).unwrap();
+        assert_eq!(line["code"], CODE, "{line}");
+        line["trace_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Ends it in order; returns its log.
+    async fn end(mut self) -> Vec<Value> {
+        let pid = self.child.id().to_string();
+        let kill = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        assert!(kill.success());
+        let child = &mut self.child;
+        until("the server ends", || child.try_wait().unwrap().is_some()).await;
+        assert!(self.child.wait().unwrap().success());
+        let lines = self.log.iter();
+        lines
+            .map(|line| serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}")))
+            .collect()
+    }
+}
+
+/// The span that the line of the trace names.
+fn logged(log: &[Value], trace: &str) -> String {
+    let mut lines = log.iter().filter(|line| line["traceID"] == trace);
+    let line = lines.next().unwrap_or_else(|| panic!("{trace}: {log:?}"));
+    assert_eq!(line["message"], "server error: Service Unavailable");
+    assert_eq!(line["severity"], "ERROR");
+    line["spanID"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_printed_trace_id_is_found_at_the_collector_and_in_the_log() {
+    let collector = mk_collector().await;
+    for (protocol, address) in [("grpc", collector.grpc), ("http/protobuf", collector.http)] {
+        let receiver = [
+            &*format!("--otlp-endpoint=http://{address}"),
+            &*format!("--otlp-protocol={protocol}"),
+            "--otlp-logs=otlp",
+        ];
+        let web = mk_web(&receiver);
+        let trace = web.probe(&receiver);
+        let log = web.end().await;
+        until("both spans and the line are at the collector", || {
+            collector.spans(&trace).len() == 2 && collector.lines(&trace).len() == 1
+        })
+        .await;
+
+        let mut spans = collector.spans(&trace);
+        spans.sort_by_key(|(_, span)| span["kind"].as_u64());
+        let [(server, inner), (client, outer)] = &spans[..] else {
+            panic!("{protocol}: {spans:?}");
+        };
+        assert_eq!((&**server, &**client), ("server", "loadclient"));
+        assert_eq!(
+            (&inner["kind"], &outer["kind"]),
+            (&SERVER.into(), &CLIENT.into())
+        );
+        assert_eq!(inner["parentSpanId"], outer["spanId"], "{protocol}");
+        assert_eq!(outer["parentSpanId"], Value::Null, "{protocol}");
+        for span in [inner, outer] {
+            assert_eq!(span["name"], "GET /status");
+            assert_eq!(
+                attribute(span, "http.response.status_code")["intValue"],
+                "503"
+            );
+            assert_eq!(span["status"]["code"], 2, "an error: {span}");
+        }
+        assert_eq!(logged(&log, &trace), inner["spanId"].as_str().unwrap());
+        let (_, line) = &collector.lines(&trace)[0];
+        assert_eq!(line["spanId"], inner["spanId"]);
+        assert_eq!(
+            line["body"]["stringValue"],
+            "server error: Service Unavailable"
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_a_receiver_the_trace_id_is_logged_all_the_same() {
+    let web = mk_web(&[]);
+    let trace = web.probe(&[]);
+    assert_eq!(trace.len(), 32, "{trace}");
+    let span = logged(&web.end().await, &trace);
+    assert_eq!(span.len(), 16, "{span}");
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_not_there_costs_spans_and_no_request() {
+    let endpoint = format!("--otlp-endpoint=http://{}", mk_address());
+    for protocol in ["--otlp-protocol=grpc", "--otlp-protocol=http/protobuf"] {
+        let receiver = [&*endpoint, protocol];
+        let web = mk_web(&receiver);
+        let _ = web.probe(&receiver);
+        let failed = "otlp_items_total{signal=\"traces\",outcome=\"failed\"} ";
+        until("spans are counted as failed", || {
+            let text = get(web.admin, "/metrics");
+            let mut lines = text.lines();
+            lines.any(|line| line.strip_prefix(failed).is_some_and(|count| count != "0"))
+        })
+        .await;
+        let _ = web.probe(&receiver);
+        let log = web.end().await;
+        let told = "cannot send to the OTLP receiver; what is recorded meanwhile is lost";
+        let told = log.iter().filter(|line| line["message"] == told).count();
+        assert_eq!(told, 1, "{protocol}: {log:?}");
+    }
+}
+
+#[tokio::test]
+async fn prometheus_keeps_the_trace_id_as_an_exemplar() {
+    let web = mk_web(&[]);
+    let prometheus = mk_prometheus(&[("web", web.admin)]);
+    let trace = web.probe(&[]);
+    let query = "/api/v1/query_exemplars?query=http_server_request_duration_seconds_bucket\
+                 &start=0&end=9999999999";
+    let mut found = Vec::new();
+    until("the exemplar is stored", || {
+        if TcpStream::connect(prometheus.address).is_err() {
+            return false;
+        }
+        let answer: Value = serde_json::from_str(&get(prometheus.address, query)).unwrap();
+        found = list(&answer["data"])
+            .iter()
+            .flat_map(|series| {
+                let labels = series["seriesLabels"].clone();
+                let exemplars = list(&series["exemplars"]).iter().cloned();
+                exemplars.map(move |exemplar| (labels.clone(), exemplar))
+            })
+            .filter(|(_, exemplar)| exemplar["labels"]["trace_id"] == trace)
+            .collect();
+        !found.is_empty()
+    })
+    .await;
+    let (labels, exemplar) = &found[0];
+    assert_eq!(labels["http_route"], "/status", "{labels}");
+    assert_eq!(labels["http_response_status_code"], "503", "{labels}");
+    let seconds: f64 = exemplar["value"].as_str().unwrap().parse().unwrap();
+    assert!(
+        seconds > 0.0 && seconds < DEADLINE.as_secs_f64(),
+        "{exemplar}"
+    );
+    logged(&web.end().await, &trace);
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Web {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
