@@ -2,9 +2,9 @@
 //! as the Auto Scaling group of `terraform/aws` does, and everybody can watch.
 //!
 //! Real: the instances' `server` processes, the CPU that they use, the load by `loadclient http`.
-//! Ours: the arithmetic of the alarms and of the policy, after AWS' user guide. Fake: instances that boot, and the load balancer, by `exoscale-fake`. Time runs
-//! [`plan::FACTOR`] times as fast. Law: everything is on loopback, ends with the demo, and takes
-//! four minutes at most.
+//! Ours: the arithmetic of the alarms and of the policy, after AWS' user guide. Fake: instances that
+//! boot, and the load balancer, by `exoscale-fake`. Time runs 20 times as fast. Law: everything is
+//! on loopback, ends with the demo, and takes four minutes at most.
 //!
 //! | module | owns |
 //! | --- | --- |
