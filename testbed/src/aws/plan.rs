@@ -42,9 +42,9 @@ pub(super) const POLICY: Policy = Policy {
 /// How many of this machine's CPUs an instance has.
 pub(super) const CAPACITY: f64 = 0.25;
 /// What a request burns.
-pub(super) const BURN: Duration = Duration::from_millis(200);
-/// Requests per second.
-pub(super) const RATE: f64 = 0.825;
+pub(super) const BURN: Duration = Duration::from_millis(100);
+/// Requests per second: five within a data point, so that one more or less is no step over the target.
+pub(super) const RATE: f64 = 1.65;
 /// Requests in flight at most.
 pub(super) const THREADS: u32 = 8;
 
