@@ -2,6 +2,7 @@
 #
 #   make demo    a stock HPA scales the show-case server on a real Kubernetes; a report at the end
 #   make demo-exoscale  an instance pool scales by its CPU, on a fake Exoscale; no cluster
+#   make demo-aws       a group scales by its CPU as on AWS, from 1 to 2 and back; no account
 #   make test    everything to know before pushing, the end-to-end tests included
 #   make down    removes the cluster and whatever belonged to it
 
@@ -24,6 +25,14 @@ demo: testbed ## show the stock HPA scaling the server up and down; writes targe
 .PHONY: demo-exoscale
 demo-exoscale: testbed ## show alerts scaling an instance pool; writes target/demo-exoscale/demo.svg
 	$(TESTBED) demo-exoscale
+
+.PHONY: demo-aws
+demo-aws: testbed ## show target tracking scaling a group by its CPU; writes target/demo-aws/demo.svg
+	$(TESTBED) demo-aws
+
+.PHONY: helm
+helm: ## install the request counter into kubectl's current cluster; ends on localhost:8083
+	helm/requestcounter/install.sh
 
 .PHONY: shell
 shell: testbed ## a shell in the cluster's network with kubectl and helm

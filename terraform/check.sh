@@ -26,25 +26,51 @@ mkdir -p "$work"
 "$program" version
 "$program" fmt -check -diff -recursive terraform
 
-# A version that the modules accept; the schema is of 0.66.1.
-for registry in registry.terraform.io registry.opentofu.org; do
-  folder=$work/plugins/$registry/exoscale/exoscale/0.66.1/$platform
-  mkdir -p "$folder"
+# Namespace, name and version in the registry: versions that the modules accept, and whose schemas those are.
+for provider in exoscale/exoscale/0.66.1 hashicorp/aws/6.25.0; do
+  path=${provider%/*} version=${provider##*/}
+  built=$work/terraform-provider-${path#*/}
   (cd terraform/tools && CGO_ENABLED=0 go build -trimpath -buildvcs=false \
-    -o "$folder/terraform-provider-exoscale_v0.66.1" .)
+    -ldflags "-X main.provider=$path" -o "$built" .)
+  for registry in registry.terraform.io registry.opentofu.org; do
+    folder=$work/plugins/$registry/$provider/$platform
+    mkdir -p "$folder"
+    cp "$built" "$folder/terraform-provider-${path#*/}_v$version"
+  done
 done
 
 # In a copy, so that the checkout stays as it is.
 rm -rf "$work/copy"
 mkdir -p "$work/copy/terraform" "$work/copy/exoscale"
-cp -R terraform/exoscale "$work/copy/terraform/"
-rm -rf "$work/copy/terraform/exoscale/.terraform" "$work"/copy/terraform/exoscale/*.tfstate* \
-  "$work"/copy/terraform/exoscale/*.tfvars "$work/copy/terraform/exoscale/.terraform.lock.hcl"
 cp -R exoscale/monitoring exoscale/pool "$work/copy/exoscale/"
-cd "$work/copy/terraform/exoscale"
-"$program" init -backend=false -input=false -plugin-dir="$work/plugins" >"$work/init.log" || {
-  cat "$work/init.log"
-  exit 1
+for module in exoscale aws; do
+  copy=$work/copy/terraform/$module
+  cp -R "terraform/$module" "$copy"
+  rm -rf "$copy/.terraform" "$copy"/*.tfstate* "$copy"/*.tfvars "$copy/.terraform.lock.hcl"
+  (cd "$copy" && "$program" init -backend=false -input=false -plugin-dir="$work/plugins" >"$work/init.log") || {
+    cat "$work/init.log"
+    exit 1
+  }
+  (cd "$copy" && "$program" validate && "$program" test)
+done
+
+# A check that lets everything pass is worth nothing: a wrong name, a missing one and a wrong type are found.
+copy=$work/copy/terraform/aws
+refused() {
+  cp terraform/aws/main.tf "$copy/main.tf"
+  sed -i "$1" "$copy/main.tf"
+  if cmp -s terraform/aws/main.tf "$copy/main.tf" || (cd "$copy" && "$program" validate -no-color) >"$work/refused.log" 2>&1; then
+    echo "check.sh: validate accepted terraform/aws/main.tf after sed '$1'" >&2
+    exit 1
+  fi
+  tr -d '\n│' <"$work/refused.log" | grep -q "$2" || {
+    cat "$work/refused.log"
+    exit 1
+  }
 }
-"$program" validate
-"$program" test
+refused 's/http_tokens /http_token /' 'Unsupported argument'
+refused 's/target_tracking_configuration {/target_tracking {/' 'Unsupported block type'
+refused '/target_value /d' 'Missing required argument'
+refused 's/target_value = .*/target_value = "forty"/' 'a number is required'
+refused 's/strategy = "Rolling"/strategy = "Rolling"\n    strategies = []/' 'Unsupported argument'
+echo "five broken variants of terraform/aws were refused"

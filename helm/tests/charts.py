@@ -17,11 +17,12 @@ except ImportError as error:  # pragma: no cover
     raise SystemExit("the chart tests need PyYAML: apt-get install python3-yaml") from error
 
 HELM_DIR = pathlib.Path(__file__).resolve().parent.parent
-CHARTS = ("client", "metrics-adapter", "monitoring", "server")
+CHARTS = ("client", "metrics-adapter", "monitoring", "requestcounter", "server")
 RELEASES = {
     "client": ("client", "default"),
     "metrics-adapter": ("metrics-adapter", "metrics-adapter"),
     "monitoring": ("monitoring", "monitoring"),
+    "requestcounter": ("requestcounter", "default"),
     "server": ("server", "default"),
 }
 # The oldest Kubernetes that the charts are for.

@@ -6,7 +6,7 @@ They are named in README.md, in the table of the steps that failed.
 import unittest
 
 import yaml
-from charts import HELM_DIR, ChartTest, container, environment, one, render, some
+from charts import CHARTS, HELM_DIR, ChartTest, container, environment, one, render, some
 
 SCRAPE_KEYS = ("prometheus.io/scrape", "prometheus.io/port")
 
@@ -14,17 +14,20 @@ SCRAPE_KEYS = ("prometheus.io/scrape", "prometheus.io/port")
 class Defects(ChartTest):
     def test_09_deployments_are_apps_v1(self):
         for _, objects in self.each_branch():
-            self.assertEqual(one(objects, "Deployment")["apiVersion"], "apps/v1")
-            self.assertIn("selector", one(objects, "Deployment")["spec"])
+            for deployment in some(objects, "Deployment"):
+                self.assertEqual(deployment["apiVersion"], "apps/v1")
+                self.assertIn("selector", deployment["spec"])
             self.assertNotIn("extensions/v1beta1", str(objects))
 
     def test_10_container_ports_carry_no_target_port(self):
         for _, objects in self.each_branch():
-            for port in container(objects)["ports"]:
-                self.assertLessEqual(set(port), {"name", "containerPort", "protocol"})
+            for deployment in some(objects, "Deployment"):
+                for found in deployment["spec"]["template"]["spec"]["containers"]:
+                    for port in found["ports"]:
+                        self.assertLessEqual(set(port), {"name", "containerPort", "protocol"})
 
     def test_11_charts_are_for_helm_3_and_later(self):
-        for chart in ("client", "metrics-adapter", "monitoring", "server"):
+        for chart in CHARTS:
             meta = (HELM_DIR / chart / "Chart.yaml").read_text()
             self.assertIn("apiVersion: v2\n", meta)
             self.assertFalse((HELM_DIR / chart / "requirements.yaml").exists())

@@ -80,8 +80,10 @@ class Invariants(ChartTest):
                 self.assertEqual(set(container["resources"]["requests"]), {"cpu", "memory"})
                 self.assertIn("memory", container["resources"]["limits"])
                 self.assertNotIn("cpu", container["resources"]["limits"])
-                self.assertIn("httpGet", container["livenessProbe"])
-                self.assertIn("httpGet", container["readinessProbe"])
+                # Redis does not speak HTTP.
+                http = container["name"] != "redis"
+                for probe in ("livenessProbe", "readinessProbe"):
+                    self.assertEqual("httpGet" in container[probe], http)
 
     def test_images_are_pinned(self):
         for _, objects in self.each_branch():
@@ -99,21 +101,22 @@ class Invariants(ChartTest):
 
     def test_selectors_are_minimal_and_select_the_pods(self):
         for _, objects in self.each_branch():
-            deployment = one(objects, "Deployment")
-            labels = deployment["spec"]["template"]["metadata"]["labels"]
+            pods = [o["spec"]["template"] for o in some(objects, "Deployment")]
             expected = {"app.kubernetes.io/name", "app.kubernetes.io/instance"}
-            selectors = [deployment["spec"]["selector"]["matchLabels"]]
+            selectors = [o["spec"]["selector"]["matchLabels"] for o in some(objects, "Deployment")]
             selectors += [o["spec"]["selector"] for o in some(objects, "Service")]
             selectors += [
                 o["spec"]["selector"]["matchLabels"] for o in some(objects, "PodDisruptionBudget")
             ]
             selectors += [
                 c["labelSelector"]["matchLabels"]
-                for c in deployment["spec"]["template"]["spec"].get("topologySpreadConstraints", [])
+                for pod in pods
+                for c in pod["spec"].get("topologySpreadConstraints", [])
             ]
             for selector in selectors:
                 self.assertEqual(set(selector), expected)
-                self.assertLessEqual(selector.items(), labels.items())
+                selected = [pod for pod in pods if selector.items() <= pod["metadata"]["labels"].items()]
+                self.assertEqual(len(selected), 1)
 
     def test_labels(self):
         for _, objects in self.each_branch():
@@ -135,14 +138,18 @@ class Invariants(ChartTest):
 
     def test_ports_that_are_named_exist(self):
         for _, objects in self.each_branch():
-            for container in containers(objects):
-                names = {port["name"] for port in container["ports"]}
-                for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
-                    if probe in container:
-                        self.assertIn(container[probe]["httpGet"]["port"], names)
-                for service in some(objects, "Service"):
-                    for port in service["spec"]["ports"]:
-                        self.assertIn(port["targetPort"], names)
+            for deployment in some(objects, "Deployment"):
+                pod = deployment["spec"]["template"]
+                for container in pod["spec"]["containers"] + pod["spec"].get("initContainers", []):
+                    names = {port["name"] for port in container["ports"]}
+                    for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
+                        for check in ("httpGet", "tcpSocket"):
+                            if check in container.get(probe, {}):
+                                self.assertIn(container[probe][check]["port"], names)
+                    for service in some(objects, "Service"):
+                        if service["spec"]["selector"].items() <= pod["metadata"]["labels"].items():
+                            for port in service["spec"]["ports"]:
+                                self.assertIn(port["targetPort"], names)
 
     def test_config_changes_roll_the_pods(self):
         for chart, objects in self.each_branch("metrics-adapter", "monitoring"):

@@ -92,7 +92,7 @@ class Rules(unittest.TestCase):
                 if f":{name}" in rule["expr"]:
                     continue
                 with self.subTest(rule=rule.get("record") or rule["alert"], series=name):
-                    self.assertRegex(labels, r'app="(server|client|metrics-adapter)"')
+                    self.assertRegex(labels, r'app="(server|client|metrics-adapter|request-counter)"')
 
     def test_every_series_is_one_that_the_code_registers(self):
         source = "".join(

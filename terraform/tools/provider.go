@@ -1,13 +1,15 @@
-// Command provider is the Exoscale provider's schema, and nothing behind it. Terraform checks a
+// Command provider is a published provider's schema, and nothing behind it. Terraform checks a
 // configuration against it without network and account; tests mock what a provider would do.
+// Which provider it stands for is said when it is linked: -ldflags '-X main.provider=hashicorp/aws'.
 package main
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"fmt"
 	"os"
+	"path"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
@@ -15,10 +17,11 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 )
 
-const address = "registry.terraform.io/exoscale/exoscale"
+// provider is its namespace and name in the registry; its schema is NAME.json.
+var provider = "exoscale/exoscale"
 
-//go:embed schema.json
-var published []byte
+//go:embed *.json
+var published embed.FS
 
 type document struct {
 	Provider    block            `json:"provider"`
@@ -31,6 +34,10 @@ type block struct {
 	Blocks     map[string]block     `json:"blocks"`
 	Timeouts   map[string]attribute `json:"timeouts"`
 	Required   bool                 `json:"required"`
+	// Nesting is set unless it says list or single.
+	Nesting string `json:"nesting"`
+	// Max is how many there may be; 0 for any number.
+	Max int64 `json:"max"`
 }
 
 type attribute struct {
@@ -47,14 +54,18 @@ type server struct {
 
 func main() {
 	var parsed document
-	if err := json.Unmarshal(published, &parsed); err != nil {
+	text, err := published.ReadFile(path.Base(provider) + ".json")
+	if err != nil {
+		fail(err)
+	}
+	if err := json.Unmarshal(text, &parsed); err != nil {
 		fail(err)
 	}
 	schemas, err := parsed.schemas()
 	if err != nil {
 		fail(err)
 	}
-	err = tf6server.Serve(address, func() tfprotov6.ProviderServer { return &server{schemas: schemas} })
+	err = tf6server.Serve("registry.terraform.io/"+provider, func() tfprotov6.ProviderServer { return &server{schemas: schemas} })
 	if err != nil {
 		fail(err)
 	}
@@ -113,10 +124,15 @@ func (b block) content() (*tfprotov6.SchemaBlock, error) {
 		if err != nil {
 			return nil, err
 		}
+		nesting, known := nestings[found.Nesting]
+		if !known {
+			return nil, fmt.Errorf("%s: unknown nesting %q", name, found.Nesting)
+		}
 		nested := &tfprotov6.SchemaNestedBlock{
 			TypeName: name,
-			Nesting:  tfprotov6.SchemaNestedBlockNestingModeSet,
+			Nesting:  nesting,
 			Block:    inner,
+			MaxItems: found.Max,
 		}
 		if found.Required {
 			nested.MinItems = 1
@@ -137,6 +153,13 @@ func (b block) content() (*tfprotov6.SchemaBlock, error) {
 	return content, nil
 }
 
+var nestings = map[string]tfprotov6.SchemaNestedBlockNestingMode{
+	"":       tfprotov6.SchemaNestedBlockNestingModeSet,
+	"set":    tfprotov6.SchemaNestedBlockNestingModeSet,
+	"list":   tfprotov6.SchemaNestedBlockNestingModeList,
+	"single": tfprotov6.SchemaNestedBlockNestingModeSingle,
+}
+
 func (a attribute) kind() (tftypes.Type, error) {
 	switch a.Type {
 	case "string":
@@ -147,6 +170,8 @@ func (a attribute) kind() (tftypes.Type, error) {
 		return tftypes.Bool, nil
 	case "set":
 		return tftypes.Set{ElementType: tftypes.String}, nil
+	case "list":
+		return tftypes.List{ElementType: tftypes.String}, nil
 	case "map":
 		return tftypes.Map{ElementType: tftypes.String}, nil
 	}

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Parser;
 
 use crate::{
-    binaries,
+    aws, binaries,
     cli::{self, Action, Cli},
     cluster::Cluster,
     component::Options,
@@ -72,6 +72,11 @@ fn act(action: Action) -> anyhow::Result<ExitCode> {
         }
         Action::DemoExoscale { output_dir } => {
             if !exoscale::demo(output_dir)? {
+                return Ok(NOT_HELD.into());
+            }
+        }
+        Action::DemoAws { output_dir } => {
+            if !aws::demo(output_dir)? {
                 return Ok(NOT_HELD.into());
             }
         }

@@ -71,6 +71,14 @@ pub(crate) enum Action {
         #[arg(long, value_name = "DIR")]
         output_dir: Option<PathBuf>,
     },
+    /// Run the demo of target tracking: Auto Scaling's arithmetic on real servers' CPU, time
+    /// compressed, no cluster and no account; ends with 0 when the group grew and shrank as it
+    /// should and 3 when not
+    DemoAws {
+        /// Where report.txt, summary.json and demo.svg go [default: target/demo-aws]
+        #[arg(long, value_name = "DIR")]
+        output_dir: Option<PathBuf>,
+    },
     /// Draw report.html and demo.svg again from a demo's summary.json
     Report {
         /// The summary; the others are written beside it

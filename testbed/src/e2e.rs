@@ -8,6 +8,7 @@
 mod access;
 mod charts;
 mod container;
+mod counter;
 mod etcd;
 mod evidence;
 mod front_proxy;
@@ -89,7 +90,7 @@ struct Scenario {
 }
 
 /// All scenarios. Those that run beside another one follow it.
-const SCENARIOS: [Scenario; 20] = [
+const SCENARIOS: [Scenario; 21] = [
     Scenario {
         name: "installed",
         about: "pods, APIServices, discovery, values, refusals, confinement",
@@ -106,6 +107,12 @@ const SCENARIOS: [Scenario; 20] = [
         name: "hpa-kinds",
         about: "Object, Namespace, External to and from zero, CPU: each scales",
         run: kinds::run,
+        beside: true,
+    },
+    Scenario {
+        name: "request-counter",
+        about: "its chart, its answers to the byte, no probe counted; an HPA scales it",
+        run: counter::run,
         beside: true,
     },
     Scenario {

@@ -8,12 +8,10 @@
 //! | module | owns |
 //! | --- | --- |
 //! | `plan` | load, times and limits, and the arithmetic behind them |
-//! | `child` | processes that end with the demo |
 //! | `stage` | what is started, with which files |
 //! | `watch` | looking, deciding when to go on, showing |
 //! | `judge` | the verdict and the report |
 
-mod child;
 mod judge;
 mod plan;
 mod stage;

@@ -1,6 +1,8 @@
 //! The images that the charts name: our programs as static binaries, Prometheus as built by
-//! [`crate::binaries`] under its usual name, and the sandbox. Law: an image is imported when its content is
+//! [`crate::binaries`] and Redis as Debian has it under their usual names, and the sandbox. Law: an image is imported when its content is
 //! not the one that containerd has, and only then.
+
+mod debian;
 
 use std::{
     fs,
@@ -23,10 +25,11 @@ use crate::{
 pub const OURS: [&str; 3] = ["metrics-adapter", "server", "loadclient"];
 
 /// The short names of all images.
-pub const KNOWN: [&str; 5] = [OURS[0], OURS[1], OURS[2], PROMETHEUS, PAUSE];
+pub const KNOWN: [&str; 6] = [OURS[0], OURS[1], OURS[2], PROMETHEUS, REDIS, PAUSE];
 
 /// Images of others, by short name.
 const PROMETHEUS: &str = "prometheus";
+const REDIS: &str = "redis";
 const PAUSE: &str = "pause";
 
 /// The version that is built, under the name that the chart uses.
@@ -77,6 +80,9 @@ pub fn images(names: &[String]) -> Result<()> {
     }
     if wanted(&PROMETHEUS) {
         install(layout, &prometheus(layout)?)?;
+    }
+    if wanted(&REDIS) {
+        install(layout, &debian::redis()?)?;
     }
     if wanted(&PAUSE) {
         import_pause(layout)?;

@@ -19,14 +19,18 @@
 //! | `stack` | the show case's charts on a cluster |
 //! | `demo` | the load in steps, watched |
 //! | `exoscale` | the other demo: an instance pool that alerts scale, without a cluster |
+//! | `aws` | the third: a group that target tracking scales, without a cluster |
+//! | `child` | the processes of those two |
 //! | `report` | what a demo measured: page, picture, tables |
 //! | `e2e` | the end-to-end tests |
 //! | `command`, `progress`, `error` | running programs, showing steps, saying what is wrong |
 
 pub mod app;
 pub mod archive;
+pub mod aws;
 pub mod binaries;
 mod cgroup;
+mod child;
 mod cli;
 mod cluster;
 mod command;

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 
 pub use page::page;
 pub use picture::picture;
-pub use pool::{Moment, Pool, pool_picture};
+pub use pool::{Moment, Pool, Reached, pool_picture};
 pub use summary::{
     Check, Event, Fact, Figures, Goal, Maxima, Phase, Sample, Step, Summary, Target, Verdict,
 };

@@ -120,6 +120,12 @@ const EXOSCALE_NEEDS: [Need; 4] = [
     },
 ];
 
+/// What the AWS demo needs.
+const AWS_NEEDS: [Need; 1] = [Need {
+    program: "setpriv",
+    package: "util-linux",
+}];
+
 /// Services that those packages enable.
 const SERVICES: [(&str, &str); 5] = [
     ("containerd", "containerd.service"),
@@ -157,11 +163,23 @@ pub fn setup() -> Result<()> {
 /// # Errors
 /// When something is missing and cannot be installed here.
 pub fn exoscale() -> Result<()> {
-    let packages = missing_packages(&EXOSCALE_NEEDS);
+    provide(&EXOSCALE_NEEDS)
+}
+
+/// Likewise for the AWS demo.
+///
+/// # Errors
+/// As of [`exoscale`].
+pub fn aws() -> Result<()> {
+    provide(&AWS_NEEDS)
+}
+
+fn provide(needs: &[Need]) -> Result<()> {
+    let packages = missing_packages(needs);
     if !packages.is_empty() && check_root().is_ok() && Path::new("/usr/bin/apt-get").exists() {
         install(&packages)?;
     }
-    let missing = missing_packages(&EXOSCALE_NEEDS);
+    let missing = missing_packages(needs);
     if missing.is_empty() {
         return Ok(());
     }

@@ -183,10 +183,22 @@ fn refusal(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "message": message }))).into_response()
 }
 
-/// `GET state`, `POST faults`, `DELETE faults`, `DELETE instances`.
+/// `GET state`, `PUT size` for other ways to scale than the API, `POST faults`, `DELETE faults`,
+/// `DELETE instances`.
 fn control(inner: &Inner, method: &Method, path: &str, body: &[u8]) -> Response {
     match (method.as_str(), path) {
         ("GET", "state") => Json(state(inner)).into_response(),
+        ("PUT", "size") => match serde_json::from_slice::<Scale>(body) {
+            Ok(Scale { size }) if size <= 200 => {
+                let ordered = inner.cloud().scale(size, inner.now());
+                if ordered.is_err() {
+                    return refusal(StatusCode::CONFLICT, "the pool is busy");
+                }
+                inner.ordered(size);
+                StatusCode::NO_CONTENT.into_response()
+            }
+            _ => refusal(StatusCode::BAD_REQUEST, "size: not a number up to 200"),
+        },
         ("POST", "faults") => match serde_json::from_slice::<Fault>(body) {
             Ok(fault) => {
                 inner.faults().add(fault);

@@ -89,6 +89,11 @@ impl World {
         &self.admin
     }
 
+    /// Whoever speaks plain HTTP there, such as `http://10.96.0.7:80`.
+    pub(super) fn plain(&self, base: &str) -> Result<Client, Failure> {
+        self.wire.client(base, None, None, &Caller::anonymous())
+    }
+
     /// kube-apiserver, for any caller.
     pub(super) fn apiserver(&self, caller: &Caller) -> Result<Client, Failure> {
         let authority = pki(&self.cluster, "ca.crt")?;

@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 
 use super::{
-    child::End,
     plan::{self, ENOUGH, HIGH, LOW},
     watch::Seen,
 };
-use crate::report::{Moment, Pool};
+use crate::{
+    child::End,
+    report::{Moment, Pool, Reached},
+};
 
 /// How many programs of ours must end well when they are asked to.
 const OURS: [&str; 2] = ["exoscale-sd", "exoscale-autoscaler"];
@@ -104,6 +106,8 @@ pub(super) fn judge(seen: Seen, ends: &[End]) -> Verdict {
     );
     Verdict {
         pool: Pool {
+            title: "Alerts scale an instance pool by its average CPU usage".to_owned(),
+            reached: Reached::Scraped,
             headline,
             held,
             high: HIGH,

@@ -2,19 +2,13 @@
 
 use std::{
     fs,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::SocketAddr,
     path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
 };
 
-use super::{
-    child::{Child, End},
-    plan::{self, Changes},
-};
+use super::plan::{self, Changes};
 use crate::{
-    cluster::wait_until,
-    command,
+    child::{self, Child, Children, End, free_ports},
     error::{Error, Result},
     layout::Layout,
     setup::find,
@@ -22,8 +16,6 @@ use crate::{
 
 /// The pool's ID; any.
 const POOL: &str = "11111111-2222-4333-8444-555555555555";
-/// How long a part may take to listen.
-const START: Duration = Duration::from_secs(20);
 
 /// The programs of this workspace.
 #[derive(Debug)]
@@ -34,8 +26,7 @@ pub(super) struct Programs {
 /// Everything that runs.
 #[derive(Debug)]
 pub(super) struct Stage {
-    /// In the order of being started.
-    children: Vec<Child>,
+    children: Children,
     pub(super) fake: SocketAddr,
     pub(super) balancer: SocketAddr,
     pub(super) prometheus: SocketAddr,
@@ -43,16 +34,8 @@ pub(super) struct Stage {
 
 /// Builds the programs of this workspace.
 pub(super) fn build(layout: &Layout) -> Result<Programs> {
-    let cargo = crate::cli::variable("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build
-        .current_dir(layout.workspace())
-        .args(["build", "--quiet", "--package=server", "--package=exoscale"])
-        .arg("--package=exoscale-fake");
-    command::capture(&mut build)?.checked()?;
-    Ok(Programs {
-        dir: layout.workspace().join("target/debug"),
-    })
+    let dir = child::build(layout, &["server", "exoscale", "exoscale-fake"])?;
+    Ok(Programs { dir })
 }
 
 impl Stage {
@@ -77,7 +60,7 @@ impl Stage {
         configure(&monitoring, &work, &targets, addresses)?;
 
         let mut stage = Self {
-            children: Vec::new(),
+            children: Children::default(),
             fake,
             balancer,
             prometheus,
@@ -100,7 +83,7 @@ impl Stage {
             "--health-interval-ms=1000".to_owned(),
         ];
         let name = "exoscale-fake";
-        stage.add(
+        stage.children.add(
             Child::start(name, &program(name), &fake_args, &credentials, &logs)?,
             fake,
         )?;
@@ -114,7 +97,7 @@ impl Stage {
             "--interval=2s".to_owned(),
         ];
         let name = "exoscale-sd";
-        stage.add(
+        stage.children.add(
             Child::start(name, &program(name), &sd_args, &env, &logs)?,
             sd,
         )?;
@@ -126,7 +109,7 @@ impl Stage {
         ];
         let name = "exoscale-autoscaler";
         let child = Child::start(name, &program(name), &autoscaler_args, &env, &logs)?;
-        stage.add(child, autoscaler)?;
+        stage.children.add(child, autoscaler)?;
 
         let alertmanager_args = vec![
             format!("--config.file={}", work.join("alertmanager.yml").display()),
@@ -137,7 +120,7 @@ impl Stage {
         ];
         let program = installed("prometheus-alertmanager")?;
         let child = Child::start("alertmanager", &program, &alertmanager_args, &[], &logs)?;
-        stage.add(child, alertmanager)?;
+        stage.children.add(child, alertmanager)?;
 
         let prometheus_args = vec![
             format!("--config.file={}", work.join("prometheus.yml").display()),
@@ -147,52 +130,18 @@ impl Stage {
         ];
         let program = installed("prometheus")?;
         let child = Child::start("prometheus", &program, &prometheus_args, &[], &logs)?;
-        stage.add(child, prometheus)?;
+        stage.children.add(child, prometheus)?;
         Ok(stage)
     }
 
     /// Ends everything, the last one first, and says how.
     pub(super) fn end(&mut self) -> Vec<End> {
-        let mut ends = Vec::new();
-        while let Some(child) = self.children.pop() {
-            ends.push(child.end());
-        }
-        ends
-    }
-
-    /// Keeps a process that listens there soon.
-    fn add(&mut self, mut child: Child, address: SocketAddr) -> Result<()> {
-        let mut died = None;
-        let listens = wait_until(&format!("a listener on {address}"), START, || {
-            if let Err(error) = child.check() {
-                died = Some(error);
-                return Ok(());
-            }
-            TcpStream::connect(address)
-                .map(drop)
-                .map_err(|error| error.to_string())
-        });
-        self.children.push(child);
-        died.map_or(listens, Err)
+        self.children.end()
     }
 }
 
 fn installed(program: &str) -> Result<PathBuf> {
     find(program).ok_or_else(|| Error::Missing(format!("{program} is not installed")))
-}
-
-/// Ports that were free a moment ago, all at the same time.
-fn free_ports<const N: usize>() -> Result<[SocketAddr; N]> {
-    let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    let taken = || -> std::io::Result<Vec<TcpListener>> {
-        (0..N).map(|_| TcpListener::bind(address)).collect()
-    };
-    let listeners = taken().map_err(|cause| Error::Missing(format!("no free port: {cause}")))?;
-    let mut ports = [address; N];
-    for (port, listener) in ports.iter_mut().zip(&listeners) {
-        *port = listener.local_addr().unwrap_or(address);
-    }
-    Ok(ports)
 }
 
 /// Where the configuration's names are in this demo.
@@ -259,11 +208,5 @@ mod tests {
             Ok("for: 10s x[10s]".into())
         );
         assert_eq!(changed("for: 1m", &changes), Err("[1m]"));
-    }
-
-    #[test]
-    fn ports_differ() {
-        let [one, two] = free_ports().expect("free ports");
-        assert_ne!(one, two);
     }
 }

@@ -30,13 +30,28 @@ pub struct Moment {
     pub size: u32,
     /// Instances that run.
     pub running: u32,
-    /// Targets that Prometheus scrapes.
+    /// Instances that are reached, in the sense of [`Pool::reached`].
     pub targets: Option<u32>,
+}
+
+/// In what sense an instance is reached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reached {
+    /// By Prometheus.
+    #[default]
+    Scraped,
+    /// By the load balancer's health checks.
+    Healthy,
 }
 
 /// What a demo of the pool showed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pool {
+    /// What scales it, in one line.
+    pub title: String,
+    /// Who reaches the instances that [`Moment::targets`] counts.
+    pub reached: Reached,
     /// The verdict in one line.
     pub headline: String,
     /// Whether it is a good one.
@@ -72,12 +87,7 @@ pub fn pool_picture(pool: &Pool) -> String {
             ("height", height - 1.0),
             ("rx", 8.0),
         ]))
-        .inside(label(
-            "headline",
-            24.0,
-            30.0,
-            "Alerts scale an instance pool by its average CPU usage",
-        ))
+        .inside(label("headline", 24.0, 30.0, &pool.title))
         .inside(label(
             if pool.held { "good" } else { "bad" },
             24.0,
@@ -131,6 +141,10 @@ fn cpu(pool: &Pool) -> Chart {
 }
 
 fn sizes(pool: &Pool) -> Chart {
+    let reached = match pool.reached {
+        Reached::Scraped => "scraped",
+        Reached::Healthy => "healthy",
+    };
     let curve = |name, class, shape, value: fn(&Moment) -> Option<u32>| Curve {
         name,
         class,
@@ -149,7 +163,7 @@ fn sizes(pool: &Pool) -> Chart {
         curves: vec![
             curve("running", "ready", Shape::Area, |it| Some(it.running)),
             curve("pool size", "desired", Shape::Steps, |it| Some(it.size)),
-            curve("scraped", "metric", Shape::Steps, |it| it.targets),
+            curve(reached, "metric", Shape::Steps, |it| it.targets),
         ],
         level: None,
     }
@@ -169,6 +183,8 @@ mod tests {
             targets: Some(size),
         };
         let pool = Pool {
+            title: "by alerts".to_owned(),
+            reached: Reached::Healthy,
             headline: "grew & shrank".to_owned(),
             held: true,
             high: 0.8,
@@ -181,6 +197,8 @@ mod tests {
             "grew &amp; shrank",
             "class=\"good\"",
             "Average CPU usage",
+            "by alerts",
+            "healthy",
             "Instances",
             "load ends",
         ] {

@@ -1,11 +1,11 @@
-"""Makes schema.json from the published schema of the Exoscale provider.
+"""Makes exoscale.json from the published schema of the Exoscale provider.
 
 The provider itself is on registry.terraform.io and GitHub only. PyPI has pulumiverse-exoscale, which is generated from
 the provider's schema and says every argument's name, type and whether it is required:
 
     pip download --no-deps --no-binary :all: pulumiverse-exoscale==0.66.1
     tar xzf pulumiverse_exoscale-0.66.1.tar.gz
-    python3 schema.py pulumiverse_exoscale-0.66.1 > schema.json
+    python3 exoscale.py pulumiverse_exoscale-0.66.1 > exoscale.json
 
 Pulumi differs from the provider in three ways, which are undone here: it names blocks in the plural, it makes names
 optional, and it leaves out `timeouts`.
