@@ -55,7 +55,7 @@ class RequestCounter(ChartTest):
         service = one(objects, "Service", "redis")["spec"]
         self.assertEqual((service["type"], service["ports"][0]["port"]), ("ClusterIP", 6379))
         redis = container(objects, "redis")
-        self.assertEqual(redis["image"], "docker.io/library/redis:7-alpine")
+        self.assertEqual(redis["image"], "docker.io/library/redis:7.0.15-alpine")
         settings = dict(zip(redis["args"][::2], redis["args"][1::2]))
         self.assertEqual((settings["--save"], settings["--appendonly"]), ("", "no"))
         self.assertNotIn("volumes", pod(objects, "redis")["spec"])
