@@ -260,6 +260,7 @@ impl<C: QueryClient> Answers<C> {
         let mut content = self.shelf.lock();
         let Reverse((at, promql)) = content.agenda.pop()?;
         let (lead, paused) = (content.lead(), content.pause.is_on(now));
+        let latency = content.latency;
         let entry = content.entries.get_mut(&promql)?;
         if entry.attention != Some(at) {
             return None;
@@ -269,6 +270,7 @@ impl<C: QueryClient> Answers<C> {
         let bound = entry.bound;
         let outdated = entry.kept.take_if(|kept| kept.age(now) > bound);
         let idle = entry.flight.is_none();
+        let lead = entry.lead(lead);
         let wanted = entry.wants(now).filter(|poll| *poll <= now + lead);
         if wanted.is_some() {
             entry.provided = wanted;
@@ -277,8 +279,10 @@ impl<C: QueryClient> Answers<C> {
             content.entries.remove(&promql);
         }
         content.elements -= outdated.as_ref().map_or(0, |kept| kept.elements().len());
+        // What comes later than its poll, or too old for it, helps nobody.
+        let helps = latency <= lead && !paused;
         let flight =
-            (wanted.is_some() && idle && !paused).then(|| self.depart(&mut content, &promql));
+            (wanted.is_some() && idle && helps).then(|| self.depart(&mut content, &promql));
         self.shelf.attend(&mut content, &promql, now);
         // Large answers take a while to go, and others wait for the lock.
         drop(content);
@@ -367,6 +371,11 @@ impl Entry {
         self.demand.next(after)
     }
 
+    /// What is asked so long before a poll is still good then, with some time to spare.
+    fn lead(&self, lead: Duration) -> Duration {
+        lead.min(self.bound * 4 / 5)
+    }
+
     fn next_attention(&self, now: Instant, lead: Duration) -> Instant {
         let outdated = self
             .kept
@@ -375,7 +384,10 @@ impl Entry {
             .map(|kept| kept.asked() + self.bound + Duration::from_millis(1));
         let forgotten = outdated.unwrap_or(now + LONGEST_PERIOD);
         match self.wants(now) {
-            Some(poll) => forgotten.min((poll - lead).max(now)),
+            Some(poll) => {
+                let ahead = poll.checked_sub(self.lead(lead)).unwrap_or(now);
+                forgotten.min(ahead.max(now))
+            }
             None => forgotten,
         }
     }

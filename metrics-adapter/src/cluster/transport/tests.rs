@@ -23,7 +23,9 @@ fn counted(registry: &Registry) -> Vec<String> {
     let lines = text
         .lines()
         .filter_map(|line| line.strip_prefix("kubernetes_requests_total"));
-    lines.map(str::to_owned).collect()
+    let mut counted: Vec<String> = lines.map(str::to_owned).collect();
+    counted.sort();
+    counted
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
@@ -6,10 +6,10 @@ use super::*;
 use crate::model::QueryValue;
 use crate::prometheus::{PrometheusError, SeriesSet};
 
-/// Prometheus' part: each answer has the number of its query, and takes a second.
-#[derive(Default)]
+/// Prometheus' part: each answer has the number of its query, and takes a while.
 struct Upstream {
     queries: AtomicU32,
+    took_ms: AtomicU64,
     fails: AtomicBool,
 }
 
@@ -25,7 +25,7 @@ impl QueryClient for Upstream {
 
     async fn query(&self, _: &str) -> Result<QueryValue, PrometheusError> {
         let number = self.queries.fetch_add(1, Ordering::Relaxed) + 1;
-        tokio::time::sleep(TOOK).await;
+        tokio::time::sleep(Duration::from_millis(self.took_ms.load(Ordering::Relaxed))).await;
         if self.fails.load(Ordering::Relaxed) {
             return Err(PrometheusError::TooLarge(1));
         }
@@ -36,8 +36,6 @@ impl QueryClient for Upstream {
     }
 }
 
-const TOOK: Duration = Duration::from_millis(100);
-
 struct Stand {
     upstream: Arc<Upstream>,
     answers: Arc<Answers<Upstream>>,
@@ -46,7 +44,11 @@ struct Stand {
 
 impl Stand {
     fn new() -> Self {
-        let upstream = Arc::new(Upstream::default());
+        let upstream = Arc::new(Upstream {
+            queries: AtomicU32::new(0),
+            took_ms: AtomicU64::new(100),
+            fails: AtomicBool::new(false),
+        });
         Self {
             answers: Arc::new(Answers::new(Arc::clone(&upstream))),
             upstream,
@@ -253,6 +255,27 @@ async fn trouble_ends_what_is_asked_ahead_and_a_good_poll_begins_it_again() {
             assert_eq!(found[1..], [Source::Memory; 3], "{found:?}");
         })
         .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prometheus_that_is_too_slow_is_not_asked_ahead() {
+    for (took, ahead) in [(1_500, true), (4_500, false), (7_000, false)] {
+        let stand = Stand::new();
+        stand.upstream.took_ms.store(took, Ordering::Relaxed);
+        stand
+            .warm(async {
+                let mut found = Vec::new();
+                for round in 0..20 {
+                    stand.until(f64::from(round) * 15.0).await;
+                    found.push(stand.poll("x", 1).await.unwrap().1);
+                }
+                let late = &found[15..];
+                let warm = late.iter().all(|source| *source == Source::Memory);
+                assert_eq!(warm, ahead, "{took} ms: {found:?}");
+                assert!(stand.queries() <= 21, "{took} ms: {}", stand.queries());
+            })
+            .await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
