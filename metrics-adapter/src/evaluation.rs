@@ -29,7 +29,7 @@ use crate::model::{
     NodeUsage, ObjectSource, PodUsage, Provider, ProviderError, UsageQuery,
 };
 use crate::prometheus::QueryClient;
-use crate::rules::{QueryError, RuleId};
+use crate::rules::{Policy, QueryError, RuleId};
 use answer::Answer;
 use answers::{Answers, Failure, Poll};
 use journal::Journal;
@@ -76,24 +76,27 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         self.answers.keep_warm().await;
     }
 
-    /// How old an answer may be, by a rule's wish.
-    fn bound(&self, max_staleness: Option<Duration>) -> Duration {
-        max_staleness.unwrap_or(self.max_staleness)
+    /// How old an answer may be: never older than the samples may be that it is made of.
+    fn bound(&self, policy: &Policy) -> Duration {
+        let bound = policy.max_staleness.unwrap_or(self.max_staleness);
+        policy.max_age.map_or(bound, |max_age| bound.min(max_age))
     }
 
-    /// An answer that is new enough for a rule. `asked` tells pollers of one query apart.
+    /// An answer that is new enough. `asked` tells pollers of one query apart.
     async fn answer(
         &self,
         promql: &Arc<str>,
-        max_staleness: Option<Duration>,
+        bound: Duration,
         asked: &impl Hash,
     ) -> Result<Arc<Answer>, Failure> {
         let poll = Poll {
-            bound: self.bound(max_staleness),
+            bound,
             poller: self.answers.poller(asked),
         };
         let (outcome, source) = self.answers.get(promql, poll).await;
-        self.metrics.answered(source);
+        if outcome.is_ok() {
+            self.metrics.answered(source);
+        }
         outcome
     }
 
@@ -102,16 +105,16 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         &self,
         promql: &Arc<str>,
         age: Option<&Arc<str>>,
-        max_staleness: Option<Duration>,
+        bound: Duration,
         asked: &impl Hash,
     ) -> Result<(Arc<Answer>, Option<Arc<Answer>>), Failure> {
         let newest = async {
             match age {
-                Some(age) => self.answer(age, max_staleness, asked).await.map(Some),
+                Some(age) => self.answer(age, bound, asked).await.map(Some),
                 None => Ok(None),
             }
         };
-        futures::try_join!(self.answer(promql, max_staleness, asked), newest)
+        futures::try_join!(self.answer(promql, bound, asked), newest)
     }
 
     /// Tells what came of a rule's query.

@@ -8,6 +8,12 @@ use tokio::time::Instant;
 
 use crate::model::{QueryValue, Sample};
 
+/// Bytes of an element without its labels: the first node of their map, its place in the vector and
+/// in the index.
+const ELEMENT: usize = 550;
+/// Bytes of a label beyond its name and value: two counted texts, and a share of further nodes.
+const LABEL: usize = 100;
+
 /// An answer, shared by whoever asked.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -50,6 +56,13 @@ impl Answer {
     /// As Prometheus gave it.
     pub(super) const fn value(&self) -> &QueryValue {
         &self.value
+    }
+
+    /// Memory that it takes, about: elements with their labels, names by which they are found.
+    pub(super) fn bytes(&self) -> usize {
+        let label = |(name, value): (&Arc<str>, &Arc<str>)| name.len() + value.len() + LABEL;
+        let element = |sample: &Sample| ELEMENT + sample.labels.iter().map(label).sum::<usize>();
+        self.elements().iter().map(element).sum()
     }
 
     /// When Prometheus was asked.
@@ -150,6 +163,7 @@ mod tests {
         assert_eq!(value("node", "n"), Some(2.0));
         assert_eq!(value("node", "a"), None);
         assert_eq!(value("pod", "c"), Some(3.0));
+        assert_eq!(answer.bytes(), 3 * ELEMENT + 5 * LABEL + 3 * 4 + 2 * 5);
         assert!(answer.by_name("zone").is_empty() && !answer.by_name("node").is_empty());
     }
 

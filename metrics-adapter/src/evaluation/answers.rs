@@ -5,13 +5,14 @@
 //! pace is asked again just ahead of the next poll, when the answer in memory would be too old for
 //! it: then no poll waits for Prometheus.
 //!
-//! Laws: an answer is never older than the bound of whoever gets it, counted from when Prometheus
-//! was asked. Each poll causes one query at most, its own or the one ahead of the next. An answer
-//! that is too old for everybody is forgotten, and so is a query that nobody polls.
+//! Laws: an answer from memory is never older than the bound of whoever gets it, counted from when
+//! Prometheus was asked. Each poll causes one query at most, its own or the one ahead of the next,
+//! unless it comes much later than expected. An answer that is too old for everybody is forgotten,
+//! and so is a query that nobody polls.
 
 use std::cmp::Reverse;
 use std::collections::hash_map::RandomState;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::hash::{BuildHasher, Hash};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,45 +32,66 @@ use crate::prometheus::{PrometheusError, QueryClient};
 /// cannot be answered from memory: these must not wait behind those.
 const AHEAD_AT_ONCE: usize = 8;
 
-/// Queries that are remembered; each takes about a kilobyte. More are asked every time.
-const MAX_QUERIES: usize = 50_000;
+/// Queries that are remembered, of so many bytes at most; clients decide how long a selector is. More
+/// and longer ones are asked every time.
+const MAX_QUERIES: usize = 10_000;
+const LONGEST_QUERY: usize = 4096;
 
-/// Elements of all answers in memory, of about a hundred bytes each.
-const MAX_ELEMENTS: usize = 1_000_000;
+/// Bytes of all answers in memory: a quarter of what the chart lets the process have.
+const MAX_BYTES: usize = 64 << 20;
 
 /// So much time a query ahead of a poll has at least; more where Prometheus has been slower.
 const SHORTEST_LEAD: Duration = Duration::from_millis(250);
 
-/// After a failure nothing is asked ahead of polls for so long, doubled up to the longest time
-/// with each further failure.
+/// While Prometheus has trouble nothing is asked ahead of polls for so long after a failure, doubled
+/// up to the longest time with each further one.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A query that fails after so many times what queries take is too large; where all of them take
+/// long, a smaller one would not help, but add to the load.
+const ALONE: u32 = 8;
 
 /// A failure that every passenger gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     /// Whether the deadline passed.
     pub(super) timeout: bool,
-    /// Whether a smaller question may work: Prometheus refused this one.
-    pub(super) refused: bool,
+    /// Whether a smaller question may work: Prometheus refused this one, or it took very much longer
+    /// than others do.
+    pub(super) too_large: bool,
+    /// How long it took to fail.
+    pub(super) took: Duration,
     /// For the log.
     pub(super) reason: String,
 }
 
 impl Failure {
-    fn of(error: &PrometheusError) -> Self {
-        // Neither who asks is refused, nor how often, but what is asked.
-        let question =
-            |status: u16| matches!(status, 400..500) && !matches!(status, 401 | 403 | 407 | 429);
+    /// `usual` is how long queries take.
+    fn of(error: &PrometheusError, took: Duration, usual: Duration) -> Self {
+        let is_alone = !usual.is_zero() && took > usual * ALONE;
         Self {
             timeout: matches!(error, PrometheusError::Timeout(_)),
-            refused: match error {
-                PrometheusError::Api { status, .. } => question(*status),
+            too_large: match error {
                 PrometheusError::TooLarge(_) => true,
+                // Neither who asks is refused, nor how often, but what is asked.
+                PrometheusError::Api { status, .. } => match status {
+                    401 | 403 | 407 | 429 => false,
+                    400..500 => true,
+                    502..=504 => is_alone,
+                    _ => false,
+                },
+                PrometheusError::Timeout(_) => is_alone,
                 _ => false,
             },
+            took,
             reason: error.to_string(),
         }
+    }
+
+    /// Whether it is Prometheus, or the way to it, and not this query.
+    const fn is_trouble(&self) -> bool {
+        !self.too_large
     }
 }
 
@@ -117,11 +139,11 @@ struct Content {
     agenda: BinaryHeap<Reverse<(Instant, Arc<str>)>>,
     /// Number of the next flight: tells a flight from a later one for the same query.
     next_flight: u64,
-    /// How long Prometheus takes, smoothed.
-    latency: Duration,
+    /// How long queries take, smoothed; failures count.
+    usual: Duration,
     pause: Pause,
-    /// Elements of all answers that are kept.
-    elements: usize,
+    /// Of all answers that are kept.
+    bytes: usize,
 }
 
 #[derive(Default)]
@@ -130,7 +152,9 @@ struct Entry {
     /// Keeps nothing alive: when the last passenger goes, the query is cancelled with it.
     flight: Option<(u64, WeakShared<Flight>)>,
     demand: Demand,
-    /// Of the last poll.
+    /// How long it takes, smoothed.
+    latency: Duration,
+    /// The largest one of all polls.
     bound: Duration,
     /// The last poll that was provided for.
     provided: Option<Instant>,
@@ -190,15 +214,15 @@ impl<C: QueryClient> Answers<C> {
         let Some(entry) = content.entry(promql) else {
             return Found::Flight(self.depart(&mut content, promql), Source::Prometheus);
         };
-        entry.bound = poll.bound;
-        if !poll.bound.is_zero() {
+        if !poll.bound.is_zero() && promql.len() <= LONGEST_QUERY {
+            entry.bound = entry.bound.max(poll.bound);
             entry.demand.polled(poll.poller, now);
         }
         let good = |kept: &&Arc<Answer>| kept.age(now) <= poll.bound;
         if let Some(kept) = entry.kept.as_ref().filter(good) {
-            let answer = Arc::clone(kept);
-            self.shelf.attend(&mut content, promql, now);
-            return Found::Kept(answer);
+            // It is on the agenda, at the end of its bound at the latest; what this poll makes
+            // wanted is after that.
+            return Found::Kept(Arc::clone(kept));
         }
         let flight = entry.flight.as_ref();
         if let Some(flight) = flight.and_then(|(_, flight)| flight.upgrade()) {
@@ -221,9 +245,12 @@ impl<C: QueryClient> Answers<C> {
             let asked = Instant::now();
             let outcome = match client.query(&landing.promql).await {
                 Ok(value) => Ok(Arc::new(Answer::new(value, asked))),
-                Err(error) => Err(Failure::of(&error)),
+                Err(error) => {
+                    let usual = landing.shelf.lock().usual;
+                    Err(Failure::of(&error, asked.elapsed(), usual))
+                }
             };
-            landing.landed(&outcome);
+            landing.landed(asked, &outcome);
             outcome
         }
         .boxed()
@@ -238,7 +265,13 @@ impl<C: QueryClient> Answers<C> {
     /// Asks ahead of polls, and forgets what nobody wants; does not end.
     pub(super) async fn keep_warm(&self) {
         let mut flights = FuturesUnordered::new();
+        let mut wanted = VecDeque::new();
         loop {
+            while flights.len() < AHEAD_AT_ONCE
+                && let Some(promql) = wanted.pop_front()
+            {
+                flights.extend(self.ahead(&promql));
+            }
             let first = self.shelf.lock().first();
             let due = async {
                 match first {
@@ -248,19 +281,27 @@ impl<C: QueryClient> Answers<C> {
             };
             tokio::select! {
                 Some(_) = flights.next() => {}
-                () = due, if flights.len() < AHEAD_AT_ONCE => flights.extend(self.due()),
+                () = due => wanted.extend(self.due()),
                 () = self.shelf.changed.notified() => {}
             }
         }
     }
 
-    /// Looks at the first query of the agenda; the flight that it wants.
-    fn due(&self) -> Option<Shared<Flight>> {
+    /// Starts a query ahead of a poll, unless the poll was faster.
+    fn ahead(&self, promql: &Arc<str>) -> Option<Shared<Flight>> {
+        let now = Instant::now();
+        let mut content = self.shelf.lock();
+        let entry = content.entries.get_mut(promql)?;
+        let in_time = entry.provided.is_some_and(|poll| poll >= now);
+        (in_time && entry.flight.is_none()).then(|| self.depart(&mut content, promql))
+    }
+
+    /// Looks at the first query of the agenda, and tells it if it is to be asked.
+    fn due(&self) -> Option<Arc<str>> {
         let now = Instant::now();
         let mut content = self.shelf.lock();
         let Reverse((at, promql)) = content.agenda.pop()?;
-        let (lead, paused) = (content.lead(), content.pause.is_on(now));
-        let latency = content.latency;
+        let is_paused = content.pause.is_on(now);
         let entry = content.entries.get_mut(&promql)?;
         if entry.attention != Some(at) {
             return None;
@@ -269,25 +310,22 @@ impl<C: QueryClient> Answers<C> {
         entry.demand.forget(now);
         let bound = entry.bound;
         let outdated = entry.kept.take_if(|kept| kept.age(now) > bound);
-        let idle = entry.flight.is_none();
-        let lead = entry.lead(lead);
+        let lead = entry.lead();
         let wanted = entry.wants(now).filter(|poll| *poll <= now + lead);
         if wanted.is_some() {
             entry.provided = wanted;
         }
+        // What comes later than its poll, or too old for it, helps nobody.
+        let helps = entry.flight.is_none() && entry.latency <= lead && !is_paused;
         if entry.is_forgotten() {
             content.entries.remove(&promql);
         }
-        content.elements -= outdated.as_ref().map_or(0, |kept| kept.elements().len());
-        // What comes later than its poll, or too old for it, helps nobody.
-        let helps = latency <= lead && !paused;
-        let flight =
-            (wanted.is_some() && idle && helps).then(|| self.depart(&mut content, &promql));
+        content.bytes -= outdated.as_ref().map_or(0, |kept| kept.bytes());
         self.shelf.attend(&mut content, &promql, now);
         // Large answers take a while to go, and others wait for the lock.
         drop(content);
         drop(outdated);
-        flight
+        (wanted.is_some() && helps).then_some(promql)
     }
 }
 
@@ -298,11 +336,10 @@ impl Shelf {
 
     /// Puts a query on the agenda where its entry wants to be.
     fn attend(&self, content: &mut Content, promql: &Arc<str>, now: Instant) {
-        let lead = content.lead();
         let Some(entry) = content.entries.get_mut(promql) else {
             return;
         };
-        let at = entry.next_attention(now, lead);
+        let at = entry.next_attention(now);
         if entry.attention.is_some_and(|attention| attention <= at) {
             return;
         }
@@ -317,12 +354,8 @@ impl Shelf {
 impl Content {
     /// The entry of a query; `None` when there are too many.
     fn entry(&mut self, promql: &Arc<str>) -> Option<&mut Entry> {
-        if !self.entries.contains_key(promql) && self.entries.len() >= MAX_QUERIES {
-            self.entries
-                .retain(|_, entry| entry.kept.is_some() || entry.flight.is_some());
-            if self.entries.len() >= MAX_QUERIES {
-                return None;
-            }
+        if self.entries.len() >= MAX_QUERIES && !self.entries.contains_key(promql) {
+            return None;
         }
         Some(self.entries.entry(Arc::clone(promql)).or_default())
     }
@@ -332,27 +365,28 @@ impl Content {
         self.agenda.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// How long before a poll Prometheus is asked.
-    fn lead(&self) -> Duration {
-        (self.latency * 2).max(SHORTEST_LEAD)
-    }
-
-    /// Keeps an answer in the place of the one before, if there is room.
+    /// Keeps an answer in the place of the one before, if somebody wants it and there is room.
     fn keep(&mut self, promql: &str, answer: &Arc<Answer>) {
         let Some(entry) = self.entries.get_mut(promql) else {
             return;
         };
-        if entry.bound.is_zero() {
+        entry.latency = smoothed(entry.latency, answer.age(Instant::now()));
+        if entry.demand.is_empty() {
             return;
         }
         let before = entry.kept.take();
-        self.elements -= before.map_or(0, |kept| kept.elements().len());
-        let elements = self.elements + answer.elements().len();
-        if elements <= MAX_ELEMENTS {
-            self.elements = elements;
+        self.bytes -= before.map_or(0, |kept| kept.bytes());
+        let bytes = self.bytes + answer.bytes();
+        if bytes <= MAX_BYTES {
+            self.bytes = bytes;
             entry.kept = Some(Arc::clone(answer));
         }
     }
+}
+
+/// The newest one of several times counts for a quarter.
+fn smoothed(before: Duration, newest: Duration) -> Duration {
+    (before * 3 + newest) / 4
 }
 
 impl Entry {
@@ -371,12 +405,15 @@ impl Entry {
         self.demand.next(after)
     }
 
-    /// What is asked so long before a poll is still good then, with some time to spare.
-    fn lead(&self, lead: Duration) -> Duration {
-        lead.min(self.bound * 4 / 5)
+    /// How long before a poll Prometheus is asked: the answer is to be there in time, and still good
+    /// then.
+    fn lead(&self) -> Duration {
+        (self.latency * 2)
+            .max(SHORTEST_LEAD)
+            .min(self.bound * 4 / 5)
     }
 
-    fn next_attention(&self, now: Instant, lead: Duration) -> Instant {
+    fn next_attention(&self, now: Instant) -> Instant {
         let outdated = self
             .kept
             .as_ref()
@@ -385,7 +422,7 @@ impl Entry {
         let forgotten = outdated.unwrap_or(now + LONGEST_PERIOD);
         match self.wants(now) {
             Some(poll) => {
-                let ahead = poll.checked_sub(self.lead(lead)).unwrap_or(now);
+                let ahead = poll.checked_sub(self.lead()).unwrap_or(now);
                 forgotten.min(ahead.max(now))
             }
             None => forgotten,
@@ -401,16 +438,17 @@ struct Landing {
 }
 
 impl Landing {
-    fn landed(&self, outcome: &Outcome) {
+    fn landed(&self, asked: Instant, outcome: &Outcome) {
         let now = Instant::now();
         let mut content = self.shelf.lock();
+        content.usual = smoothed(content.usual, now.duration_since(asked));
         match outcome {
             Ok(answer) => {
-                content.latency = (content.latency * 7 + now.duration_since(answer.asked())) / 8;
                 content.pause = Pause::default();
                 content.keep(&self.promql, answer);
             }
-            Err(_) => content.pause.failed(now),
+            Err(failure) if failure.is_trouble() => content.pause.failed(now),
+            Err(_) => {}
         }
     }
 }

@@ -12,13 +12,16 @@ use super::answers::Failure;
 use super::question::Question;
 use super::value::{self, Reading, Unusable};
 use super::{Evaluator, Lack};
-use crate::discovery::{Catalog, Entry};
+use crate::discovery::Entry;
 use crate::model::{
     Fallback, MetricInfo, MetricQuery, MetricValue, MetricsApi, ObjectRef, ObjectSource,
     ProviderError, QueryValue, ResourceType, Selector, Target,
 };
 use crate::prometheus::QueryClient;
 use crate::rules::{Objects, Rule};
+
+/// After a failure that took longer there is no second query: the HPA waits for 10 s.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What Prometheus answered to a question.
 struct Answered {
@@ -31,7 +34,7 @@ struct Answered {
 struct Found<'a> {
     samples: ByName<'a>,
     newest: ByName<'a>,
-    /// How long `newest` has been kept.
+    /// How long ago the older one of both was asked for.
     kept: Duration,
 }
 
@@ -93,17 +96,18 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             // As prometheus-adapter: no objects, no metric.
             return Err(not_found(described));
         }
-        let answered = self
-            .answered(&query, &resource, entry, &catalog, &names)
-            .await?;
+        let answered = self.answered(&query, &resource, entry, &names).await?;
         let (result, newest) = (&answered.result, answered.newest.as_deref());
         let QueryValue::Vector(samples) = result.value() else {
             return Err(self.no_vector(rule.id()));
         };
+        let now = Instant::now();
         let found = Found {
             samples: result.by_name(&answered.label),
             newest: newest.map_or_else(ByName::none, |newest| newest.by_name(&answered.label)),
-            kept: newest.map_or(Duration::ZERO, |newest| newest.age(Instant::now())),
+            kept: newest.map_or(Duration::ZERO, |newest| {
+                newest.age(now).max(result.age(now))
+            }),
         };
         if found.samples.is_empty() && !samples.is_empty() {
             // The rule's query forgot `by (<<.GroupBy>>)`.
@@ -132,26 +136,25 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         query: &MetricQuery,
         resource: &ResourceType,
         entry: &Entry,
-        catalog: &Arc<Catalog>,
         names: &[Arc<str>],
     ) -> Result<Answered, ProviderError> {
         let rule = &entry.rule;
         let failed = |error| self.query_failed(&query.metric, rule.id(), &error);
         let objects = self.objects.as_ref();
         // What is asked at every request had better be asked for its objects alone.
-        if !self.bound(rule.policy().max_staleness).is_zero() {
+        if !self.bound(rule.policy()).is_zero() {
             let shared = self
                 .questions
-                .shared(catalog, query, entry, resource, objects)
+                .shared(query, entry, resource, objects)
                 .map_err(failed)?;
             if let Some(question) = shared.question() {
                 let outcome = self.put(query, rule, question).await;
-                let failed = outcome.as_ref().err();
-                if failed.is_some_and(|failure| failure.refused || failure.timeout) {
-                    shared.failed();
+                let too_large = outcome.as_ref().err().filter(|failure| failure.too_large);
+                if let Some(failure) = too_large {
+                    shared.failed(rule.id(), &failure.reason);
                 }
-                // There is no time left for another one after a timeout.
-                if !failed.is_some_and(|failure| failure.refused) {
+                // The caller has no time for another one after a slow failure.
+                if too_large.is_none_or(|failure| failure.took > PATIENCE) {
                     return self.judged(rule.id(), outcome);
                 }
             }
@@ -169,11 +172,9 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         rule: &Rule,
         question: &Question,
     ) -> Result<Answered, Failure> {
-        let max_staleness = rule.policy().max_staleness;
+        let bound = self.bound(rule.policy());
         let (promql, age) = (&question.promql, question.age.as_ref());
-        let (result, newest) = self
-            .answers(promql, age, max_staleness, &query.target)
-            .await?;
+        let (result, newest) = self.answers(promql, age, bound, &query.target).await?;
         Ok(Answered {
             result,
             newest,
@@ -231,7 +232,8 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             None => Some(sample.timestamp),
             Some(max_age) => {
                 let newest = found.newest.get(name);
-                newest.and_then(|newest| value::fresh(newest, found.kept, max_age))
+                let taken = newest.and_then(|newest| value::fresh(newest, found.kept, max_age));
+                taken.map(|taken| taken.min(sample.timestamp))
             }
         };
         let Some(timestamp) = timestamp else {

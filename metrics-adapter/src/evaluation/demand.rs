@@ -15,8 +15,9 @@ const MEMORY: usize = 7;
 /// Slower than this is no polling.
 pub(super) const LONGEST_PERIOD: Duration = Duration::from_secs(120);
 
-/// Pollers of one query that are told apart; others get no prediction.
-const MAX_POLLERS: usize = 10_000;
+/// Pollers of one query that are told apart. With so many, others find an answer that was asked for
+/// just before.
+const MAX_POLLERS: usize = 1000;
 
 /// Whoever asks for the same again and again, told apart by what it asks for.
 pub(super) type Poller = u64;
@@ -39,7 +40,7 @@ impl Demand {
     pub(super) fn polled(&mut self, poller: Poller, now: Instant) {
         if let Some(polls) = self.pollers.get_mut(&poller) {
             polls.push(now);
-        } else if self.pollers.len() < MAX_POLLERS || self.forget(now) {
+        } else if self.pollers.len() < MAX_POLLERS {
             self.pollers.insert(poller, Polls::first(now));
         }
     }
@@ -50,12 +51,10 @@ impl Demand {
         expected.filter(|expected| *expected > after).min()
     }
 
-    /// Forgets who has not polled for long; whether anybody was.
-    pub(super) fn forget(&mut self, now: Instant) -> bool {
-        let before = self.pollers.len();
+    /// Forgets who has not polled for long.
+    pub(super) fn forget(&mut self, now: Instant) {
         self.pollers
             .retain(|_, polls| now.duration_since(polls.last()) <= LONGEST_PERIOD);
-        self.pollers.len() < before
     }
 
     /// Whether nobody polls.
@@ -152,9 +151,11 @@ mod tests {
         assert_eq!(demand.next(at(30)), Some(at(34)));
         assert_eq!(demand.next(at(34)), Some(at(45)));
         assert_eq!(demand.next(at(45)), None);
-        assert!(!demand.forget(at(130)));
-        assert!(demand.forget(at(140)) && !demand.is_empty());
-        assert!(demand.forget(at(151)) && demand.is_empty());
+        for (time, left) in [(130, 2), (140, 1), (151, 0)] {
+            demand.forget(at(time));
+            assert_eq!(demand.pollers.len(), left, "at {time} s");
+        }
+        assert!(demand.is_empty());
     }
 
     #[test]
@@ -165,7 +166,5 @@ mod tests {
             demand.polled(poller, start);
         }
         assert_eq!(demand.pollers.len(), MAX_POLLERS);
-        demand.polled(u64::MAX, start + LONGEST_PERIOD + Duration::from_secs(1));
-        assert_eq!(demand.pollers.len(), 1);
     }
 }

@@ -40,10 +40,8 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         let (promql, age) = self
             .external_question(&query, rule, series)
             .map_err(|error| self.query_failed(&query.metric, rule.id(), &error))?;
-        let max_staleness = rule.policy().max_staleness;
-        let outcome = self
-            .answers(&promql, age.as_ref(), max_staleness, &())
-            .await;
+        let bound = self.bound(rule.policy());
+        let outcome = self.answers(&promql, age.as_ref(), bound, &()).await;
         let (result, newest) = self.judged(rule.id(), outcome)?;
         let mut elements = elements(result.value());
         let kept = newest
@@ -62,7 +60,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
                 return self.nothing(&query, rule, lack, evaluated);
             };
             for element in &mut elements {
-                element.timestamp = taken;
+                element.timestamp = taken.min(element.timestamp);
             }
         }
         self.external_readings(&query, rule, elements, evaluated)

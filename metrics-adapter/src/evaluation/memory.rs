@@ -100,7 +100,8 @@ impl Memory {
     }
 }
 
-fn is_small(selector: &Selector) -> bool {
+/// Whether it may be kept: a client decides how long it is.
+pub(super) fn is_small(selector: &Selector) -> bool {
     let bytes = |requirement: &Requirement| {
         requirement.key.len() + requirement.values.iter().map(String::len).sum::<usize>()
     };

@@ -1,15 +1,17 @@
 //! What Prometheus is asked for a custom metric, and which questions all requests for it share.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lru::LruCache;
 use tokio::time::Instant;
+use tracing::info;
 
-use crate::discovery::{Catalog, Entry};
+use super::memory::is_small;
+use crate::discovery::Entry;
 use crate::model::{MetricQuery, ObjectSource, ResourceType, Selector};
-use crate::rules::{Objects, QueryError, QueryScope};
+use crate::rules::{Fingerprint, Objects, QueryError, QueryScope, RuleId};
 
 /// Metrics times namespaces and metric selectors whose shared question is at hand; about a
 /// kilobyte each. Others are written anew.
@@ -101,37 +103,36 @@ impl Shared {
     }
 
     /// Prometheus has no answer about all objects: a smaller question may work.
-    pub(super) fn failed(&self) {
+    pub(super) fn failed(&self, rule: &RuleId, reason: &str) {
+        info!(
+            %rule,
+            reason,
+            "{rule}: the query for all objects fails, so those of each request are asked for: {reason}"
+        );
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         *failed = Some(Instant::now());
     }
 }
 
-/// Which requests share a question.
+/// Which requests share a question. The rule's content stands for its labels and its template.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
+    rule: Fingerprint,
+    series: Arc<str>,
     resource: ResourceType,
-    metric: Arc<str>,
     namespace: Option<Arc<str>>,
     metric_selector: Selector,
 }
 
-/// The shared questions under one catalog; with another one they are written anew.
-#[derive(Default)]
+/// The shared questions that were asked for most recently.
 pub(super) struct Questions {
-    written: Mutex<Written>,
+    written: Mutex<LruCache<Key, Arc<Shared>>>,
 }
 
-struct Written {
-    catalog: Arc<Catalog>,
-    shared: LruCache<Key, Arc<Shared>>,
-}
-
-impl Default for Written {
+impl Default for Questions {
     fn default() -> Self {
         Self {
-            catalog: Arc::default(),
-            shared: LruCache::new(QUESTIONS),
+            written: Mutex::new(LruCache::new(QUESTIONS)),
         }
     }
 }
@@ -140,33 +141,31 @@ impl Questions {
     /// The shared question for a request.
     pub(super) fn shared(
         &self,
-        catalog: &Arc<Catalog>,
         asked: &MetricQuery,
         entry: &Entry,
         resource: &ResourceType,
         source: &impl ObjectSource,
     ) -> Result<Arc<Shared>, QueryError> {
+        let write = || Shared::new(asked, entry, resource, source).map(Arc::new);
+        if !is_small(&asked.metric_selector) {
+            return write();
+        }
         let key = Key {
+            rule: entry.rule.id().content(),
+            series: Arc::clone(&entry.series),
             resource: resource.clone(),
-            metric: Arc::clone(&asked.metric),
             namespace: asked.namespace.clone(),
             metric_selector: asked.metric_selector.clone(),
         };
-        {
-            let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-            if !Arc::ptr_eq(&written.catalog, catalog) {
-                written.shared.clear();
-                written.catalog = Arc::clone(catalog);
-            }
-            if let Some(shared) = written.shared.get(&key) {
-                return Ok(Arc::clone(shared));
-            }
+        if let Some(shared) = self.lock().get(&key) {
+            return Ok(Arc::clone(shared));
         }
-        let shared = Arc::new(Shared::new(asked, entry, resource, source)?);
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        if Arc::ptr_eq(&written.catalog, catalog) {
-            written.shared.put(key, Arc::clone(&shared));
-        }
+        let shared = write()?;
+        self.lock().put(key, Arc::clone(&shared));
         Ok(shared)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LruCache<Key, Arc<Shared>>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

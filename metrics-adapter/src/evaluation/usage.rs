@@ -246,7 +246,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         else {
             return Ok(Found::default());
         };
-        let outcome = self.answer(&promql.into(), None, &()).await;
+        let outcome = self.answer(&promql.into(), self.max_staleness, &()).await;
         let result = self.judged(rule.id(), outcome)?;
         if matches!(result.value(), QueryValue::Scalar { .. }) {
             return Err(self.no_vector(rule.id()));

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use jiff::Timestamp;
 
 use super::*;
-use crate::model::QueryValue;
+use crate::model::{QueryValue, Sample};
 use crate::prometheus::{PrometheusError, SeriesSet};
 
 /// Prometheus' part: each answer has the number of its query, and takes a while.
@@ -11,7 +11,14 @@ struct Upstream {
     queries: AtomicU32,
     took_ms: AtomicU64,
     fails: AtomicBool,
+    /// Of a vector; none for a scalar.
+    elements: AtomicU32,
 }
+
+const POLL: Poll = Poll {
+    bound: Duration::from_secs(5),
+    poller: 1,
+};
 
 impl QueryClient for Upstream {
     async fn series(
@@ -27,7 +34,16 @@ impl QueryClient for Upstream {
         let number = self.queries.fetch_add(1, Ordering::Relaxed) + 1;
         tokio::time::sleep(Duration::from_millis(self.took_ms.load(Ordering::Relaxed))).await;
         if self.fails.load(Ordering::Relaxed) {
-            return Err(PrometheusError::TooLarge(1));
+            return Err(PrometheusError::Decode("nonsense".to_owned()));
+        }
+        let elements = self.elements.load(Ordering::Relaxed);
+        if elements > 0 {
+            let sample = Sample {
+                labels: [("pod".into(), "web-0".into())].into(),
+                value: 1.0,
+                timestamp: Timestamp::UNIX_EPOCH,
+            };
+            return Ok(QueryValue::Vector(vec![sample; elements as usize]));
         }
         Ok(QueryValue::Scalar {
             value: f64::from(number),
@@ -48,6 +64,7 @@ impl Stand {
             queries: AtomicU32::new(0),
             took_ms: AtomicU64::new(100),
             fails: AtomicBool::new(false),
+            elements: AtomicU32::new(0),
         });
         Self {
             answers: Arc::new(Answers::new(Arc::clone(&upstream))),
@@ -279,16 +296,68 @@ async fn a_prometheus_that_is_too_slow_is_not_asked_ahead() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_different_queries_is_bounded() {
+async fn what_clients_ask_for_is_bounded() {
     let stand = Stand::new();
     for number in 0..=MAX_QUERIES {
-        let promql: Arc<str> = number.to_string().into();
-        let poll = Poll {
-            bound: Duration::from_secs(5),
-            poller: 1,
-        };
-        // Nobody waits for the answer.
-        drop(stand.answers.find(&promql, poll));
+        stand.poll(&number.to_string(), 1).await.unwrap();
     }
-    assert_eq!(stand.remembered(), (1, 0));
+    assert_eq!(stand.remembered().0, MAX_QUERIES);
+    // What has no room is answered all the same, every time.
+    for _ in 0..2 {
+        let (_, source) = stand.poll("more", 1).await.unwrap();
+        assert_eq!(source, Source::Prometheus);
+    }
+    let stand = Stand::new();
+    let long = "x".repeat(LONGEST_QUERY + 1);
+    let (a, b) = tokio::join!(stand.poll(&long, 1), stand.poll(&long, 2));
+    assert_eq!(
+        (a.unwrap().1, b.unwrap().1),
+        (Source::Prometheus, Source::Flight)
+    );
+    assert_eq!(stand.remembered(), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_prometheus_answers_is_bounded() {
+    let stand = Stand::new();
+    let elements = u32::try_from(MAX_BYTES / 3 / 600).unwrap();
+    stand.upstream.elements.store(elements, Ordering::Relaxed);
+    for query in ["a", "b", "c", "d"] {
+        let (outcome, _) = stand.answers.get(&query.into(), POLL).await;
+        assert!(outcome.is_ok());
+    }
+    assert_eq!(stand.remembered(), (4, 2));
+    // The next one of a query takes the place of the one before.
+    stand.until(6.0).await;
+    stand.answers.get(&"a".into(), POLL).await.0.unwrap();
+    assert!(stand.answers.shelf.lock().bytes <= MAX_BYTES);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_query_that_is_too_large_is_told_from_trouble() {
+    let usual = Duration::from_millis(100);
+    let api = |status| PrometheusError::Api {
+        status,
+        message: String::new(),
+    };
+    let timeout = || PrometheusError::Timeout(Duration::from_secs(8));
+    for (error, took, too_large) in [
+        (api(422), 10, true),
+        (api(429), 10, false),
+        (api(500), 10, false),
+        (api(503), 10, false),
+        (api(503), 5_000, true),
+        (timeout(), 8_000, true),
+        (PrometheusError::TooLarge(1), 10, true),
+        (PrometheusError::Decode("x".to_owned()), 8_000, false),
+    ] {
+        let took = Duration::from_millis(took);
+        let failure = Failure::of(&error, took, usual);
+        assert_eq!(failure.too_large, too_large, "{error} after {took:?}");
+        // Where all queries take long, or nobody knows, it is not this one's fault.
+        for usual in [Duration::from_secs(4), Duration::ZERO] {
+            let alone = Failure::of(&error, took, usual).too_large;
+            assert_eq!(alone, too_large && took < Duration::from_secs(1), "{error}");
+        }
+    }
 }
