@@ -1,5 +1,5 @@
-//! Processes of a demo that needs no cluster. Law: they end with it, however it ends: asked first, then for certain,
-//! and by the kernel when there is nobody left to ask.
+//! Processes of a demo that needs no cluster. Law: they end with it, however it ends: asked first,
+//! then for certain, and by the kernel when there is nobody left to ask.
 
 use std::{
     fs::File,
