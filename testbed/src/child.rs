@@ -21,10 +21,10 @@ use crate::{
 };
 
 /// How long a program may take to listen.
-const START: Duration = Duration::from_secs(20);
+pub(crate) const START: Duration = Duration::from_secs(20);
 
 /// How long one may take to end by itself, as with `docker stop`.
-const GRACE: Duration = Duration::from_secs(10);
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(20);
 

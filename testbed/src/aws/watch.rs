@@ -11,7 +11,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::{
     metric::{self, Point, Time, Usage},
-    plan::{self, GROW_LIMIT, PERIOD, SHRINK_LIMIT, START_LIMIT, STEADY},
+    plan::{
+        self, DEADLINE, GROW_LIMIT, IDLE_LIMIT, LOOK, PERIOD, SHRINK_LIMIT, START_LIMIT, STEADY,
+    },
     stage::Stage,
     tracking::{Group, Tracker},
 };
@@ -20,10 +22,6 @@ use crate::{
     report::Moment,
 };
 
-/// Between two looks.
-const LOOK: Duration = Duration::from_secs(1);
-/// For one question.
-const DEADLINE: Duration = Duration::from_millis(2_500);
 /// Between two lines when nobody watches a terminal, in seconds.
 const LINE_EVERY: f64 = 5.0;
 /// Where an instance tells its CPU.
@@ -121,7 +119,7 @@ pub(super) async fn watch(stage: &mut Stage) -> Result<Seen> {
     let mut seen = Seen::default();
     (eyes.begun, eyes.due) = (Instant::now(), Instant::now());
     let idle = |now: &Moment, eyes: &Eyes| eyes.points >= 2 && now.running == 1;
-    eyes.until("idle", PERIOD * 8, &mut seen.moments, idle)
+    eyes.until("idle", IDLE_LIMIT, &mut seen.moments, idle)
         .await;
 
     stage.load()?;
