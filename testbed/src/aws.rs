@@ -4,7 +4,7 @@
 //! Real: the instances' `server` processes, the CPU that they use, the load by `loadclient http`.
 //! Ours: the arithmetic of the alarms and of the policy, after AWS' user guide. Fake: instances that
 //! boot, and the load balancer, by `exoscale-fake`. Time runs 20 times as fast. Law: everything is
-//! on loopback, ends with the demo, and takes four minutes at most.
+//! on loopback, ends with the demo, and takes five minutes at most once the programs are built.
 //!
 //! | module | owns |
 //! | --- | --- |

@@ -1,5 +1,5 @@
-//! Processes of a demo that needs no cluster. Law: they end with it, however it ends: asked first, then for certain,
-//! and by the kernel when there is nobody left to ask.
+//! Processes of a demo that needs no cluster. Law: they end with it, however it ends: asked first,
+//! then for certain, and by the kernel when there is nobody left to ask.
 
 use std::{
     fs::File,
@@ -21,10 +21,10 @@ use crate::{
 };
 
 /// How long a program may take to listen.
-const START: Duration = Duration::from_secs(20);
+pub(crate) const START: Duration = Duration::from_secs(20);
 
 /// How long one may take to end by itself, as with `docker stop`.
-const GRACE: Duration = Duration::from_secs(10);
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(20);
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     plan::{self, POLICY},
+    tracking::LOW_SHARE,
     watch::Seen,
 };
 use crate::report::{Pool, Reached};
@@ -120,7 +121,8 @@ pub(super) fn text(verdict: &Verdict) -> String {
          had, divided by\nthat, at most 100 %. A request burns {} ms; {} of them a second: \
          {:.0} % with one, {:.0} % with two.\nThe alarms: {} data points above {:.0} %, {} below {:.0} %; the size: \
          instances x CPU / {:.0} %, rounded up,\n{} to {}. Time is compressed {} times: a data point every \
-         {:.0} s (60 s on AWS), warm after {:.0} s (180 s).",
+         {:.0} s (60 s on AWS), warm after {:.0} s (180 s).\n\
+         That the lower alarm is at {:.0} % of the target is an assumption: AWS chooses the share.",
         plan::CAPACITY,
         plan::BURN.as_millis(),
         plan::RATE,
@@ -136,6 +138,7 @@ pub(super) fn text(verdict: &Verdict) -> String {
         plan::FACTOR,
         plan::PERIOD.as_secs_f64(),
         plan::WARMUP.as_secs_f64(),
+        LOW_SHARE * 100.0,
     );
     text
 }
@@ -173,6 +176,10 @@ mod tests {
         assert!(verdict.pool.held, "{text}");
         assert!(text.contains("had 74 % and became 2 after 12 s"), "{text}");
         assert!(text.contains("66 % with one, 33 % with two"), "{text}");
+        assert!(
+            text.contains("at 90 % of the target is an assumption"),
+            "{text}"
+        );
     }
 
     #[test]

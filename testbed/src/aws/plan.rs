@@ -50,8 +50,15 @@ pub(super) const THREADS: u32 = 8;
 
 /// Data points with two instances before the load ends.
 pub(super) const STEADY: usize = 5;
+/// Between two looks.
+pub(super) const LOOK: Duration = Duration::from_secs(1);
+/// For one question of a look.
+pub(super) const DEADLINE: Duration = Duration::from_millis(2_500);
+
 /// How long the first instance may take to be healthy.
 pub(super) const START_LIMIT: Duration = Duration::from_secs(30);
+/// How long the two data points without load may take: an instance is warm after three.
+pub(super) const IDLE_LIMIT: Duration = compressed(480);
 /// How long growing, and the load, may take.
 pub(super) const GROW_LIMIT: Duration = Duration::from_secs(80);
 /// How long shrinking may take.
@@ -65,18 +72,24 @@ pub(super) fn expected(size: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::child;
 
     #[test]
     fn the_load_is_too_much_for_one_and_not_for_two() {
         assert!(expected(1) > POLICY.target * 1.5 && expected(1) < 0.8);
-        assert!(expected(2) < POLICY.target * 0.9);
+        assert!(expected(2) < POLICY.low());
     }
 
     #[test]
     fn the_whole_demo_is_bounded() {
-        let first = PERIOD * 4;
-        let all = START_LIMIT + first + GROW_LIMIT + SHRINK_LIMIT;
-        assert!(all < Duration::from_secs(230), "{all:?}");
+        // Where it is, what each instance used, and an order: the look at a phase's end.
+        let look = LOOK + DEADLINE * (2 + POLICY.max);
+        let phases = [IDLE_LIMIT, GROW_LIMIT, SHRINK_LIMIT].map(|limit| limit + look);
+        // The fake cloud starts and ends, the load ends.
+        let programs = child::START + child::GRACE * 2;
+        let all = START_LIMIT + DEADLINE + phases.iter().sum::<Duration>() + programs;
+        assert!(all <= Duration::from_secs(5 * 60), "{all:?}");
+        assert!(IDLE_LIMIT > WARMUP + PERIOD * 3);
         assert!(SHRINK_LIMIT > PERIOD * 20);
     }
 }

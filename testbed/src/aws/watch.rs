@@ -11,7 +11,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::{
     metric::{self, Point, Time, Usage},
-    plan::{self, GROW_LIMIT, PERIOD, SHRINK_LIMIT, START_LIMIT, STEADY},
+    plan::{
+        self, DEADLINE, GROW_LIMIT, IDLE_LIMIT, LOOK, PERIOD, SHRINK_LIMIT, START_LIMIT, STEADY,
+    },
     stage::Stage,
     tracking::{Group, Tracker},
 };
@@ -20,10 +22,6 @@ use crate::{
     report::Moment,
 };
 
-/// Between two looks.
-const LOOK: Duration = Duration::from_secs(1);
-/// For one question.
-const DEADLINE: Duration = Duration::from_millis(2_500);
 /// Between two lines when nobody watches a terminal, in seconds.
 const LINE_EVERY: f64 = 5.0;
 /// Where an instance tells its CPU.
@@ -121,7 +119,7 @@ pub(super) async fn watch(stage: &mut Stage) -> Result<Seen> {
     let mut seen = Seen::default();
     (eyes.begun, eyes.due) = (Instant::now(), Instant::now());
     let idle = |now: &Moment, eyes: &Eyes| eyes.points >= 2 && now.running == 1;
-    eyes.until("idle", PERIOD * 8, &mut seen.moments, idle)
+    eyes.until("idle", IDLE_LIMIT, &mut seen.moments, idle)
         .await;
 
     stage.load()?;
@@ -193,8 +191,9 @@ impl Eyes {
 
     async fn look(&mut self) -> Option<Moment> {
         let cloud = self.cloud().await?;
-        if Instant::now() >= self.due {
-            self.due += PERIOD;
+        let now = Instant::now();
+        if now >= self.due {
+            self.due = following(self.due, now);
             self.data_point(&cloud).await;
         }
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
@@ -290,6 +289,15 @@ impl Eyes {
     }
 }
 
+/// When the data point after now is due. One that was missed is missing, as in CloudWatch, and not
+/// caught up: looks in a row would be minutes to the alarms.
+fn following(mut due: Instant, now: Instant) -> Instant {
+    while due <= now {
+        due += PERIOD;
+    }
+    due
+}
+
 /// The value in the middle, which one odd data point does not move; none of none.
 fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
@@ -316,6 +324,16 @@ fn write(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_missed_data_point_is_not_caught_up() {
+        let due = Instant::now();
+        let after = |periods: f64| following(due, due + PERIOD.mul_f64(periods)) - due;
+        assert_eq!(after(0.0), PERIOD);
+        assert_eq!(after(0.9), PERIOD);
+        assert_eq!(after(1.0), PERIOD * 2);
+        assert_eq!(after(4.2), PERIOD * 5);
+    }
 
     #[test]
     fn one_odd_value_does_not_move_the_median() {

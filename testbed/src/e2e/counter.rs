@@ -3,12 +3,13 @@
 
 use std::{
     collections::BTreeMap,
+    ops::RangeInclusive,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -30,8 +31,12 @@ const PORT: u16 = 8083;
 const REPLICAS: usize = 3;
 /// Requests of the conversation, before and after a time with probes only.
 const TALK: u64 = 12;
-/// Between two requests of the load: some 25 a second, for an HPA that wants 10 per pod.
-const PACE: Duration = Duration::from_millis(40);
+/// Requests per second of the load: 3.5 pods by the HPA, which wants 10 per pod.
+const RATE: u32 = 35;
+/// What the HPA makes of it.
+const LOADED: RangeInclusive<u64> = 3..=5;
+/// Requests of the load in flight at most: the rate holds while an answer takes less than 228 ms.
+const IN_FLIGHT: usize = 8;
 
 /// The scenario.
 pub(super) fn run(world: &World) -> Outcome {
@@ -169,10 +174,10 @@ fn scaled(world: &World, base: &str) -> Result<String, Failure> {
     let begun = now();
     desired(world, &hpa, 1..=1)?;
     ready(world, 1)?;
-    let (up, requests) = under_load(world, base, || {
+    let ((pods, up), requests) = under_load(world, base, || {
         let loaded = now();
-        desired(world, &hpa, 3..=5)?;
-        Ok(loaded.elapsed().as_secs_f64())
+        let pods = desired(world, &hpa, LOADED)?;
+        Ok((pods, loaded.elapsed().as_secs_f64()))
     })?;
     let path =
         format!("/apis/custom.metrics.k8s.io/v1beta2/namespaces/{NAMESPACE}/pods/*/{METRIC}");
@@ -181,20 +186,20 @@ fn scaled(world: &World, base: &str) -> Result<String, Failure> {
     desired(world, &hpa, 1..=1)?;
     ready(world, 1)?;
     Ok(format!(
-        "HPA: 1 to 3 in {up:.0} s under {requests} requests, back to 1 in {:.0} s; {:.0} s in all",
+        "HPA: 1 to {pods} in {up:.0} s under {requests} requests, back to 1 in {:.0} s; {:.0} s in all",
         quiet.elapsed().as_secs_f64(),
         begun.elapsed().as_secs_f64()
     ))
 }
 
-/// Waits until the HPA reads the metric and wants so many pods.
-fn desired(world: &World, hpa: &str, wanted: std::ops::RangeInclusive<u64>) -> Result<(), Failure> {
+/// Waits until the HPA reads the metric and wants so many pods; how many.
+fn desired(world: &World, hpa: &str, wanted: RangeInclusive<u64>) -> Result<u64, Failure> {
     world.wait(&format!("{wanted:?} pods by the HPA"), AUTOSCALER, || {
         let status: Value = world.get(hpa)?["status"].clone();
         let count = status["desiredReplicas"].as_u64().unwrap_or_default();
         let read = status["currentMetrics"][0]["pods"]["current"]["averageValue"].is_string();
         ensure!(read && wanted.contains(&count), "{status}");
-        Ok(())
+        Ok(count)
     })
 }
 
@@ -205,34 +210,74 @@ fn under_load<T>(
     base: &str,
     run: impl FnOnce() -> Result<T, Failure>,
 ) -> Result<(T, u32), Failure> {
-    let cluster = &world.cluster;
-    let (stop, answered) = (AtomicBool::new(false), AtomicU32::new(0));
-    let failed: Mutex<Option<Failure>> = Mutex::default();
+    let (cluster, schedule) = (&world.cluster, &Schedule::begin());
+    let answered = &AtomicU32::new(0);
+    let failed: &Mutex<Option<Failure>> = &Mutex::default();
     let outcome = thread::scope(|scope| {
-        scope.spawn(|| {
-            let ask = || -> Result<(), Failure> {
-                let world = World::enter(cluster)?;
-                while !stop.load(Ordering::Relaxed) {
-                    let answer = world.plain(base)?.get("/")?;
-                    ensure!(answer.status == 200, "{answer}");
-                    answered.fetch_add(1, Ordering::Relaxed);
-                    thread::sleep(PACE);
+        for _ in 0..IN_FLIGHT {
+            scope.spawn(move || {
+                let ask = || -> Result<(), Failure> {
+                    let world = World::enter(cluster)?;
+                    while schedule.next() {
+                        let answer = world.plain(base)?.get("/")?;
+                        ensure!(answer.status == 200, "{answer}");
+                        answered.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Ok(())
+                };
+                if let Err(failure) = ask() {
+                    let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                    failed.get_or_insert(failure);
                 }
-                Ok(())
-            };
-            *failed.lock().unwrap_or_else(PoisonError::into_inner) = ask().err();
-        });
+            });
+        }
         let outcome = run();
-        stop.store(true, Ordering::Relaxed);
+        schedule.end();
         outcome
     });
-    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
-    failed.map_or(Ok(()), Err)?;
-    Ok((outcome?, answered.into_inner()))
+    let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+    failed.take().map_or(Ok(()), Err)?;
+    Ok((outcome?, answered.load(Ordering::Relaxed)))
+}
+
+/// When the load's requests are due, for several who ask: the rate does not depend on how long an
+/// answer takes, and who is late catches up.
+struct Schedule {
+    begun: Instant,
+    asked: AtomicU32,
+    ended: AtomicBool,
+}
+
+impl Schedule {
+    fn begin() -> Self {
+        Self {
+            begun: now(),
+            asked: AtomicU32::new(0),
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    /// Waits for the next request of all; false if there is none any more.
+    fn next(&self) -> bool {
+        let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        thread::sleep(until(number, self.begun.elapsed()));
+        !self.ended.load(Ordering::Relaxed)
+    }
+
+    fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+}
+
+/// How long it is until this request is due, so long after the first one.
+fn until(number: u32, passed: Duration) -> Duration {
+    (Duration::from_secs(1) * number / RATE).saturating_sub(passed)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -242,5 +287,46 @@ mod tests {
         assert_eq!(words("host2", 2, 3), text);
         assert_eq!(host(text), Some("host2"));
         assert_eq!(host("Hello\n"), None);
+    }
+
+    #[test]
+    fn the_load_is_in_the_middle_of_what_the_hpa_should_want() {
+        let file = "/../helm/requestcounter/autoscaling/horizontalpodautoscaler.yaml";
+        let file = fs::read_to_string(env!("CARGO_MANIFEST_DIR").to_owned() + file).unwrap();
+        let (_, rest) = file.split_once("averageValue: \"").unwrap();
+        let per_pod: u32 = rest.split('"').next().unwrap().parse().unwrap();
+        let middle = u64::midpoint(*LOADED.start(), *LOADED.end());
+        assert_eq!(u64::from(RATE.div_ceil(per_pod)), middle);
+        // Far enough from its neighbours that the HPA's tolerance of 10 % leaves it there.
+        let pods = f64::from(RATE) / f64::from(per_pod);
+        assert!(pods > 2.0 * 1.1 && pods < 5.0 / 1.1, "{pods}");
+    }
+
+    #[test]
+    fn a_late_answer_delays_no_other_request() {
+        let second = Duration::from_secs(1);
+        assert_eq!(until(0, Duration::ZERO), Duration::ZERO);
+        assert_eq!(until(RATE, Duration::ZERO), second);
+        assert_eq!(until(RATE * 60, second * 59), second);
+        assert_eq!(until(RATE, second * 3), Duration::ZERO, "caught up");
+        assert_eq!(until(RATE * 4, second * 3), second, "and as planned again");
+    }
+
+    #[test]
+    fn several_ask_by_one_schedule() {
+        let schedule = &Schedule::begin();
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..2 {
+                        assert!(schedule.next());
+                    }
+                });
+            }
+        });
+        // The sixth is due after five periods, the first at once.
+        assert!(schedule.begun.elapsed() >= Duration::from_secs(1) * 5 / RATE);
+        schedule.end();
+        assert!(!schedule.next());
     }
 }

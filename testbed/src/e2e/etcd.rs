@@ -3,11 +3,12 @@
 
 use std::{thread, time::Duration};
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
     Failure, Outcome, ensure,
-    wire::{Caller, Client},
+    wire::{Answer, Caller, Client, TIMED_OUT},
     world::{ADAPTER, PODS, Pod, World, identity, items, metric_path},
 };
 use crate::{
@@ -30,15 +31,25 @@ const RECOVERY: Duration = Duration::from_secs(5);
 const READER: &str = "e2e-etcd-gone";
 const USER: (&str, &str) = ("coredns", "system:coredns");
 
+/// What is written without etcd, which nobody should ever find.
+const WRITTEN: &str = "e2e-without-etcd";
+
+/// A write that waits for etcd takes longer; one that is refused for another reason, such as a name
+/// that exists, takes milliseconds.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
 /// A label that no pod has until this test sets it.
 const LABEL: &str = "e2e-seen-after-etcd";
 
 /// The scenario.
 pub(super) fn run(world: &World) -> Outcome {
-    forbid(world)?;
+    tidy(world)?;
     let outcome = allow(world).and_then(|()| halted(world));
-    forbid(world)?;
-    outcome
+    // Also when it was refused: etcd may carry out a write that nobody waits for any more.
+    let tidied = tidy(world);
+    let remarks = outcome?;
+    tidied?;
+    Ok(remarks)
 }
 
 fn halted(world: &World) -> Outcome {
@@ -62,7 +73,7 @@ fn halted(world: &World) -> Outcome {
     let discovery = "/apis/custom.metrics.k8s.io/v1beta2";
     let cluster = &world.cluster;
     let write = thread::scope(|scope| {
-        let writing = scope.spawn(move || write(cluster));
+        let writing = scope.spawn(move || Attempt::write(cluster));
         while begun.elapsed() < HALT || !writing.is_finished() {
             for (count, client, path) in [
                 (0, world.admin(), metric_path(REQUESTS_METRIC).as_str()),
@@ -81,28 +92,26 @@ fn halted(world: &World) -> Outcome {
     let halted = begun.elapsed();
     drop(paused);
     let back = now();
-    let write = write?;
-    ensure!(
-        write.is_err(),
-        "something was written without etcd: {write:?}"
-    );
-    let refusal = write.err().unwrap_or_default();
-    // The request's address stands before the reason.
-    let refusal = refusal.rsplit(": ").next().unwrap_or_default();
+    let Attempt { answer, took } = write?;
+    let refusal = refusal(answer, took)?;
 
     let servers = world.servers()?;
     let [server] = servers.as_slice() else {
         return Err(Failure::new(format!("not one server: {servers:?}")));
     };
-    label(world, server, &json!("yes"))?;
     let path = metric_path(REQUESTS_METRIC).replace("app%3Dserver", &format!("{LABEL}%3Dyes"));
-    world.wait("a new label in the adapter's index", RECOVERY, || {
-        let list = world.admin().get(&path)?.expect(200)?;
-        ensure!(items(&list).len() == 1, "{list}");
-        Ok(())
-    })?;
+    let seen = label(world, server, &json!("yes")).and_then(|()| {
+        world.wait("a new label in the adapter's index", RECOVERY, || {
+            let list = world.admin().get(&path)?.expect(200)?;
+            ensure!(items(&list).len() == 1, "{list}");
+            Ok(())
+        })
+    });
     let recovered = back.elapsed();
-    label(world, server, &Value::Null)?;
+    // Whatever came of it: the next run must not see the label at once.
+    let removed = label(world, server, &Value::Null);
+    seen?;
+    removed?;
     world.wait_poll()?;
     let after = State::now(world)?;
     ensure!(before == after, "before {before:?}\nafter {after:?}");
@@ -151,16 +160,41 @@ fn good(client: &Client, path: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Tries to write. Says how it was refused, if it was.
-fn write(cluster: &Cluster) -> Result<Result<(), String>, Failure> {
-    let world = World::enter(cluster)?;
-    let name = "e2e-without-etcd";
-    let path = format!("/api/v1/namespaces/{ADAPTER}/configmaps");
-    let written = world.create(&path, &json!({ "metadata": { "name": name } }));
-    if written.is_ok() {
-        world.delete(&format!("{path}/{name}"))?;
+/// An attempt to write.
+struct Attempt {
+    answer: Result<Answer, Failure>,
+    took: Duration,
+}
+
+impl Attempt {
+    fn write(cluster: &Cluster) -> Result<Self, Failure> {
+        let world = World::enter(cluster)?;
+        let object = json!({ "metadata": { "name": WRITTEN } });
+        let begun = now();
+        let admin = world.admin();
+        let answer = admin.write(Method::POST, &config_maps(), "application/json", &object);
+        let took = begun.elapsed();
+        Ok(Self { answer, took })
     }
-    Ok(written.map(drop).map_err(|failure| failure.to_string()))
+}
+
+/// How a write was refused for want of etcd: nobody answered in time, or kube-apiserver gave up
+/// waiting. Any other outcome is a failure.
+fn refusal(answer: Result<Answer, Failure>, took: Duration) -> Result<String, Failure> {
+    let refusal = match answer {
+        Err(failure) => {
+            let text = failure.to_string();
+            ensure!(text.contains(TIMED_OUT), "no timeout: {text}");
+            TIMED_OUT.to_owned()
+        }
+        Ok(answer) => {
+            let late = matches!(answer.status, 500 | 504);
+            ensure!(late, "a write without etcd: {answer}");
+            answer.status.to_string()
+        }
+    };
+    ensure!(took > AT_ONCE, "{refusal} after {took:?} already");
+    Ok(format!("{refusal} after {:.0} s", took.as_secs_f64()))
 }
 
 fn label(world: &World, pod: &Pod, value: &Value) -> Result<(), Failure> {
@@ -199,13 +233,50 @@ fn allow(world: &World) -> Result<(), Failure> {
     Ok(())
 }
 
-fn forbid(world: &World) -> Result<(), Failure> {
+/// Removes all that this scenario makes.
+fn tidy(world: &World) -> Result<(), Failure> {
     for kind in ["rolebindings", "roles"] {
         world.delete(&format!("{}/{READER}", rbac(kind)))?;
     }
-    Ok(())
+    world.delete(&format!("{}/{WRITTEN}", config_maps()))
+}
+
+fn config_maps() -> String {
+    format!("/api/v1/namespaces/{ADAPTER}/configmaps")
 }
 
 fn rbac(kind: &str) -> String {
     format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/{kind}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mk_answer(status: u16) -> Result<Answer, Failure> {
+        Ok(Answer {
+            path: config_maps(),
+            status,
+            text: String::new(),
+            elapsed: Duration::ZERO,
+        })
+    }
+
+    #[test]
+    fn only_waiting_in_vain_is_a_refusal() {
+        let (at_once, late) = (Duration::from_millis(40), Duration::from_secs(15));
+        let timeout = || Err(Failure::new(format!("https://x/y: {TIMED_OUT}")));
+        let text = refusal(timeout(), late).unwrap();
+        assert_eq!(text, format!("{TIMED_OUT} after 15 s"));
+        assert_eq!(refusal(mk_answer(504), late).unwrap(), "504 after 15 s");
+        assert!(refusal(mk_answer(500), late).is_ok());
+
+        assert!(refusal(timeout(), at_once).is_err());
+        assert!(refusal(mk_answer(500), at_once).is_err());
+        for status in [201, 403, 409, 503] {
+            assert!(refusal(mk_answer(status), late).is_err(), "{status}");
+        }
+        let refused = Failure::new("https://x/y: tcp connect error: Connection refused");
+        assert!(refusal(Err(refused), late).is_err());
+    }
 }

@@ -54,18 +54,30 @@ fn restart(world: &World) -> Result<(), Failure> {
     replaced(world, &old)
 }
 
-/// One more word in the log, and back again.
+/// One more word in the log, and back again, also after a failure: what follows wants the adapter
+/// as it was.
 fn upgrade(world: &World) -> Result<(), Failure> {
     let stack = Stack::on(&world.cluster);
     let mut wordy = settings();
     wordy
         .set
         .push((Release::MetricsAdapter, "logLevel=5".to_owned()));
-    let mut outcome = Ok(());
-    for settings in [wordy, settings()] {
+    all([wordy, settings()], |settings| {
         let old = uids(world)?;
         stack.upgrade(Release::MetricsAdapter, &settings)?;
-        outcome = outcome.and(replaced(world, &old));
+        replaced(world, &old)
+    })
+}
+
+/// Does it with every one, whatever came of the others; fails as the first that failed.
+fn all<T>(
+    every: impl IntoIterator<Item = T>,
+    mut run: impl FnMut(T) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut outcome = Ok(());
+    for one in every {
+        let done = run(one);
+        outcome = outcome.and(done);
     }
     outcome
 }
@@ -142,4 +154,22 @@ fn unscheduled(world: &World) -> Result<Vec<String>, Failure> {
         .filter(|pod| condition(pod, "PodScheduled")["reason"] == "Unschedulable")
         .map(|pod| text(&pod["metadata"]["uid"]))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_keeps_nobody_from_its_turn() {
+        let mut done = Vec::new();
+        let outcome = all([1, 2, 3], |it| {
+            done.push(it);
+            ensure!(it == 3, "{it} failed");
+            Ok(())
+        });
+        assert_eq!(outcome.unwrap_err().to_string(), "1 failed");
+        assert_eq!(done, [1, 2, 3]);
+        assert!(all([3], |_: u8| Ok(())).is_ok());
+    }
 }

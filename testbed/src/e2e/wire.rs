@@ -14,6 +14,9 @@ use crate::{layout, progress};
 /// More than the 10 s in which the adapter has to answer, good or bad.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
+/// What a failure says when nothing came within [`TIMEOUT`]; reqwest's words.
+pub(super) const TIMED_OUT: &str = "operation timed out";
+
 /// A thread's way into the cluster's network.
 #[derive(Clone)]
 pub(super) struct Wire {
@@ -240,4 +243,30 @@ fn causes(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_named() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        // An error here only says that a provider is installed already.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_millis(50))
+            .tls_certs_only([])
+            .build()
+            .unwrap();
+        let url = format!("http://{}/", silent.local_addr().unwrap());
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let error = runtime
+            .block_on(async { http.get(url).send().await })
+            .unwrap_err();
+        assert!(causes(&error).contains(TIMED_OUT), "{}", causes(&error));
+    }
 }
