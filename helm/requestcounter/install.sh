@@ -16,13 +16,17 @@ context=$(kubectl config current-context) || {
   exit 1
 }
 if command -v docker >/dev/null; then
-  docker build --file server/Dockerfile --tag "$image" .
+  docker build --target server --tag "$image" .
   case $context in
     kind-*) kind load docker-image --name "${context#kind-}" "$image" ;;
     minikube) minikube image load "$image" ;;
   esac
 fi
-helm upgrade --install requestcounter helm/requestcounter --wait --timeout 3m "$@"
+helm upgrade --install requestcounter helm/requestcounter "$@"
+# Not helm's --wait: Helm 3 also waits for the load balancer's address, in vain where the cluster has none.
+for deployment in redis request-counter; do
+  kubectl rollout status "deployment/$deployment" --timeout=3m
+done
 kubectl get deployments,services --selector app.kubernetes.io/part-of=requestcounter
 
 # A load balancer's address, where the cluster has one (Docker Desktop: localhost). Nobody is asked over
