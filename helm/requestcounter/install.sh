@@ -9,7 +9,6 @@ set -eu
 
 cd "$(dirname "$0")/../.."
 image=localhost/server:0.1.0
-port=8083
 
 context=$(kubectl config current-context) || {
   echo "install.sh: kubectl has no current context: start a cluster first, such as kind's" >&2
@@ -29,6 +28,7 @@ for deployment in redis request-counter; do
 done
 kubectl get deployments,services --selector app.kubernetes.io/part-of=requestcounter
 
+port=$(kubectl get service request-counter --output jsonpath='{.spec.ports[0].port}')
 # A load balancer's address, where the cluster has one (Docker Desktop: localhost). Nobody is asked over
 # HTTP: that would count.
 address=$(kubectl get service request-counter --output \
