@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the image, installs the chart into the cluster of the current kubectl context, and ends with the
+# Builds the image, installs the chart into the cluster and namespace of the current kubectl context, and ends with the
 # counter on http://localhost:8083:
 #
 #   helm/requestcounter/install.sh [ARGUMENT of helm upgrade]…
