@@ -16,7 +16,7 @@ PYTHON ?= /usr/bin/python3
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1\t/' | expand -t 16
 
 .PHONY: demo
 demo: testbed ## show the stock HPA scaling the server up and down; writes target/demo/report.html
@@ -107,7 +107,7 @@ reliability: ## break everything around the adapter; write the table of docs/rel
 	mv target/document.md docs/reliability.md
 
 .PHONY: rules
-rules: ## rules, alert routes and dashboards, with promtool and amtool
+rules: ## rules and alert routes, with promtool and amtool; the Exoscale images' build files
 	promtool check rules prometheus-rules/*.yaml exoscale/monitoring/rules/*.yaml
 	promtool test rules prometheus-rules/tests/*.yaml exoscale/monitoring/rules/tests/*.yaml
 	$(PYTHON) -m unittest discover --quiet prometheus-rules/tests

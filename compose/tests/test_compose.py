@@ -5,8 +5,10 @@ import json
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
+import threading
 import unittest
 
 import stage
@@ -19,6 +21,42 @@ SERVICES = COMPOSE["services"]
 
 def run(tool, package, *arguments, **options):
     return subprocess.run([stage.tool(tool, package), *arguments], capture_output=True, text=True, check=False, **options)
+
+
+class Replica:
+    """A server on a Unix socket that counts its requests, and gives each an answer or just hangs up."""
+
+    def __init__(self, path, answer):
+        self.requests = 0
+        self.answer = answer
+        self.socket = socket.create_server(str(path), family=socket.AF_UNIX)
+        path.chmod(0o777)
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def serve(self):
+        while True:
+            connection, _ = self.socket.accept()
+            with connection:
+                if not connection.recv(65536):
+                    return
+                self.requests += 1
+                connection.sendall(self.answer)
+
+    def close(self):
+        """Ends the thread, with a connection that asks nothing."""
+        with socket.socket(socket.AF_UNIX) as last:
+            last.connect(self.socket.getsockname())
+        self.thread.join()
+        self.socket.close()
+
+
+def ask(path):
+    """The beginning of the answer to a GET."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(path))
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+        return connection.makefile("rb").read(12)
 
 
 class Services(unittest.TestCase):
@@ -79,6 +117,9 @@ class Services(unittest.TestCase):
         self.assertEqual(command[command.index("--save") + 1], "")
         self.assertEqual(command[command.index("--appendonly") + 1], "no")
         self.assertNotIn("volumes", redis)
+
+    def test_the_load_balancer_learns_of_new_replicas(self):
+        self.assertEqual(SERVICES["load-balancer"]["depends_on"]["counter"], {"condition": "service_healthy", "restart": True})
 
     def test_mounted_files_exist_and_are_not_writable(self):
         for name, service in SERVICES.items():
@@ -201,6 +242,37 @@ class Configuration(unittest.TestCase):
             file.write_text(text)
             result = run("nginx", "nginx-light", "-t", "-q", "-c", file)
             self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_nginx_asks_one_replica_once(self):
+        """Two replicas, of which one breaks each connection once it has read the request: nobody hears of it twice."""
+        with tempfile.TemporaryDirectory() as directory:
+            place = pathlib.Path(directory)
+            # nginx gives up root for its workers.
+            place.chmod(0o755)
+            text = (ROOT / "compose/nginx.conf").read_text().replace("/tmp/", f"{directory}/")
+            for known, here in [
+                ("server counter:8083 max_fails=1 fail_timeout=5s;", f"server unix:{place}/good; server unix:{place}/bad max_fails=0;"),
+                ("error_log stderr warn;", f"error_log {place}/log warn;"),
+                ("listen 80;", f"listen unix:{place}/front;"),
+                ("listen 127.0.0.1:8081;", f"listen unix:{place}/health;"),
+            ]:
+                self.assertEqual(text.count(known), 1, known)
+                text = text.replace(known, here)
+            (place / "nginx.conf").write_text(text)
+            good, bad = Replica(place / "good", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), Replica(place / "bad", b"")
+            program = [stage.tool("nginx", "nginx-light"), "-c", place / "nginx.conf", "-g", "daemon off;"]
+            nginx = subprocess.Popen(program)
+            try:
+                while nginx.poll() is None and not (place / "front").exists():
+                    pass
+                answers = [ask(place / "front") for _ in range(10)]
+            finally:
+                nginx.terminate()
+                nginx.wait()
+                good.close()
+                bad.close()
+            self.assertEqual((good.requests, bad.requests), (5, 5))
+            self.assertEqual(sorted(set(answers)), [b"HTTP/1.1 200", b"HTTP/1.1 502"])
 
     def test_redis(self):
         """The server takes the very arguments of the service, and then saves nothing."""

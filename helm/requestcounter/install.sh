@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the image, installs the chart into the cluster of the current kubectl context, and ends with the
+# Builds the image, installs the chart into the cluster and namespace of the current kubectl context, and ends with the
 # counter on http://localhost:8083:
 #
 #   helm/requestcounter/install.sh [ARGUMENT of helm upgrade]…
@@ -9,22 +9,26 @@ set -eu
 
 cd "$(dirname "$0")/../.."
 image=localhost/server:0.1.0
-port=8083
 
 context=$(kubectl config current-context) || {
   echo "install.sh: kubectl has no current context: start a cluster first, such as kind's" >&2
   exit 1
 }
 if command -v docker >/dev/null; then
-  docker build --file server/Dockerfile --tag "$image" .
+  docker build --target server --tag "$image" .
   case $context in
     kind-*) kind load docker-image --name "${context#kind-}" "$image" ;;
     minikube) minikube image load "$image" ;;
   esac
 fi
-helm upgrade --install requestcounter helm/requestcounter --wait --timeout 3m "$@"
+helm upgrade --install requestcounter helm/requestcounter "$@"
+# Not helm's --wait: Helm 3 also waits for the load balancer's address, in vain where the cluster has none.
+for deployment in redis request-counter; do
+  kubectl rollout status "deployment/$deployment" --timeout=3m
+done
 kubectl get deployments,services --selector app.kubernetes.io/part-of=requestcounter
 
+port=$(kubectl get service request-counter --output jsonpath='{.spec.ports[0].port}')
 # A load balancer's address, where the cluster has one (Docker Desktop: localhost). Nobody is asked over
 # HTTP: that would count.
 address=$(kubectl get service request-counter --output \

@@ -3,7 +3,7 @@
 import ipaddress
 import unittest
 
-from charts import HELM_DIR, ChartTest, container, one, render, some
+from charts import HELM_DIR, ChartTest, container, load_all, one, render, some, template
 
 CI = HELM_DIR / "metrics-adapter/ci"
 NAMESPACE = "metrics-adapter"
@@ -130,6 +130,35 @@ class NetworkPolicy(ChartTest):
         private = render("metrics-adapter", sets=(policy, "listenPort=10250"))
         self.assertTrue(allows(private, "Ingress", host("172.16.0.2"), 10250))
         self.assertFalse(allows(private, "Ingress", host("172.16.0.2"), 6443))
+
+    def test_prometheus_has_to_be_where_the_policy_leads(self):
+        enabled = "networkPolicy.enabled=true"
+        for url in (
+            "http://prometheus.monitoring",
+            "http://prometheus.monitoring.svc",
+            "https://prometheus-k8s.monitoring.svc.cluster.local",
+            "http://prometheus-0.prometheus.monitoring.svc",
+        ):
+            with self.subTest(url=url):
+                render("metrics-adapter", sets=(enabled, f"prometheus.url={url}"))
+        for url in (
+            "http://prometheus",
+            "http://prometheus.observability.svc",
+            "https://prometheus.example.com",
+            "https://prometheus.monitoring.example.com",
+            "http://203.0.113.10",
+        ):
+            with self.subTest(url=url):
+                other = f"prometheus.url={url}"
+                self.assert_refused("metrics-adapter", "networkPolicy.egress.prometheus.to", "--set", f"{enabled},{other}")
+                # Not without a policy, nor when somebody said where it is.
+                render("metrics-adapter", sets=(other,))
+                render("metrics-adapter", sets=(enabled, other, "networkPolicy.egress.enabled=false"))
+                to = "networkPolicy.egress.prometheus.to[0].ipBlock.cidr=203.0.113.0/24"
+                objects = render("metrics-adapter", sets=(enabled, other, to))
+                self.assertTrue(allows(objects, "Egress", host("203.0.113.10"), 9090))
+        # A name without a namespace is one of the adapter's own.
+        load_all(template("metrics-adapter", "--set", f"{enabled},prometheus.url=http://prometheus", namespace="monitoring").stdout)
 
     def test_what_cannot_work_is_refused(self):
         enabled = "networkPolicy.enabled=true"

@@ -67,6 +67,30 @@ class RequestCounter(ChartTest):
         self.assertEqual(str(service["spec"]["ports"][0]["port"]), env["APP_REDIS_PORT"])
         self.assertTrue(env["APP_REDIS_COUNTER_KEY"])
 
+    def test_programs_are_told_the_ports(self):
+        for _, objects in self.each_branch("requestcounter"):
+            redis, counter = container(objects, "redis"), container(objects, "request-counter")
+            env = environment(objects, "request-counter")
+            ports = {p["name"]: p["containerPort"] for p in counter["ports"]}
+            self.assertEqual(env["APP_SERVER_PORT"], str(ports["main"]))
+            self.assertEqual(env["METRICS_ADDR"], f"0.0.0.0:{ports['admin']}")
+            annotations = pod(objects, "request-counter")["metadata"]["annotations"]
+            self.assertEqual(annotations["prometheus.io/port"], str(ports["admin"]))
+            (port,) = [p["containerPort"] for p in redis["ports"]]
+            self.assertEqual(redis["args"][:2], ["--port", str(port)])
+            self.assertEqual(redis["readinessProbe"]["exec"]["command"], ["redis-cli", "-p", str(port), "ping"])
+            self.assertEqual(env["APP_REDIS_PORT"], str(port))
+            for name in ("redis", "request-counter"):
+                (service,) = one(objects, "Service", name)["spec"]["ports"]
+                (main,) = [p["containerPort"] for p in container(objects, name)["ports"] if p["name"] == "main"]
+                self.assertEqual(service["port"], main)
+
+    def test_redis_is_the_one_of_compose(self):
+        compose = yaml.safe_load((HELM_DIR.parent / "docker-compose.yml").read_text())["services"]["redis"]
+        redis = container(render("requestcounter"), "redis")
+        self.assertEqual(redis["image"], compose["image"])
+        self.assertEqual([*redis["command"], *redis["args"][2:]], compose["command"])
+
     def test_probes_do_not_count(self):
         for chart, objects in self.each_branch("requestcounter"):
             counter = container(objects, "request-counter")

@@ -120,12 +120,13 @@ resource "aws_autoscaling_group" "web" {
   }
 
   # A new image, or any other change of the template, replaces the instances: first one more, then
-  # one less, and back to the old template if the new one does not become healthy.
+  # one less, and back to the old template if the new one does not become healthy. Where there may
+  # be one only, for instance because the account has no quota for two, the old one goes first.
   instance_refresh {
     strategy = "Rolling"
     preferences {
-      min_healthy_percentage = 100
-      max_healthy_percentage = 200
+      min_healthy_percentage = var.size.max == 1 ? 0 : 100
+      max_healthy_percentage = var.size.max == 1 ? 100 : 200
       auto_rollback          = true
     }
   }

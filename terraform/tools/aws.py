@@ -7,8 +7,8 @@ declarations, says each argument's name in Terraform, its type, whether it is re
     pip download --no-deps cdktf-cdktf-provider-aws==21.22.1
     python3 aws.py cdktf_cdktf_provider_aws-21.22.1-py3-none-any.whl > aws.json
 
-It does not say which optional arguments the provider fills in by itself; here it is those that AWS lets it know: `id`, `arn`,
-and what nobody can set.
+It does not say which optional arguments the provider fills in by itself (there `computed` is a comment, which the compiler
+drops); here it is `id`, `arn`, what nobody can set, and what FILLED_IN names.
 """
 
 import io
@@ -30,6 +30,8 @@ RESOURCES = (
     "aws_vpc_security_group_ingress_rule",
 )
 DATA_SOURCES = ("aws_ssm_parameter", "aws_subnets", "aws_vpc")
+# Optional arguments that the provider fills in and on which the module or its tests depend.
+FILLED_IN = {"aws_autoscaling_group": ("desired_capacity",)}
 # What a computed attribute's reader is called, for each type.
 READERS = {"String": "string", "Number": "number", "Boolean": "bool", "List": "list", "StringMap": "map"}
 KINDS = {"string": "string", "number": "number", "boolean": "bool", "stringMap": "map"}
@@ -93,7 +95,7 @@ class Module:
         return made
 
 
-def schema(module, interface):
+def schema(module, interface, filled_in=()):
     entries = module.code[module.code.index("synthesizeHclAttributes() {") :]
     made = module.block(interface, entries)
     owner = re.search(r"\nclass \w+ extends cdktf\.Terraform(?:Resource|DataSource|Provider) \{.*", module.code, re.DOTALL)[0]
@@ -102,7 +104,7 @@ def schema(module, interface):
     for reader, name in found:
         if name not in made["attributes"] and name not in made["blocks"] and reader in READERS:
             made["attributes"][name] = {"type": READERS[reader], "mode": "computed"}
-    for name in ("id", "arn"):
+    for name in ("id", "arn", *filled_in):
         if made["attributes"].get(name, {}).get("mode") == "optional":
             made["attributes"][name]["mode"] = "optional computed"
     made["attributes"] = dict(sorted(made["attributes"].items()))
@@ -127,7 +129,8 @@ def main(wheel):
     for folder, name in folders.items():
         module = Module(files[folder, "index.js"], files[folder, "index.d.ts"])
         title = "".join(part.capitalize() for part in folder.split("-"))
-        found = schema(module, "AwsProviderConfig" if folder == "provider" else f"{title}Config")
+        interface = "AwsProviderConfig" if folder == "provider" else f"{title}Config"
+        found = schema(module, interface, FILLED_IN.get(name, ()))
         if folder == "provider":
             made["provider"] = found
         elif folder.startswith("data-"):

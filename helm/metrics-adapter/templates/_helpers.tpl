@@ -112,6 +112,17 @@ A Go duration is measured by adding it to a date.
 {{- $prometheus.url | trimSuffix "/" }}{{ with int $prometheus.port }}:{{ . }}{{ end }}{{ with $prometheus.path }}/{{ trimPrefix "/" . }}{{ end }}
 {{- end }}
 
+{{/* Fails when the NetworkPolicy as it comes, to namespace monitoring, would cut the adapter off its Prometheus. */}}
+{{- define "metrics-adapter.checkEgress" -}}
+{{- $host := get (urlParse .Values.prometheus.url) "hostname" }}
+{{- $here := and (eq .Release.Namespace "monitoring") (not (contains "." $host)) }}
+{{- $there := regexMatch "^([^.]+\\.){1,2}monitoring\\.svc(\\.|$)|^[^.]+\\.monitoring$" $host }}
+{{- $monitoring := list (dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" "monitoring"))) }}
+{{- if and (not (or $here $there)) (deepEqual .Values.networkPolicy.egress.prometheus.to $monitoring) }}
+{{- fail (printf "networkPolicy.egress.prometheus.to: lets the adapter reach namespace monitoring, where prometheus.url (%s) is not: say where it is, and its pods' ports" .Values.prometheus.url) }}
+{{- end }}
+{{- end }}
+
 {{/* The adapter's configuration file. A section without rules is left out: its group is not served. */}}
 {{- define "metrics-adapter.config" -}}
 {{- $rules := .Values.rules }}
