@@ -12,6 +12,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use telemetry::request;
 
 use super::redis::Link;
 use super::{Counter, Error, Requests};
@@ -21,19 +22,6 @@ type Labels = [(&'static str, String); 2];
 /// Bucket bounds in seconds: Prometheus' defaults with finer ones below, where a healthy Redis is.
 const BUCKETS: [f64; 13] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
-];
-
-/// Methods that are counted as themselves, so that callers cannot invent label values.
-const METHODS: [Method; 9] = [
-    Method::GET,
-    Method::HEAD,
-    Method::POST,
-    Method::PUT,
-    Method::DELETE,
-    Method::CONNECT,
-    Method::OPTIONS,
-    Method::TRACE,
-    Method::PATCH,
 ];
 
 /// The role's metrics; clones share the numbers.
@@ -106,8 +94,8 @@ impl Metrics {
 }
 
 fn labels(method: &Method, code: StatusCode) -> Labels {
-    let known = METHODS.contains(method);
-    let method = if known { method.as_str() } else { "other" };
+    // Callers cannot invent label values.
+    let method = request::method(method).unwrap_or("other");
     [
         ("method", method.to_owned()),
         ("code", code.as_str().to_owned()),
