@@ -26,7 +26,7 @@ use crate::pool::Pool;
 use crate::role::Role;
 use crate::service::Service;
 use crate::web::hit::Hits;
-use crate::web::{self, Conventions, Web};
+use crate::web::{self, Conventions, Hosts, Web};
 
 /// How long the last spans may take to be sent, after all requests have ended.
 const TRACES_TIMEOUT: Duration = Duration::from_secs(3);
@@ -165,7 +165,8 @@ impl Bound {
             health = Some(reporter);
         }
         if let Some(listener) = self.web {
-            let router = web::router(application(config, &mut registry)?);
+            let port = listener.address().port();
+            let router = web::router(application(config, port, &mut registry)?);
             let options = web::options(
                 config.burner.burns,
                 config.header_timeout,
@@ -240,16 +241,20 @@ fn operations(config: &Config, registry: &mut Registry) -> Service {
     }
 }
 
-/// The role web.
-fn application(config: &Config, registry: &mut Registry) -> anyhow::Result<Web> {
+/// The role web; `port` is its listener's.
+fn application(config: &Config, port: u16, registry: &mut Registry) -> anyhow::Result<Web> {
     let burner = Burner::start(config.burner).context("--load-threads: cannot start a thread")?;
     let hits = Hits::start(config.hit, registry).context("--hit-threads: cannot start")?;
     let seed = config.seed.unwrap_or_else(|| fastrand::u64(..));
     tracing::info!(seed, "what is random at /status follows the seed");
+    let hosts = Hosts {
+        names: config.web_hosts.clone(),
+        port,
+    };
     Ok(Web {
         load_time: config.load_time,
         metrics: web::Metrics::register(registry, burner.clone()),
-        conventions: Conventions::register(registry),
+        conventions: Conventions::register(registry, hosts),
         flaky: Flaky::new(seed),
         burner,
         hits,

@@ -52,6 +52,12 @@ pub struct Args {
     #[arg(value_parser = address::parse)]
     web_address: SocketAddr,
 
+    /// Names and addresses that callers know the web role by, comma-separated; metrics tell requests
+    /// for them, and for the pod's name, apart, and all others as other.
+    #[arg(long, env = "WEB_HOSTS", value_name = "WEB_HOSTS")]
+    #[arg(default_value = "server,localhost,127.0.0.1", value_delimiter = ',')]
+    web_hosts: Vec<String>,
+
     /// Address of the plain HTTP listener for /metrics, /livez and /readyz.
     #[arg(
         long,
@@ -197,6 +203,8 @@ pub struct Config {
     pub grpc_address: SocketAddr,
     /// Where to listen for the web application.
     pub web_address: SocketAddr,
+    /// The web role's own hosts.
+    pub web_hosts: Vec<String>,
     /// Where to listen for operators.
     pub admin_address: SocketAddr,
     /// The name in answers.
@@ -249,12 +257,16 @@ impl Args {
             Some(counter) if counter.log_requests => self.log_level.with(counter::cli::LOG),
             _ => self.log_level,
         };
+        let pod = self.pod_name.unwrap_or_else(host::name);
+        let mut web_hosts = self.web_hosts;
+        web_hosts.push(pod.clone());
         Config {
             roles,
             grpc_address: self.grpc_address,
             web_address: self.web_address,
+            web_hosts,
             admin_address: self.admin_address,
-            pod: self.pod_name.unwrap_or_else(host::name),
+            pod,
             work: self.work,
             service_time: Duration::from_millis(self.service_time_ms),
             pool: Limits {
@@ -323,6 +335,7 @@ mod tests {
         assert_eq!(config.pool.workers.get(), 3);
         assert_eq!(config.connection.max_age, None);
         assert_eq!(config.pod, "p");
+        assert_eq!(config.web_hosts, ["server", "localhost", "127.0.0.1", "p"]);
         assert_eq!(config.service_time, Duration::from_millis(40));
     }
 }
