@@ -1,5 +1,5 @@
-//! What the role counter measures. Law: every request is counted exactly once, when its answer is
-//! ready; one whose caller left, when it is counted in the cluster.
+//! What the role counter measures. Law: every request is measured exactly once, when its answer is
+//! ready, whether its caller still waits for it or has left.
 
 use std::fmt;
 use std::sync::Arc;
@@ -114,5 +114,26 @@ impl<C: Counter + fmt::Debug> Collector for Now<C> {
         let help = "Whether there is a connection to Redis (1) or not (0).";
         let kind = gauge.metric_type();
         gauge.encode(encoder.encode_descriptor(name, help, None, kind)?)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::time::Duration;
+
+    use super::super::redis::{Config, open};
+    use super::*;
+
+    /// The link of a counter that was never connected.
+    pub(in super::super) fn mk_link() -> Link {
+        let config = Config {
+            host: "127.0.0.1".to_owned(),
+            port: 1,
+            key: "count".to_owned(),
+            timeout: Duration::from_secs(1),
+            retry_pause: Duration::ZERO,
+            max_retry: 0,
+        };
+        open(config).unwrap().1.link()
     }
 }
