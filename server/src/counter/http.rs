@@ -94,7 +94,6 @@ impl<C: Counter> Service<C> {
     async fn count(&self) -> (StatusCode, String) {
         match self.requests.count().await {
             Ok(numbers) => {
-                self.metrics.counted(numbers.cluster);
                 let message = Message {
                     instance: &self.instance,
                     numbers,

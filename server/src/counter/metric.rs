@@ -9,7 +9,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::counter::{ConstCounter, Counter as Total};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use telemetry::request;
@@ -30,10 +30,9 @@ pub struct Metrics {
     requests: Family<Labels, Total>,
     duration: Histogram,
     errors: Family<[(&'static str, &'static str); 1], Total>,
-    cluster: Gauge<u64, std::sync::atomic::AtomicU64>,
 }
 
-/// Reads the instance's count and the link's state when somebody scrapes.
+/// Reads the counts and the link's state when somebody scrapes.
 #[derive(Debug)]
 struct Now<C> {
     requests: Arc<Requests<C>>,
@@ -52,7 +51,6 @@ impl Metrics {
             requests: Family::default(),
             duration: Histogram::new(BUCKETS),
             errors: Family::default(),
-            cluster: Gauge::default(),
         };
         // There from the start, so that a first one is an increase and not a new series.
         for code in [StatusCode::OK, StatusCode::INTERNAL_SERVER_ERROR] {
@@ -69,9 +67,6 @@ impl Metrics {
         registry.register("http_request_duration_seconds", help, duration);
         let help = "Requests that could not be counted in the cluster, by reason";
         registry.register("server_counter_errors_total", help, metrics.errors.clone());
-        let help = "The last count of the cluster that this instance was told";
-        let cluster = metrics.cluster.clone();
-        registry.register("server_counter_cluster_requests", help, cluster);
         registry.register_collector(Box::new(Now { requests, link }));
         metrics
     }
@@ -80,11 +75,6 @@ impl Metrics {
     pub fn answered(&self, method: &Method, code: StatusCode, seconds: f64) {
         self.requests.get_or_create(&labels(method, code)).inc();
         self.duration.observe(seconds);
-    }
-
-    /// A request was counted as this one of the cluster's.
-    pub fn counted(&self, cluster: u64) {
-        self.cluster.set(cluster);
     }
 
     /// A request could not be counted.
@@ -109,6 +99,11 @@ impl<C: Counter + fmt::Debug> Collector for Now<C> {
         let help = "Requests counted by this instance.";
         let kind = counter.metric_type();
         counter.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
+        let gauge = ConstGauge::new(self.link.latest());
+        let name = "server_counter_cluster_requests";
+        let help = "The last count of the cluster that this instance was told.";
+        let kind = gauge.metric_type();
+        gauge.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
         let gauge = ConstGauge::new(i64::from(self.link.is_up()));
         let name = "server_counter_redis_up";
         let help = "Whether there is a connection to Redis (1) or not (0).";

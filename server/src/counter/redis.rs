@@ -6,7 +6,7 @@
 //! twice. Redis has no persistence: after its restart the cluster's count starts from 1 again, and
 //! the numbers say so.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -53,7 +53,18 @@ pub struct Unreachable {
 
 /// The connection, for whoever is interested whether there is one; clones share it.
 #[derive(Clone, Debug)]
-pub struct Link(Arc<watch::Sender<Option<Live>>>);
+pub struct Link {
+    live: Arc<watch::Sender<Option<Live>>>,
+    latest: Arc<Mutex<Told>>,
+}
+
+/// A count that Redis told, and over which connection; the later one is the greater one, since a
+/// Redis that counts anew is connected to anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Told {
+    generation: u64,
+    count: u64,
+}
 
 /// One connection, and which one it is.
 #[derive(Clone, Debug)]
@@ -85,7 +96,10 @@ pub struct Keeper {
 /// If Redis' address is none.
 pub fn open(config: Config) -> Result<(Redis, Keeper), RedisError> {
     let client = Client::open((config.host.as_str(), config.port))?;
-    let link = Link(Arc::new(watch::Sender::new(None)));
+    let link = Link {
+        live: Arc::new(watch::Sender::new(None)),
+        latest: Arc::default(),
+    };
     let counter = Redis {
         link: link.clone(),
         key: config.key.as_str().into(),
@@ -103,13 +117,30 @@ impl Link {
     /// Whether there is a connection, as far as is known.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        self.0.borrow().is_some()
+        self.live.borrow().is_some()
+    }
+
+    /// The cluster's count as Redis told it last, whatever the order in which answers were read; 0
+    /// before the first one.
+    #[must_use]
+    pub fn latest(&self) -> u64 {
+        self.told().count
+    }
+
+    fn tell(&self, told: Told) {
+        let mut latest = self.told();
+        *latest = told.max(*latest);
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        // A poisoned lock holds a count that is whole.
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a connection away that turned out to be of no use, unless there is another one
     /// already.
     fn lose(&self, generation: u64, error: &Error) {
-        let lost = self.0.send_if_modified(|live| {
+        let lost = self.live.send_if_modified(|live| {
             let same = live
                 .as_ref()
                 .is_some_and(|live| live.generation == generation);
@@ -126,13 +157,13 @@ impl Link {
     /// Waits until there is no connection.
     async fn lost(&self) {
         // The sender lives as long as `self`, so the wait cannot fail.
-        let _ = self.0.subscribe().wait_for(Option::is_none).await;
+        let _ = self.live.subscribe().wait_for(Option::is_none).await;
     }
 }
 
 impl Counter for Redis {
     async fn increment(&self) -> Result<u64, Error> {
-        let live = self.link.0.borrow().clone();
+        let live = self.link.live.borrow().clone();
         let Some(Live {
             generation,
             mut connection,
@@ -147,10 +178,13 @@ impl Counter for Redis {
             Ok(count) => u64::try_from(count).map_err(|_| Error::Broken),
             Err(error) => Err(Error::from(&error)),
         };
-        if let Err(error) = &count
-            && !matches!(error, Error::Refused(_))
-        {
-            self.link.lose(generation, error);
+        match &count {
+            Ok(count) => {
+                let count = *count;
+                self.link.tell(Told { generation, count });
+            }
+            Err(Error::Refused(_)) => {}
+            Err(error) => self.link.lose(generation, error),
         }
         count
     }
@@ -229,7 +263,7 @@ impl Keeper {
         ping(&mut connection).await?;
         self.generation += 1;
         let generation = self.generation;
-        self.link.0.send_replace(Some(Live {
+        self.link.live.send_replace(Some(Live {
             generation,
             connection,
         }));
@@ -238,7 +272,7 @@ impl Keeper {
 
     /// Sees whether the connection is alive.
     async fn check(&self) {
-        let live = self.link.0.borrow().clone();
+        let live = self.link.live.borrow().clone();
         if let Some(mut live) = live
             && let Err(error) = ping(&mut live.connection).await
         {
@@ -269,5 +303,24 @@ impl From<&RedisError> for Error {
             }
             _ => Self::Broken,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::metric::tests::mk_link;
+    use super::*;
+
+    #[test]
+    fn the_latest_count_is_told_whatever_the_order_of_answers() {
+        let link = mk_link();
+        let after = |generation, count| {
+            link.tell(Told { generation, count });
+            link.latest()
+        };
+        assert_eq!(link.latest(), 0);
+        assert_eq!((after(1, 7), after(1, 6), after(1, 8)), (7, 7, 8));
+        // After a restart Redis counts anew; an answer from before it comes late.
+        assert_eq!((after(2, 1), after(1, 9), after(2, 2)), (1, 1, 2));
     }
 }
