@@ -1,9 +1,11 @@
 //! The cluster's count in Redis, by `INCR`.
 //!
 //! One multiplexed connection serves all requests; a [`Keeper`] makes it, asks it once a second
-//! whether it is alive, and makes another when it is not. Law: a request waits for an answer of
-//! Redis for [`Config::timeout`] at most, and for a connection not at all; nothing is ever sent
-//! twice. Redis has no persistence: after its restart the cluster's count starts from 1 again, and
+//! whether Redis would count, and makes another when it would not. Law: a request waits for an
+//! answer of Redis for [`Config::timeout`] at most, and for a connection not at all; nothing is ever
+//! sent twice. There is a connection exactly as long as Redis is believed to count: one over which
+//! it refuses (`READONLY` after a failover, `LOADING`, `OOM`) is of no use, unless the fault is the
+//! key's, which no other connection would mend. Redis has no persistence: after its restart the cluster's count starts from 1 again, and
 //! the numbers say so.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +18,7 @@ use tokio::time::sleep;
 
 use super::{Counter, Error};
 
-/// Between two looks whether an idle connection is alive.
+/// Between two looks whether Redis would count.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Between two attempts to connect again: soon enough that nobody waits for it, long enough that
@@ -174,6 +176,7 @@ impl Counter for Redis {
         let mut command = redis::cmd("INCR");
         command.arg(&*self.key);
         let answer: Result<i64, _> = command.query_async(&mut connection).await;
+        let of_the_key = answer.as_ref().is_err_and(is_of_the_key);
         let count = match answer {
             Ok(count) => u64::try_from(count).map_err(|_| Error::Broken),
             Err(error) => Err(Error::from(&error)),
@@ -183,7 +186,7 @@ impl Counter for Redis {
                 let count = *count;
                 self.link.tell(Told { generation, count });
             }
-            Err(Error::Refused(_)) => {}
+            Err(_) if of_the_key => {}
             Err(error) => self.link.lose(generation, error),
         }
         count
@@ -250,7 +253,7 @@ impl Keeper {
         }
     }
 
-    /// Connects and sees it answer.
+    /// Connects and sees that Redis would count.
     async fn connect(&mut self) -> Result<(), RedisError> {
         let timeout = Some(self.config.timeout);
         let config = AsyncConnectionConfig::new()
@@ -260,7 +263,7 @@ impl Keeper {
             .client
             .get_multiplexed_async_connection_with_config(&config)
             .await?;
-        ping(&mut connection).await?;
+        probe(&mut connection, &self.config.key).await?;
         self.generation += 1;
         let generation = self.generation;
         self.link.live.send_replace(Some(Live {
@@ -270,27 +273,40 @@ impl Keeper {
         Ok(())
     }
 
-    /// Sees whether the connection is alive.
+    /// Sees whether Redis would still count.
     async fn check(&self) {
         let live = self.link.live.borrow().clone();
         if let Some(mut live) = live
-            && let Err(error) = ping(&mut live.connection).await
+            && let Err(error) = probe(&mut live.connection, &self.config.key).await
         {
             self.link.lose(live.generation, &Error::from(&error));
         }
     }
 }
 
-async fn ping(connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
-    let answer: String = redis::cmd("PING").query_async(connection).await?;
-    if answer == "PONG" {
-        Ok(())
-    } else {
-        Err((
-            ErrorKind::UnexpectedReturnType,
-            "PING was not answered with PONG",
-        )
-            .into())
+/// Adds nothing to the count, which Redis refuses when it would refuse to count; `PING` it answers
+/// also as a replica and when its memory is full.
+async fn probe(connection: &mut MultiplexedConnection, key: &str) -> Result<(), RedisError> {
+    let mut command = redis::cmd("INCRBY");
+    command.arg(key).arg(0);
+    let answer: Result<i64, _> = command.query_async(connection).await;
+    match answer {
+        Err(error) if !is_of_the_key(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether Redis would count, were it not for what the key holds.
+fn is_of_the_key(error: &RedisError) -> bool {
+    // Redis' code for these is the general one.
+    let texts = [
+        "increment or decrement would overflow",
+        "value is not an integer or out of range",
+    ];
+    match error.code() {
+        Some("WRONGTYPE") => true,
+        Some("ERR") => error.detail().is_some_and(|text| texts.contains(&text)),
+        _ => false,
     }
 }
 

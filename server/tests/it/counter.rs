@@ -274,9 +274,60 @@ async fn answers_that_make_no_sense_are_errors_and_the_next_good_one_counts() {
     instance.ready(true).await;
     fake.answer(":50\r\n");
     assert_eq!(instance.count(), (2, 50));
-    // Every connection that is of no use is replaced; a refusal is no fault of the connection.
+    // Every connection that is of no use was replaced.
     let line = "server_counter_errors_total{reason=\"refused\"} 2";
     metric(instance.admin, line).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_refuses_is_as_good_as_none() {
+    let redis = Redis::start();
+    let instance = mk_instance("host", redis.port, &[]);
+    assert_eq!(instance.count(), (1, 1));
+    let mut next = 2;
+    for (refuse, allow) in [
+        // After a failover: nobody is at port 1, and a replica takes no writes.
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"),
+        (
+            "ACL SETUSER default -incr -incrby",
+            "ACL SETUSER default +incr +incrby",
+        ),
+    ] {
+        redis.tell(refuse);
+        instance.ready(false).await;
+        metric(instance.admin, "server_counter_redis_up 0").await;
+        assert_eq!(get(instance.counter, "/").0, 500, "{refuse}");
+        redis.tell(allow);
+        instance.ready(true).await;
+        assert_eq!(instance.count(), (next, next), "{allow}");
+        next += 1;
+    }
+}
+
+#[tokio::test]
+async fn a_fault_of_the_key_is_no_fault_of_the_connection() {
+    let redis = Redis::start();
+    let mut instance = mk_instance("host", redis.port, &[]);
+    for (fault, code) in [
+        ("SET cluster_count many", "ERR"),
+        ("SET cluster_count 9223372036854775807", "ERR"),
+        ("LPUSH cluster_count 1", "WRONGTYPE"),
+    ] {
+        redis.tell("DEL cluster_count");
+        redis.tell(fault);
+        let (status, body) = get(instance.counter, "/");
+        assert_eq!(status, 500, "{fault}: {body}");
+        let expected = format!("refused to count: {code}\n");
+        assert!(body.ends_with(&expected), "{fault}: {body}");
+    }
+    redis.tell("DEL cluster_count");
+    assert_eq!(instance.count(), (1, 1));
+    // A connection that is lost says so.
+    instance.process.terminate();
+    let (_, log) = instance.process.ended().await;
+    let lost = log.iter().find(|line| line.contains("lost the connection"));
+    assert_eq!(lost, None);
 }
 
 #[tokio::test]
