@@ -4,6 +4,7 @@
 mod redis;
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::channel;
 use std::thread;
@@ -384,6 +385,25 @@ async fn sigterm_lets_the_request_under_way_be_counted() {
     assert_eq!((status, numbers(&body)), (200, (1, 1)));
     let (status, log) = instance.process.ended().await;
     assert_eq!(status.code(), Some(0), "{log:?}");
+}
+
+#[tokio::test]
+async fn sigterm_waits_for_those_who_left_only_as_long_as_it_may() {
+    let fake = Fake::start();
+    let flags = ["--redis-timeout=1h", "--shutdown-timeout-seconds=1"];
+    let mut instance = mk_instance("host", fake.port, &flags);
+    instance.ready(true).await;
+    let mut leaves = TcpStream::connect(instance.counter).unwrap();
+    let asked = request("GET", "/");
+    leaves.write_all(asked.as_bytes()).unwrap();
+    fake.asked().await;
+    drop(leaves);
+    instance.process.terminate();
+    // Redis may take an hour.
+    let (status, log) = instance.process.ended().await;
+    assert_eq!(status.code(), Some(0), "{log:?}");
+    let given_up = "requests whose callers have left are given up count=1";
+    assert!(log.iter().any(|line| line.ends_with(given_up)), "{log:?}");
 }
 
 #[test]
