@@ -39,7 +39,12 @@ fn mk_instance(host: &str, redis: u16, flags: &[&str]) -> Instance {
         "--admin-address=127.0.0.1:0",
         "--drain-delay-seconds=0",
     ];
-    let process = Process::start(&[&own, flags].concat());
+    // Long enough for a busy machine, unless the timeout is what is tested.
+    let given = flags
+        .iter()
+        .any(|flag| flag.starts_with("--redis-timeout="));
+    let timeout: &[&str] = if given { &[] } else { &["--redis-timeout=10s"] };
+    let process = Process::start(&[&own, timeout, flags].concat());
     let counter = process.address("listening for requests to count");
     let admin = process.address("listening for operators");
     Instance {
@@ -55,6 +60,19 @@ impl Instance {
         let (status, body) = get(self.counter, "/");
         assert_eq!(status, 200, "{body}");
         numbers(&body)
+    }
+
+    /// The two numbers of the first request that is counted.
+    async fn count_at_last(&self) -> (u64, u64) {
+        let start = Instant::now();
+        loop {
+            let (status, body) = get(self.counter, "/");
+            if status == 200 {
+                return numbers(&body);
+            }
+            assert!(start.elapsed() < DEADLINE, "{body}");
+            sleep(std::time::Duration::from_millis(10)).await;
+        }
     }
 
     /// Waits until readiness is this.
@@ -221,17 +239,22 @@ async fn a_killed_instance_takes_no_number_along() {
     assert_eq!(stays.count(), (3, 6));
 }
 
+/// What a request hears of a Redis that is not heard: whoever is first, this request or the look at
+/// the connection, sees the timeout.
+fn assert_unheard(instance: &Instance) {
+    let (status, body) = get(instance.counter, "/");
+    assert_eq!(status, 500, "{body}");
+    let known = ["did not answer in time\n", "is not connected\n"];
+    assert!(known.iter().any(|end| body.ends_with(end)), "{body}");
+}
+
 #[tokio::test]
 async fn a_redis_that_hangs_is_given_up_in_time_and_taken_back() {
     let redis = Redis::start();
     let instance = mk_instance("host", redis.port, &["--redis-timeout=300ms"]);
-    assert_eq!(instance.count(), (1, 1));
+    instance.ready(true).await;
     redis.signal("STOP");
-    let (status, body) = get(instance.counter, "/");
-    assert_eq!(status, 500);
-    // Whoever is first, this request or the check of the connection, sees the timeout.
-    let known = ["did not answer in time\n", "is not connected\n"];
-    assert!(known.iter().any(|end| body.ends_with(end)), "{body}");
+    assert_unheard(&instance);
     instance.ready(false).await;
     let (status, body) = get(instance.counter, "/");
     assert_eq!(
@@ -239,17 +262,28 @@ async fn a_redis_that_hangs_is_given_up_in_time_and_taken_back() {
         (500, "the cluster's counter is not connected\n")
     );
     redis.signal("CONT");
-    instance.ready(true).await;
-    let (here, cluster) = instance.count();
-    // What Redis was asked before it hung, it may have counted: that number is nobody's.
-    assert_eq!(here, 2);
-    assert!((2..=3).contains(&cluster), "{cluster}");
+    // On a busy machine good answers are late as well: those numbers are nobody's, as is that of
+    // what Redis was asked before it hung.
+    let (here, cluster) = instance.count_at_last().await;
+    assert_eq!(here, 1);
+    assert!(cluster >= 1, "{cluster}");
+}
+
+#[tokio::test]
+async fn answers_that_never_end_are_given_up_in_time() {
+    let fake = Fake::start();
+    let instance = mk_instance("host", fake.port, &["--redis-timeout=300ms"]);
+    for answer in ["$9999999999\r\nx", "*1\r\n", ""] {
+        instance.ready(true).await;
+        fake.answer(answer);
+        assert_unheard(&instance);
+    }
 }
 
 #[tokio::test]
 async fn answers_that_make_no_sense_are_errors_and_the_next_good_one_counts() {
     let fake = Fake::start();
-    let instance = mk_instance("host", fake.port, &["--redis-timeout=300ms"]);
+    let instance = mk_instance("host", fake.port, &[]);
     fake.answer(":41\r\n");
     assert_eq!(instance.count(), (1, 41));
     for (answer, expected) in [
@@ -257,9 +291,6 @@ async fn answers_that_make_no_sense_are_errors_and_the_next_good_one_counts() {
         (":-7\r\n", "gave no usable answer\n"),
         ("+many\r\n", "gave no usable answer\n"),
         ("$-1\r\n", "gave no usable answer\n"),
-        ("$9999999999\r\nx", "did not answer in time\n"),
-        ("*1\r\n", "did not answer in time\n"),
-        ("", "did not answer in time\n"),
         (
             "-WRONGTYPE not a number\r\n",
             "refused to count: WRONGTYPE\n",
@@ -367,7 +398,7 @@ async fn a_redis_that_comes_late_is_waited_for_and_sigterm_ends_the_wait() {
 #[tokio::test]
 async fn sigterm_lets_the_request_under_way_be_counted() {
     let fake = Fake::start();
-    let mut instance = mk_instance("host", fake.port, &["--redis-timeout=10s"]);
+    let mut instance = mk_instance("host", fake.port, &[]);
     instance.ready(true).await;
     let (answered, answer) = channel();
     let counter = instance.counter;
