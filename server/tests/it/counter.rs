@@ -5,10 +5,11 @@ mod redis;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::channel;
 use std::thread;
 
+use socket2::{Domain, Socket, Type};
 use tokio::time::{Instant, sleep};
 
 use self::redis::{Fake, Redis};
@@ -364,10 +365,11 @@ async fn a_fault_of_the_key_is_no_fault_of_the_connection() {
 
 #[tokio::test]
 async fn without_redis_at_the_start_the_program_ends_after_its_attempts() {
-    // Bound and not listening for long: nobody answers at this port.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    // Bound and not listening: nobody answers at this port, and nobody else can have it.
+    let silent = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    silent.bind(&any.into()).unwrap();
+    let port = silent.local_addr().unwrap().as_socket().unwrap().port();
     let mut instance = mk_instance("host", port, &["--redis-max-retry=2"]);
     let (status, log) = instance.process.ended().await;
     assert_eq!(status.code(), Some(1), "{log:?}");
