@@ -29,7 +29,7 @@ use crate::web::hit::Hits;
 use crate::web::{self, Conventions, Hosts, Web};
 
 /// How long the last spans may take to be sent, after all requests have ended.
-const TRACES_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const TRACES_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A role's listener, serving until it is drained; an error ends the process.
 type Part = Pin<Box<dyn Future<Output = anyhow::Result<Drained>> + Send>>;
@@ -134,8 +134,8 @@ impl Bound {
         self.admin.address()
     }
 
-    /// Serves until told to stop, then ends in order: readiness false, drain delay, GOAWAY, last
-    /// requests, admin listener.
+    /// Serves until told to stop, then ends in order: readiness false, drain delay, listeners
+    /// closed (gRPC's with GOAWAY), last requests, admin listener.
     ///
     /// # Errors
     ///
@@ -214,7 +214,7 @@ impl Bound {
             () = tokio::time::sleep(delay) => {}
             () = stop.hurry.cancelled() => {}
         }
-        tracing::info!("sending GOAWAY, finishing the requests in flight");
+        tracing::info!("accepting nothing more, finishing the requests in flight");
         if let Some(health) = health {
             health.end_watches().await;
         }

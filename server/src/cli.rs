@@ -146,14 +146,15 @@ pub struct Args {
     #[arg(value_name = "MAX_CONNECTION_AGE_GRACE_SECONDS")]
     max_connection_age_grace_seconds: u32,
 
-    /// Seconds between SIGTERM (readiness turns false) and GOAWAY, still serving: the time that
-    /// endpoints and clients need to notice.
+    /// Seconds between SIGTERM (readiness turns false) and the end of accepting (GOAWAY with the
+    /// role grpc), still serving: the time that endpoints and clients need to notice.
     #[arg(long, env = "DRAIN_DELAY_SECONDS", value_name = "DRAIN_DELAY_SECONDS")]
     #[arg(default_value = "5")]
     drain_delay_seconds: u32,
 
     /// Seconds that requests in flight have after the drain delay; then they are cut, and the
-    /// program ends with exit code 1. A pod's grace period must exceed both together.
+    /// program ends with exit code 1. Sending the last traces may take 3 seconds more: a pod's grace
+    /// period must exceed all three together.
     #[arg(
         long,
         env = "SHUTDOWN_TIMEOUT_SECONDS",
@@ -230,9 +231,9 @@ pub struct Config {
     pub seed: Option<u64>,
     /// Age of connections.
     pub connection: Policy,
-    /// From SIGTERM to GOAWAY.
+    /// From SIGTERM to the end of accepting.
     pub drain_delay: Duration,
-    /// From GOAWAY to the end.
+    /// From there to the end of requests.
     pub shutdown_timeout: Duration,
     /// Shape of log lines.
     pub log_format: log::Format,
@@ -321,6 +322,20 @@ mod tests {
                 assert!(argument.get_env().is_some(), "{argument} has none");
             }
         }
+    }
+
+    #[test]
+    fn the_grace_period_covers_all_that_takes_time_at_the_end() {
+        use clap::CommandFactory as _;
+        let command = Args::command();
+        let mut flags = command.get_arguments();
+        let timeout = flags.find(|flag| flag.get_id() == "shutdown_timeout_seconds");
+        let help = timeout.unwrap().get_help().unwrap().to_string();
+        let traces = crate::app::TRACES_TIMEOUT.as_secs();
+        assert!(
+            help.contains(&format!("traces may take {traces} seconds more")),
+            "{help}"
+        );
     }
 
     #[test]
