@@ -13,8 +13,7 @@ use socket2::{Domain, Socket, Type};
 use tokio::time::{Instant, sleep};
 
 use self::redis::{Fake, Redis};
-use crate::process::{DEADLINE, Process, command, get, metric};
-use crate::web::{raw, request};
+use crate::process::{DEADLINE, Process, command, get, metric, raw, request};
 
 struct Instance {
     process: Process,
