@@ -316,8 +316,7 @@ async fn a_redis_that_refuses_is_as_good_as_none() {
     let redis = Redis::start();
     let instance = mk_instance("host", redis.port, &[]);
     assert_eq!(instance.count(), (1, 1));
-    let mut next = 2;
-    for (refuse, allow) in [
+    let refusals = [
         // After a failover: nobody is at port 1, and a replica takes no writes.
         ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
         ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"),
@@ -325,7 +324,8 @@ async fn a_redis_that_refuses_is_as_good_as_none() {
             "ACL SETUSER default -incr -incrby",
             "ACL SETUSER default +incr +incrby",
         ),
-    ] {
+    ];
+    for ((refuse, allow), next) in refusals.into_iter().zip(2..) {
         redis.tell(refuse);
         instance.ready(false).await;
         metric(instance.admin, "server_counter_redis_up 0").await;
@@ -333,7 +333,6 @@ async fn a_redis_that_refuses_is_as_good_as_none() {
         redis.tell(allow);
         instance.ready(true).await;
         assert_eq!(instance.count(), (next, next), "{allow}");
-        next += 1;
     }
 }
 
