@@ -26,10 +26,10 @@ use crate::pool::Pool;
 use crate::role::Role;
 use crate::service::Service;
 use crate::web::hit::Hits;
-use crate::web::{self, Conventions, Web};
+use crate::web::{self, Conventions, Hosts, Web};
 
 /// How long the last spans may take to be sent, after all requests have ended.
-const TRACES_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const TRACES_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A role's listener, serving until it is drained; an error ends the process.
 type Part = Pin<Box<dyn Future<Output = anyhow::Result<Drained>> + Send>>;
@@ -134,8 +134,8 @@ impl Bound {
         self.admin.address()
     }
 
-    /// Serves until told to stop, then ends in order: readiness false, drain delay, GOAWAY, last
-    /// requests, admin listener.
+    /// Serves until told to stop, then ends in order: readiness false, drain delay, listeners
+    /// closed (gRPC's with GOAWAY), last requests, admin listener.
     ///
     /// # Errors
     ///
@@ -165,7 +165,8 @@ impl Bound {
             health = Some(reporter);
         }
         if let Some(listener) = self.web {
-            let router = web::router(application(config, &mut registry)?);
+            let port = listener.address().port();
+            let router = web::router(application(config, port, &mut registry)?);
             let options = web::options(
                 config.burner.burns,
                 config.header_timeout,
@@ -213,7 +214,7 @@ impl Bound {
             () = tokio::time::sleep(delay) => {}
             () = stop.hurry.cancelled() => {}
         }
-        tracing::info!("sending GOAWAY, finishing the requests in flight");
+        tracing::info!("accepting nothing more, finishing the requests in flight");
         if let Some(health) = health {
             health.end_watches().await;
         }
@@ -240,16 +241,20 @@ fn operations(config: &Config, registry: &mut Registry) -> Service {
     }
 }
 
-/// The role web.
-fn application(config: &Config, registry: &mut Registry) -> anyhow::Result<Web> {
+/// The role web; `port` is its listener's.
+fn application(config: &Config, port: u16, registry: &mut Registry) -> anyhow::Result<Web> {
     let burner = Burner::start(config.burner).context("--load-threads: cannot start a thread")?;
     let hits = Hits::start(config.hit, registry).context("--hit-threads: cannot start")?;
     let seed = config.seed.unwrap_or_else(|| fastrand::u64(..));
     tracing::info!(seed, "what is random at /status follows the seed");
+    let hosts = Hosts {
+        names: config.web_hosts.clone(),
+        port,
+    };
     Ok(Web {
         load_time: config.load_time,
         metrics: web::Metrics::register(registry, burner.clone()),
-        conventions: Conventions::register(registry),
+        conventions: Conventions::register(registry, hosts),
         flaky: Flaky::new(seed),
         burner,
         hits,

@@ -1,11 +1,12 @@
 //! Jobs that nobody waits for, on threads of their own.
 //!
 //! Law: as many run at once as there are threads, as many wait as the queue takes, and whoever
-//! comes then is turned away at once. All jobs are alike. At the end those that wait are
-//! forgotten, and those that run are told.
+//! comes then is turned away at once. All jobs are alike. One that panics is logged and makes room as
+//! any other. At the end those that wait are forgotten, and those that run are told.
 
 use std::io;
 use std::num::NonZeroU16;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -47,7 +48,10 @@ struct Threads {
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    changed: Condvar,
+    /// A job waits: for threads without one.
+    submitted: Condvar,
+    /// The end has come: for jobs that wait for it.
+    ended: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -99,7 +103,7 @@ impl Background {
         }
         state.waiting += 1;
         drop(state);
-        shared.changed.notify_one();
+        shared.submitted.notify_one();
         Ok(())
     }
 
@@ -126,10 +130,7 @@ impl Ending<'_> {
     /// Waits that long, or until the job should stop.
     pub fn wait(self, time: Duration) {
         let stays = |state: &mut State| !state.ended;
-        let waited = self
-            .0
-            .changed
-            .wait_timeout_while(self.0.state(), time, stays);
+        let waited = self.0.ended.wait_timeout_while(self.0.state(), time, stays);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 }
@@ -145,7 +146,7 @@ impl Shared {
         loop {
             let idle = |state: &mut State| !state.ended && state.waiting == 0;
             let mut state = self
-                .changed
+                .submitted
                 .wait_while(self.state(), idle)
                 .unwrap_or_else(PoisonError::into_inner);
             if state.ended {
@@ -154,7 +155,10 @@ impl Shared {
             state.waiting -= 1;
             state.running += 1;
             drop(state);
-            job(Ending(self));
+            // Nothing of a job is used after its panic.
+            if catch_unwind(AssertUnwindSafe(|| job(Ending(self)))).is_err() {
+                tracing::error!("a job in the background panicked");
+            }
             self.state().running -= 1;
         }
     }
@@ -163,7 +167,8 @@ impl Shared {
 impl Drop for Threads {
     fn drop(&mut self) {
         self.shared.state().ended = true;
-        self.shared.changed.notify_all();
+        self.shared.submitted.notify_all();
+        self.shared.ended.notify_all();
         for handle in self.handles.drain(..) {
             let _ = handle.join();
         }
@@ -172,11 +177,17 @@ impl Drop for Threads {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc::channel;
+
+    use tokio::time::Instant;
 
     use super::*;
 
     const LONG: Duration = Duration::from_secs(3600);
+
+    /// Nothing here takes longer, unless it hangs.
+    const DEADLINE: Duration = Duration::from_secs(20);
 
     #[test]
     fn beyond_threads_and_queue_jobs_are_turned_away_and_the_end_is_told() {
@@ -224,5 +235,53 @@ mod tests {
         assert_eq!(background.submit(), Ok(()));
         allow.send(()).unwrap();
         allow.send(()).unwrap();
+    }
+
+    #[test]
+    fn jobs_begin_though_another_waits_for_the_end() {
+        let limits = Limits {
+            threads: NonZeroU16::new(2).unwrap(),
+            queue: 0,
+        };
+        let (begin, begun) = channel();
+        let first = AtomicBool::new(true);
+        let background = Background::start("test", limits, move |ending| {
+            begin.send(()).unwrap();
+            if first.swap(false, Ordering::Relaxed) {
+                ending.wait(LONG);
+            }
+        })
+        .unwrap();
+        background.submit().unwrap();
+        begun.recv_timeout(DEADLINE).unwrap();
+        for _ in 0..1_000 {
+            while background.running() > 1 {
+                std::thread::yield_now();
+            }
+            background.submit().unwrap();
+            begun.recv_timeout(DEADLINE).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_job_that_panics_makes_room() {
+        let limits = Limits {
+            threads: NonZeroU16::MIN,
+            queue: 0,
+        };
+        let (begin, begun) = channel();
+        let background = Background::start("test", limits, move |_| {
+            begin.send(()).unwrap();
+            panic!("as the test wants");
+        })
+        .unwrap();
+        for _ in 0..3 {
+            let start = Instant::now();
+            while background.submit().is_err() {
+                assert!(start.elapsed() < DEADLINE, "there is no room");
+                std::thread::yield_now();
+            }
+            begun.recv_timeout(DEADLINE).unwrap();
+        }
     }
 }

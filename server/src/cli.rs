@@ -52,6 +52,12 @@ pub struct Args {
     #[arg(value_parser = address::parse)]
     web_address: SocketAddr,
 
+    /// Names and addresses that callers know the web role by, comma-separated; metrics tell requests
+    /// for them, and for the pod's name, apart, and all others as other.
+    #[arg(long, env = "WEB_HOSTS", value_name = "WEB_HOSTS")]
+    #[arg(default_value = "server,localhost,127.0.0.1", value_delimiter = ',')]
+    web_hosts: Vec<String>,
+
     /// Address of the plain HTTP listener for /metrics, /livez and /readyz.
     #[arg(
         long,
@@ -140,14 +146,15 @@ pub struct Args {
     #[arg(value_name = "MAX_CONNECTION_AGE_GRACE_SECONDS")]
     max_connection_age_grace_seconds: u32,
 
-    /// Seconds between SIGTERM (readiness turns false) and GOAWAY, still serving: the time that
-    /// endpoints and clients need to notice.
+    /// Seconds between SIGTERM (readiness turns false) and the end of accepting (GOAWAY with the
+    /// role grpc), still serving: the time that endpoints and clients need to notice.
     #[arg(long, env = "DRAIN_DELAY_SECONDS", value_name = "DRAIN_DELAY_SECONDS")]
     #[arg(default_value = "5")]
     drain_delay_seconds: u32,
 
     /// Seconds that requests in flight have after the drain delay; then they are cut, and the
-    /// program ends with exit code 1. A pod's grace period must exceed both together.
+    /// program ends with exit code 1. Sending the last traces may take 3 seconds more: a pod's grace
+    /// period must exceed all three together.
     #[arg(
         long,
         env = "SHUTDOWN_TIMEOUT_SECONDS",
@@ -197,6 +204,8 @@ pub struct Config {
     pub grpc_address: SocketAddr,
     /// Where to listen for the web application.
     pub web_address: SocketAddr,
+    /// The web role's own hosts.
+    pub web_hosts: Vec<String>,
     /// Where to listen for operators.
     pub admin_address: SocketAddr,
     /// The name in answers.
@@ -222,9 +231,9 @@ pub struct Config {
     pub seed: Option<u64>,
     /// Age of connections.
     pub connection: Policy,
-    /// From SIGTERM to GOAWAY.
+    /// From SIGTERM to the end of accepting.
     pub drain_delay: Duration,
-    /// From GOAWAY to the end.
+    /// From there to the end of requests.
     pub shutdown_timeout: Duration,
     /// Shape of log lines.
     pub log_format: log::Format,
@@ -249,12 +258,16 @@ impl Args {
             Some(counter) if counter.log_requests => self.log_level.with(counter::cli::LOG),
             _ => self.log_level,
         };
+        let pod = self.pod_name.unwrap_or_else(host::name);
+        let mut web_hosts = self.web_hosts;
+        web_hosts.push(pod.clone());
         Config {
             roles,
             grpc_address: self.grpc_address,
             web_address: self.web_address,
+            web_hosts,
             admin_address: self.admin_address,
-            pod: self.pod_name.unwrap_or_else(host::name),
+            pod,
             work: self.work,
             service_time: Duration::from_millis(self.service_time_ms),
             pool: Limits {
@@ -312,6 +325,20 @@ mod tests {
     }
 
     #[test]
+    fn the_grace_period_covers_all_that_takes_time_at_the_end() {
+        use clap::CommandFactory as _;
+        let command = Args::command();
+        let mut flags = command.get_arguments();
+        let timeout = flags.find(|flag| flag.get_id() == "shutdown_timeout_seconds");
+        let help = timeout.unwrap().get_help().unwrap().to_string();
+        let traces = crate::app::TRACES_TIMEOUT.as_secs();
+        assert!(
+            help.contains(&format!("traces may take {traces} seconds more")),
+            "{help}"
+        );
+    }
+
+    #[test]
     fn flags_become_the_config() {
         let flags = [
             "server",
@@ -323,6 +350,7 @@ mod tests {
         assert_eq!(config.pool.workers.get(), 3);
         assert_eq!(config.connection.max_age, None);
         assert_eq!(config.pod, "p");
+        assert_eq!(config.web_hosts, ["server", "localhost", "127.0.0.1", "p"]);
         assert_eq!(config.service_time, Duration::from_millis(40));
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! Here is the counting, which knows nothing of Redis or HTTP; [`memory`] and [`redis`] keep the
 //! counts, [`http`] asks for them. Law: a request is counted in the cluster first, and here only
-//! if that succeeded, so that the last numbers of all instances add up to the cluster's count. No
-//! number of the cluster is given to two requests; one whose answer from Redis was lost is given
-//! to nobody.
+//! if that succeeded. The rest holds as long as one Redis lives, which counts from 1 again after a
+//! restart, while instances count on: no number of the cluster is given to two requests; one whose
+//! answer from Redis was lost is given to nobody; and the requests that all instances counted, those
+//! that have ended included, are the cluster's count less the answers that were lost.
 
 pub mod cli;
 pub mod http;

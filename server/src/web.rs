@@ -26,7 +26,7 @@ use telemetry::http::Options;
 use telemetry::listener;
 use telemetry::trace::server::Layer as Traced;
 
-pub use self::convention::Conventions;
+pub use self::convention::{Conventions, Hosts};
 pub use self::metric::Metrics;
 
 use self::hit::Hits;

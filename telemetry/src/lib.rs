@@ -20,6 +20,7 @@ pub mod liveness;
 pub mod log;
 pub mod operation;
 pub mod reload;
+pub mod request;
 pub mod shutdown;
 pub mod text;
 #[cfg(feature = "otel")]

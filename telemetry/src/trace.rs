@@ -45,7 +45,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 pub use self::config::{Args, Config, Error as ConfigError, Protocol, Receiver, Sampling};
 use self::queue::{Bounded, CAPACITY, Counts, EXPORT_LIMIT, Limited, Queue, Signal};
-use crate::host;
+use crate::{host, request};
 
 /// How long recorded spans wait for others to be sent with.
 const BATCH_DELAY: Duration = Duration::from_secs(1);
@@ -212,12 +212,9 @@ fn inject(context: &Context, headers: &mut http::HeaderMap) {
 
 /// A method's name, and what was sent in its place if it is none of HTTP's.
 fn method(method: &http::Method) -> (&'static str, Option<&str>) {
-    let known = [
-        "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
-    ];
-    match known.into_iter().find(|known| *known == method.as_str()) {
+    match request::method(method) {
         Some(known) => (known, None),
-        None => ("_OTHER", Some(method.as_str())),
+        None => (request::OTHER_METHOD, Some(method.as_str())),
     }
 }
 

@@ -1,5 +1,5 @@
-//! What the role counter measures. Law: every request is counted exactly once, when its answer is
-//! ready; one whose caller left, when it is counted in the cluster.
+//! What the role counter measures. Law: every request is measured exactly once, when its answer is
+//! ready, whether its caller still waits for it or has left.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,9 +9,10 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::counter::{ConstCounter, Counter as Total};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use telemetry::request;
 
 use super::redis::Link;
 use super::{Counter, Error, Requests};
@@ -23,29 +24,15 @@ const BUCKETS: [f64; 13] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 ];
 
-/// Methods that are counted as themselves, so that callers cannot invent label values.
-const METHODS: [Method; 9] = [
-    Method::GET,
-    Method::HEAD,
-    Method::POST,
-    Method::PUT,
-    Method::DELETE,
-    Method::CONNECT,
-    Method::OPTIONS,
-    Method::TRACE,
-    Method::PATCH,
-];
-
 /// The role's metrics; clones share the numbers.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     requests: Family<Labels, Total>,
     duration: Histogram,
     errors: Family<[(&'static str, &'static str); 1], Total>,
-    cluster: Gauge<u64, std::sync::atomic::AtomicU64>,
 }
 
-/// Reads the instance's count and the link's state when somebody scrapes.
+/// Reads the counts and the link's state when somebody scrapes.
 #[derive(Debug)]
 struct Now<C> {
     requests: Arc<Requests<C>>,
@@ -64,7 +51,6 @@ impl Metrics {
             requests: Family::default(),
             duration: Histogram::new(BUCKETS),
             errors: Family::default(),
-            cluster: Gauge::default(),
         };
         // There from the start, so that a first one is an increase and not a new series.
         for code in [StatusCode::OK, StatusCode::INTERNAL_SERVER_ERROR] {
@@ -81,9 +67,6 @@ impl Metrics {
         registry.register("http_request_duration_seconds", help, duration);
         let help = "Requests that could not be counted in the cluster, by reason";
         registry.register("server_counter_errors_total", help, metrics.errors.clone());
-        let help = "The last count of the cluster that this instance was told";
-        let cluster = metrics.cluster.clone();
-        registry.register("server_counter_cluster_requests", help, cluster);
         registry.register_collector(Box::new(Now { requests, link }));
         metrics
     }
@@ -94,11 +77,6 @@ impl Metrics {
         self.duration.observe(seconds);
     }
 
-    /// A request was counted as this one of the cluster's.
-    pub fn counted(&self, cluster: u64) {
-        self.cluster.set(cluster);
-    }
-
     /// A request could not be counted.
     pub fn failed(&self, error: &Error) {
         self.errors.get_or_create(&[("reason", error.kind())]).inc();
@@ -106,8 +84,8 @@ impl Metrics {
 }
 
 fn labels(method: &Method, code: StatusCode) -> Labels {
-    let known = METHODS.contains(method);
-    let method = if known { method.as_str() } else { "other" };
+    // Callers cannot invent label values.
+    let method = request::method(method).unwrap_or("other");
     [
         ("method", method.to_owned()),
         ("code", code.as_str().to_owned()),
@@ -121,10 +99,36 @@ impl<C: Counter + fmt::Debug> Collector for Now<C> {
         let help = "Requests counted by this instance.";
         let kind = counter.metric_type();
         counter.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
+        let gauge = ConstGauge::new(self.link.latest());
+        let name = "server_counter_cluster_requests";
+        let help = "The last count of the cluster that this instance was told.";
+        let kind = gauge.metric_type();
+        gauge.encode(encoder.encode_descriptor(name, help, None, kind)?)?;
         let gauge = ConstGauge::new(i64::from(self.link.is_up()));
         let name = "server_counter_redis_up";
         let help = "Whether there is a connection to Redis (1) or not (0).";
         let kind = gauge.metric_type();
         gauge.encode(encoder.encode_descriptor(name, help, None, kind)?)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::time::Duration;
+
+    use super::super::redis::{Config, open};
+    use super::*;
+
+    /// The link of a counter that was never connected.
+    pub(in super::super) fn mk_link() -> Link {
+        let config = Config {
+            host: "127.0.0.1".to_owned(),
+            port: 1,
+            key: "count".to_owned(),
+            timeout: Duration::from_secs(1),
+            retry_pause: Duration::ZERO,
+            max_retry: 0,
+        };
+        open(config).unwrap().1.link()
     }
 }

@@ -8,6 +8,7 @@ use prometheus_client::registry::Registry;
 use telemetry::health::Health;
 use telemetry::http::Options;
 use telemetry::listener::{Drained, Limits, Listener};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -61,7 +62,8 @@ impl Role {
         })
     }
 
-    /// Serves until `stop`, then lets the requests under way finish, for `limit` at most.
+    /// Serves until `stop`, then lets the requests under way finish, for `limit` at most, and for
+    /// [`SHUTDOWN_LIMIT`] at most.
     ///
     /// # Errors
     ///
@@ -76,20 +78,29 @@ impl Role {
             started = self.keeper.start() => started?,
             () = stop.cancelled() => return Ok(Drained::default()),
         }
+        let limit = limit.min(SHUTDOWN_LIMIT);
         let options = Options {
             limits: Limits {
                 connections: MAX_CONNECTIONS,
-                drain: limit.min(SHUTDOWN_LIMIT),
+                drain: limit,
             },
             header_timeout: self.header_timeout,
         };
         let tasks = self.service.tasks.clone();
         let serving = async {
             let router = router(self.service);
-            let drained = telemetry::http::serve(listener, router, options, stop).await;
-            // Those whose callers have left; each ends within Redis' timeout.
+            let served = telemetry::http::serve(listener, router, options, stop.clone());
+            let stopped = async {
+                stop.cancelled().await;
+                Instant::now()
+            };
+            let (drained, stopped) = tokio::join!(served, stopped);
+            // Those whose callers have left; each ends within Redis' timeout, which may be long.
             tasks.close();
-            tasks.wait().await;
+            if timeout_at(stopped + limit, tasks.wait()).await.is_err() {
+                let count = tasks.len();
+                tracing::warn!(count, "requests whose callers have left are given up");
+            }
             drained
         };
         tokio::select! {

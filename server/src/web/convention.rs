@@ -3,16 +3,15 @@
 //!
 //! `http_server_request_duration_seconds` follows the semantic conventions for HTTP metrics 1.23
 //! and later. The older names are what otelhttp and OpenTelemetry's Prometheus exporter made
-//! together, without suffixes of counters. Law: the number of label values is bounded, whatever
-//! callers send; a request whose caller left before its answer is not measured.
+//! together, without suffixes of counters. Law: no text of callers becomes a label value: their hosts
+//! are told only by the names that the server knows as its own; a request whose caller left before
+//! its answer is not measured.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::body::HttpBody as _;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::uri::Authority;
-use axum::http::{Method, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -20,6 +19,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use telemetry::request::{self, OTHER_METHOD};
 use telemetry::trace;
 use tokio::time::Instant;
 
@@ -36,8 +36,8 @@ const MILLISECONDS: [f64; 15] = [
     7_500.0, 10_000.0,
 ];
 
-/// Hosts that are told apart: callers name them, and a server has a few.
-const MAX_HOSTS: usize = 4;
+/// What every host is called that is not the server's own.
+const OTHER_HOST: &str = "other";
 
 type Histograms<L, H> = Family<L, H, fn() -> H>;
 
@@ -49,7 +49,16 @@ pub struct Conventions {
     legacy_duration: Histograms<LegacyLabels, Histogram>,
     request_size: Family<LegacyLabels, Counter>,
     response_size: Family<LegacyLabels, Counter>,
-    hosts: Arc<Mutex<BTreeSet<Host>>>,
+    hosts: Arc<Hosts>,
+}
+
+/// The server's own hosts, which requests are told by.
+#[derive(Clone, Debug)]
+pub struct Hosts {
+    /// Names and addresses; callers may write them in any case.
+    pub names: Vec<String>,
+    /// The listener's port.
+    pub port: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -76,8 +85,8 @@ struct LegacyLabels {
     net_protocol_version: &'static str,
 }
 
-/// Whom a caller asked for.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Whom a caller asked for, as it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Host {
     name: String,
     port: Option<u16>,
@@ -86,13 +95,13 @@ struct Host {
 impl Conventions {
     /// Registers the metrics.
     #[must_use]
-    pub fn register(registry: &mut Registry) -> Self {
+    pub fn register(registry: &mut Registry, hosts: Hosts) -> Self {
         let metrics = Self {
             duration: Family::new_with_constructor(|| trace::Histogram::new(SECONDS.into_iter())),
             legacy_duration: Family::new_with_constructor(|| Histogram::new(MILLISECONDS)),
             request_size: Family::default(),
             response_size: Family::default(),
-            hosts: Arc::default(),
+            hosts: Arc::new(hosts),
         };
         registry.register(
             "http_server_request_duration_seconds",
@@ -116,39 +125,25 @@ impl Conventions {
         );
         metrics
     }
-
-    /// The caller's host as it is told: itself while they are few, else `other`.
-    fn host(&self, request: &Request) -> Host {
-        let host = Host::of(request);
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        if hosts.contains(&host) {
-            return host;
-        }
-        if hosts.len() < MAX_HOSTS {
-            hosts.insert(host.clone());
-            return host;
-        }
-        Host {
-            name: "other".to_owned(),
-            port: None,
-        }
-    }
 }
 
-impl Host {
-    /// From the request's target or its `Host`; empty if there is none.
-    fn of(request: &Request) -> Self {
-        let header = || {
-            let value = request.headers().get(header::HOST)?;
-            Authority::try_from(value.as_bytes()).ok()
+impl Hosts {
+    /// Whom this request asked for: by our own spelling, or `other`, and the port only if it is
+    /// the listener's, without the scheme's own, as otelhttp does.
+    fn tell(&self, asked: Option<&Authority>) -> Host {
+        let known = |asked: &Authority| {
+            let mut names = self.names.iter();
+            let name = names.find(|name| name.eq_ignore_ascii_case(asked.host()))?;
+            let port = asked.port_u16();
+            Some(Host {
+                name: name.clone(),
+                port: port.filter(|port| *port == self.port && *port != 80),
+            })
         };
-        let authority = request.uri().authority().cloned().or_else(header);
-        // The scheme's own port is left out, as otelhttp does.
-        let port = authority.as_ref().and_then(Authority::port_u16);
-        Self {
-            name: authority.map_or_else(String::new, |found| found.host().to_owned()),
-            port: port.filter(|port| *port != 80),
-        }
+        asked.and_then(known).unwrap_or_else(|| Host {
+            name: OTHER_HOST.to_owned(),
+            port: None,
+        })
     }
 }
 
@@ -161,9 +156,9 @@ pub(super) async fn observe(
     let start = Instant::now();
     let route = request.extensions().get::<MatchedPath>();
     let http_route = route.map_or_else(String::new, |route| route.as_str().to_owned());
-    let method = method(request.method());
-    let version = version(request.version());
-    let host = metrics.host(&request);
+    let method = request::method(request.method()).unwrap_or(OTHER_METHOD);
+    let version = request::version(request.version());
+    let host = metrics.hosts.tell(request::host(&request).as_ref());
     let response = next.run(request).await;
     let stored = response.extensions().get::<Code>();
     // An interim code is told as what was stored, although 200 follows it: otelhttp does so.
@@ -196,25 +191,6 @@ pub(super) async fn observe(
     let bytes = response.body().size_hint().lower();
     metrics.response_size.get_or_create(&labels).inc_by(bytes);
     response
-}
-
-/// Those that the conventions know; every other one is `_OTHER`.
-fn method(method: &Method) -> &'static str {
-    let known = [
-        "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE",
-    ];
-    let mut known = known.into_iter();
-    known
-        .find(|known| *known == method.as_str())
-        .unwrap_or("_OTHER")
-}
-
-fn version(version: Version) -> &'static str {
-    if version == Version::HTTP_10 {
-        "1.0"
-    } else {
-        "1.1"
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! What a request to `/` burns in the background: CPU, and memory if that is wanted.
 //!
 //! Law: a hit never waits. Beyond the limits its burn is dropped, and counted as dropped. Memory
-//! is held at most once at a time, however many ask.
+//! is held at most once at a time, however many ask; what the system refuses is not held.
 
+use std::collections::TryReserveError;
 use std::fmt;
 use std::fs::File;
 use std::hint::black_box;
@@ -128,12 +129,24 @@ fn burn(writes: u32, ending: Ending<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Fills the memory, so that it is really there, and gives it back after the time.
+/// Holds the memory and gives it back after the time.
 fn hold(memory: Memory, ending: Ending<'_>) {
     let words = usize::from(memory.mib) * (1 << 20) / size_of::<usize>();
-    let held: Vec<usize> = (1..=words).map(|word| word.wrapping_mul(word)).collect();
-    ending.wait(memory.hold);
-    drop(black_box(held));
+    match fill(words) {
+        Ok(held) => {
+            ending.wait(memory.hold);
+            drop(black_box(held));
+        }
+        Err(error) => tracing::warn!(%error, mib = memory.mib, "cannot hold a hit's memory"),
+    }
+}
+
+/// That much memory, written to, so that it is really there.
+fn fill(words: usize) -> Result<Vec<usize>, TryReserveError> {
+    let mut filled = Vec::new();
+    filled.try_reserve_exact(words)?;
+    filled.extend((1..=words).map(|word| word.wrapping_mul(word)));
+    Ok(filled)
 }
 
 impl Collector for Now {
@@ -154,5 +167,17 @@ impl Collector for Now {
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_nobody_has_is_refused() {
+        // 4 EiB: a size that may be asked for, and more than any address space.
+        assert!(fill(1 << 59).is_err());
+        assert_eq!(fill(3), Ok(vec![1, 4, 9]));
     }
 }

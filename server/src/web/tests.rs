@@ -23,13 +23,17 @@ fn mk_web(burns: u32, load_time: Duration) -> (Registry, Router) {
             hold: Duration::from_secs(3600),
         }),
     };
+    let hosts = Hosts {
+        names: Vec::new(),
+        port: 80,
+    };
     let web = Web {
         burner,
         hits: Hits::start(config, &mut registry).unwrap(),
         load_time,
         flaky: Flaky::new(1),
         metrics,
-        conventions: Conventions::register(&mut registry),
+        conventions: Conventions::register(&mut registry, hosts),
     };
     (registry, router(web))
 }

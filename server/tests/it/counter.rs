@@ -4,15 +4,16 @@
 mod redis;
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::channel;
 use std::thread;
 
+use socket2::{Domain, Socket, Type};
 use tokio::time::{Instant, sleep};
 
 use self::redis::{Fake, Redis};
-use crate::process::{DEADLINE, Process, command, get, metric};
-use crate::web::{raw, request};
+use crate::process::{DEADLINE, Process, command, get, metric, raw, request};
 
 struct Instance {
     process: Process,
@@ -38,7 +39,12 @@ fn mk_instance(host: &str, redis: u16, flags: &[&str]) -> Instance {
         "--admin-address=127.0.0.1:0",
         "--drain-delay-seconds=0",
     ];
-    let process = Process::start(&[&own, flags].concat());
+    // Long enough for a busy machine, unless the timeout is what is tested.
+    let given = flags
+        .iter()
+        .any(|flag| flag.starts_with("--redis-timeout="));
+    let timeout: &[&str] = if given { &[] } else { &["--redis-timeout=10s"] };
+    let process = Process::start(&[&own, timeout, flags].concat());
     let counter = process.address("listening for requests to count");
     let admin = process.address("listening for operators");
     Instance {
@@ -54,6 +60,19 @@ impl Instance {
         let (status, body) = get(self.counter, "/");
         assert_eq!(status, 200, "{body}");
         numbers(&body)
+    }
+
+    /// The two numbers of the first request that is counted.
+    async fn count_at_last(&self) -> (u64, u64) {
+        let start = Instant::now();
+        loop {
+            let (status, body) = get(self.counter, "/");
+            if status == 200 {
+                return numbers(&body);
+            }
+            assert!(start.elapsed() < DEADLINE, "{body}");
+            sleep(std::time::Duration::from_millis(10)).await;
+        }
     }
 
     /// Waits until readiness is this.
@@ -220,17 +239,22 @@ async fn a_killed_instance_takes_no_number_along() {
     assert_eq!(stays.count(), (3, 6));
 }
 
+/// What a request hears of a Redis that is not heard: whoever is first, this request or the look at
+/// the connection, sees the timeout.
+fn assert_unheard(instance: &Instance) {
+    let (status, body) = get(instance.counter, "/");
+    assert_eq!(status, 500, "{body}");
+    let known = ["did not answer in time\n", "is not connected\n"];
+    assert!(known.iter().any(|end| body.ends_with(end)), "{body}");
+}
+
 #[tokio::test]
 async fn a_redis_that_hangs_is_given_up_in_time_and_taken_back() {
     let redis = Redis::start();
     let instance = mk_instance("host", redis.port, &["--redis-timeout=300ms"]);
-    assert_eq!(instance.count(), (1, 1));
+    instance.ready(true).await;
     redis.signal("STOP");
-    let (status, body) = get(instance.counter, "/");
-    assert_eq!(status, 500);
-    // Whoever is first, this request or the check of the connection, sees the timeout.
-    let known = ["did not answer in time\n", "is not connected\n"];
-    assert!(known.iter().any(|end| body.ends_with(end)), "{body}");
+    assert_unheard(&instance);
     instance.ready(false).await;
     let (status, body) = get(instance.counter, "/");
     assert_eq!(
@@ -238,17 +262,28 @@ async fn a_redis_that_hangs_is_given_up_in_time_and_taken_back() {
         (500, "the cluster's counter is not connected\n")
     );
     redis.signal("CONT");
-    instance.ready(true).await;
-    let (here, cluster) = instance.count();
-    // What Redis was asked before it hung, it may have counted: that number is nobody's.
-    assert_eq!(here, 2);
-    assert!((2..=3).contains(&cluster), "{cluster}");
+    // On a busy machine good answers are late as well: those numbers are nobody's, as is that of
+    // what Redis was asked before it hung.
+    let (here, cluster) = instance.count_at_last().await;
+    assert_eq!(here, 1);
+    assert!(cluster >= 1, "{cluster}");
+}
+
+#[tokio::test]
+async fn answers_that_never_end_are_given_up_in_time() {
+    let fake = Fake::start();
+    let instance = mk_instance("host", fake.port, &["--redis-timeout=300ms"]);
+    for answer in ["$9999999999\r\nx", "*1\r\n", ""] {
+        instance.ready(true).await;
+        fake.answer(answer);
+        assert_unheard(&instance);
+    }
 }
 
 #[tokio::test]
 async fn answers_that_make_no_sense_are_errors_and_the_next_good_one_counts() {
     let fake = Fake::start();
-    let instance = mk_instance("host", fake.port, &["--redis-timeout=300ms"]);
+    let instance = mk_instance("host", fake.port, &[]);
     fake.answer(":41\r\n");
     assert_eq!(instance.count(), (1, 41));
     for (answer, expected) in [
@@ -256,9 +291,6 @@ async fn answers_that_make_no_sense_are_errors_and_the_next_good_one_counts() {
         (":-7\r\n", "gave no usable answer\n"),
         ("+many\r\n", "gave no usable answer\n"),
         ("$-1\r\n", "gave no usable answer\n"),
-        ("$9999999999\r\nx", "did not answer in time\n"),
-        ("*1\r\n", "did not answer in time\n"),
-        ("", "did not answer in time\n"),
         (
             "-WRONGTYPE not a number\r\n",
             "refused to count: WRONGTYPE\n",
@@ -274,17 +306,68 @@ async fn answers_that_make_no_sense_are_errors_and_the_next_good_one_counts() {
     instance.ready(true).await;
     fake.answer(":50\r\n");
     assert_eq!(instance.count(), (2, 50));
-    // Every connection that is of no use is replaced; a refusal is no fault of the connection.
+    // Every connection that is of no use was replaced.
     let line = "server_counter_errors_total{reason=\"refused\"} 2";
     metric(instance.admin, line).await;
 }
 
 #[tokio::test]
+async fn a_redis_that_refuses_is_as_good_as_none() {
+    let redis = Redis::start();
+    let instance = mk_instance("host", redis.port, &[]);
+    assert_eq!(instance.count(), (1, 1));
+    let refusals = [
+        // After a failover: nobody is at port 1, and a replica takes no writes.
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"),
+        (
+            "ACL SETUSER default -incr -incrby",
+            "ACL SETUSER default +incr +incrby",
+        ),
+    ];
+    for ((refuse, allow), next) in refusals.into_iter().zip(2..) {
+        redis.tell(refuse);
+        instance.ready(false).await;
+        metric(instance.admin, "server_counter_redis_up 0").await;
+        assert_eq!(get(instance.counter, "/").0, 500, "{refuse}");
+        redis.tell(allow);
+        instance.ready(true).await;
+        assert_eq!(instance.count(), (next, next), "{allow}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_of_the_key_is_no_fault_of_the_connection() {
+    let redis = Redis::start();
+    let mut instance = mk_instance("host", redis.port, &[]);
+    for (fault, code) in [
+        ("SET cluster_count many", "ERR"),
+        ("SET cluster_count 9223372036854775807", "ERR"),
+        ("LPUSH cluster_count 1", "WRONGTYPE"),
+    ] {
+        redis.tell("DEL cluster_count");
+        redis.tell(fault);
+        let (status, body) = get(instance.counter, "/");
+        assert_eq!(status, 500, "{fault}: {body}");
+        let expected = format!("refused to count: {code}\n");
+        assert!(body.ends_with(&expected), "{fault}: {body}");
+    }
+    redis.tell("DEL cluster_count");
+    assert_eq!(instance.count(), (1, 1));
+    // A connection that is lost says so.
+    instance.process.terminate();
+    let (_, log) = instance.process.ended().await;
+    let lost = log.iter().find(|line| line.contains("lost the connection"));
+    assert_eq!(lost, None);
+}
+
+#[tokio::test]
 async fn without_redis_at_the_start_the_program_ends_after_its_attempts() {
-    // Bound and not listening for long: nobody answers at this port.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    // Bound and not listening: nobody answers at this port, and nobody else can have it.
+    let silent = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    silent.bind(&any.into()).unwrap();
+    let port = silent.local_addr().unwrap().as_socket().unwrap().port();
     let mut instance = mk_instance("host", port, &["--redis-max-retry=2"]);
     let (status, log) = instance.process.ended().await;
     assert_eq!(status.code(), Some(1), "{log:?}");
@@ -315,7 +398,7 @@ async fn a_redis_that_comes_late_is_waited_for_and_sigterm_ends_the_wait() {
 #[tokio::test]
 async fn sigterm_lets_the_request_under_way_be_counted() {
     let fake = Fake::start();
-    let mut instance = mk_instance("host", fake.port, &["--redis-timeout=10s"]);
+    let mut instance = mk_instance("host", fake.port, &[]);
     instance.ready(true).await;
     let (answered, answer) = channel();
     let counter = instance.counter;
@@ -333,6 +416,25 @@ async fn sigterm_lets_the_request_under_way_be_counted() {
     assert_eq!((status, numbers(&body)), (200, (1, 1)));
     let (status, log) = instance.process.ended().await;
     assert_eq!(status.code(), Some(0), "{log:?}");
+}
+
+#[tokio::test]
+async fn sigterm_waits_for_those_who_left_only_as_long_as_it_may() {
+    let fake = Fake::start();
+    let flags = ["--redis-timeout=1h", "--shutdown-timeout-seconds=1"];
+    let mut instance = mk_instance("host", fake.port, &flags);
+    instance.ready(true).await;
+    let mut leaves = TcpStream::connect(instance.counter).unwrap();
+    let asked = request("GET", "/");
+    leaves.write_all(asked.as_bytes()).unwrap();
+    fake.asked().await;
+    drop(leaves);
+    instance.process.terminate();
+    // Redis may take an hour.
+    let (status, log) = instance.process.ended().await;
+    assert_eq!(status.code(), Some(0), "{log:?}");
+    let given_up = "requests whose callers have left are given up count=1";
+    assert!(log.iter().any(|line| line.ends_with(given_up)), "{log:?}");
 }
 
 #[test]

@@ -25,6 +25,13 @@ pub(crate) struct Server {
     pub(crate) admin: SocketAddr,
 }
 
+/// A running server with the role web.
+pub(crate) struct Web {
+    pub(crate) process: Process,
+    pub(crate) web: SocketAddr,
+    pub(crate) admin: SocketAddr,
+}
+
 /// The binary with an environment of its own, so that the caller's cannot interfere.
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_server"));
@@ -128,6 +135,26 @@ impl Server {
     }
 }
 
+impl Web {
+    /// Starts the binary on free ports and waits until it listens.
+    pub(crate) fn start(flags: &[&str]) -> Self {
+        let own = [
+            "--roles=web",
+            "--web-address=127.0.0.1:0",
+            "--admin-address=127.0.0.1:0",
+            "--drain-delay-seconds=0",
+        ];
+        let process = Process::start(&[&own, flags].concat());
+        let web = process.address("listening for the web");
+        let admin = process.address("listening for operators");
+        Self {
+            process,
+            web,
+            admin,
+        }
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -135,13 +162,34 @@ impl Drop for Process {
     }
 }
 
-/// The status code and the body of `GET path`.
-pub(crate) fn get(address: SocketAddr, path: &str) -> (u16, String) {
+/// A request without a body, after whose answer the server is to close.
+pub(crate) fn request(method: &str, path: &str) -> String {
+    format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+}
+
+/// Sends these bytes and returns what comes until the server closes, without the date.
+pub(crate) fn raw(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
+    let lines = answer.split_inclusive("\r\n");
+    lines.filter(|line| !line.starts_with("date: ")).collect()
+}
+
+/// A whole answer in plain text to such a request, without the date.
+pub(crate) fn text(status: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=utf-8\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// The status code and the body of `GET path`.
+pub(crate) fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let answer = raw(address, &request("GET", path));
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     (
         head.split(' ').nth(1).unwrap().parse().unwrap(),

@@ -1,9 +1,9 @@
 //! The role web's `/status`: every code to the byte, over a raw socket.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Read as _;
+use std::net::TcpStream;
 
-use crate::process::{DEADLINE, Process, get, metric};
+use crate::process::{DEADLINE, Web, get, metric, raw, request, text};
 
 /// What a Go server sends for each code: written down from `http.StatusText` and from the wire.
 const TABLE: [(u16, &str); 61] = [
@@ -70,69 +70,30 @@ const TABLE: [(u16, &str); 61] = [
     (511, "Network Authentication Required"),
 ];
 
-struct Web {
-    _process: Process,
-    web: SocketAddr,
-    admin: SocketAddr,
-}
-
-fn mk_web(flags: &[&str]) -> Web {
-    let own = [
-        "--roles=web",
-        "--web-address=127.0.0.1:0",
-        "--admin-address=127.0.0.1:0",
-        "--drain-delay-seconds=0",
-    ];
-    let process = Process::start(&[&own, flags].concat());
-    let web = process.address("listening for the web");
-    let admin = process.address("listening for operators");
-    Web {
-        _process: process,
-        web,
-        admin,
-    }
-}
-
-/// Sends a request and returns what comes until the server closes, without date and
-/// `connection: close`.
-fn raw(address: SocketAddr, method: &str, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let varies = |line: &str| line.starts_with("date: ") || line == "connection: close\r\n";
-    let lines = answer.split_inclusive("\r\n");
-    lines.filter(|line| !varies(line)).collect()
-}
-
-fn text(status: &str, body: &str) -> String {
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
+/// As [`raw`], of a request without a body.
+fn ask(server: &Web, method: &str, path: &str) -> String {
+    raw(server.web, &request(method, path))
 }
 
 #[tokio::test]
 async fn all_61_codes_are_on_the_wire_as_go_writes_them() {
-    let server = mk_web(&[]);
+    let server = Web::start(&[]);
     for (code, reason) in TABLE {
         let path = format!("/status/{code}");
-        let set = raw(server.web, "POST", &path);
+        let set = ask(&server, "POST", &path);
         assert_eq!(set, text("202 Accepted", "Accepted\n"), "{code}");
         assert_eq!(
-            raw(server.web, "POST", &path),
+            ask(&server, "POST", &path),
             text("200 OK", "OK\n"),
             "{code} again"
         );
         let expected = match code {
             // The interim line before it is for those who wait for it, and not sent.
             100 | 102 | 103 => text("200 OK", &format!("{reason}\n")),
-            101 | 204 | 304 => format!("HTTP/1.1 {code} {reason}\r\n\r\n"),
+            101 | 204 | 304 => format!("HTTP/1.1 {code} {reason}\r\nconnection: close\r\n\r\n"),
             _ => text(&format!("{code} {reason}"), &format!("{reason}\n")),
         };
-        assert_eq!(raw(server.web, "GET", "/status"), expected);
+        assert_eq!(ask(&server, "GET", "/status"), expected);
     }
     // Measured as what was stored, and by both names.
     let (_, metrics) = get(server.admin, "/metrics");
@@ -148,7 +109,7 @@ async fn all_61_codes_are_on_the_wire_as_go_writes_them() {
 
 #[test]
 fn wrong_methods_get_the_text_and_no_allow() {
-    let server = mk_web(&[]);
+    let server = Web::start(&[]);
     for (path, right) in [
         ("/status", "GET"),
         ("/status/200", "POST"),
@@ -157,30 +118,30 @@ fn wrong_methods_get_the_text_and_no_allow() {
         for method in ["GET", "POST", "PUT", "DELETE"] {
             if method != right {
                 let expected = text("405 Method Not Allowed", "Method Not Allowed\n");
-                assert_eq!(raw(server.web, method, path), expected, "{method} {path}");
+                assert_eq!(ask(&server, method, path), expected, "{method} {path}");
             }
         }
-        let head = raw(server.web, "HEAD", path);
+        let head = ask(&server, "HEAD", path);
         let expected = text("405 Method Not Allowed", "Method Not Allowed\n");
         assert_eq!(head, expected.strip_suffix("Method Not Allowed\n").unwrap());
     }
     let expected = text("404 Not Found", "404 page not found\n");
     for path in ["/status/", "/status/200/"] {
-        assert_eq!(raw(server.web, "POST", path), expected, "{path}");
+        assert_eq!(ask(&server, "POST", path), expected, "{path}");
     }
     for path in ["/status/%zz", "/status/306"] {
         let expected = text("400 Bad Request", "Bad Request\n");
-        assert_eq!(raw(server.web, "POST", path), expected, "{path}");
+        assert_eq!(ask(&server, "POST", path), expected, "{path}");
     }
 }
 
 /// The codes of the first flaky answers.
 fn flaky_codes(seed: &str) -> Vec<String> {
-    let server = mk_web(&[seed]);
+    let server = Web::start(&[seed]);
     let accepted = text("202 Accepted", "Accepted\n");
-    assert_eq!(raw(server.web, "POST", "/flaky"), accepted);
+    assert_eq!(ask(&server, "POST", "/flaky"), accepted);
     let first = |_| {
-        let answer = raw(server.web, "GET", "/status");
+        let answer = ask(&server, "GET", "/status");
         answer.lines().next().unwrap().to_owned()
     };
     let codes: Vec<String> = (0..5).map(first).collect();
@@ -188,9 +149,9 @@ fn flaky_codes(seed: &str) -> Vec<String> {
         codes[0], "HTTP/1.1 200 OK",
         "the first answer is the old code"
     );
-    assert_eq!(raw(server.web, "POST", "/flaky"), accepted);
-    let last = raw(server.web, "GET", "/status");
-    assert_eq!(raw(server.web, "GET", "/status"), last, "steady again");
+    assert_eq!(ask(&server, "POST", "/flaky"), accepted);
+    let last = ask(&server, "GET", "/status");
+    assert_eq!(ask(&server, "GET", "/status"), last, "steady again");
     codes
 }
 
@@ -203,7 +164,7 @@ fn the_seed_decides_what_is_random() {
 
 #[tokio::test]
 async fn the_original_ports_and_names_are_a_matter_of_flags() {
-    let server = mk_web(&["--service-name=alfaview/training", "--read-timeout-ms=1000"]);
+    let server = Web::start(&["--service-name=alfaview/training", "--read-timeout-ms=1000"]);
     metric(
         server.admin,
         "target_info{service_name=\"alfaview/training\"} 1",

@@ -8,14 +8,15 @@
 use std::pin::Pin;
 use std::task;
 
-use http::header::{HOST, USER_AGENT};
-use http::{Request, Response, StatusCode, Version};
+use http::header::USER_AGENT;
+use http::{Request, Response, StatusCode};
 use opentelemetry::trace::Status;
 use tower::Service;
 use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::{bounded, extract, method};
+use crate::request::{host, version};
 
 /// Puts a span around every request. Other layers that log or measure belong inside.
 ///
@@ -104,13 +105,7 @@ fn span<B>(request: &Request<B>, route: Option<String>) -> Span {
     if let Some(route) = route {
         span.set_attribute("http.route", route);
     }
-    if let Some(host) = request
-        .uri()
-        .authority()
-        .map(|host| host.as_str())
-        .or_else(|| text(HOST))
-        && let Ok(host) = host.parse::<http::uri::Authority>()
-    {
+    if let Some(host) = host(request) {
         span.set_attribute("server.address", bounded(host.host()));
         if let Some(port) = host.port_u16() {
             span.set_attribute("server.port", i64::from(port));
@@ -121,14 +116,6 @@ fn span<B>(request: &Request<B>, route: Option<String>) -> Span {
         span.set_attribute("user_agent.original", bounded(agent));
     }
     span
-}
-
-fn version(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_2 => "2",
-        Version::HTTP_10 => "1.0",
-        _ => "1.1",
-    }
 }
 
 impl Ended {

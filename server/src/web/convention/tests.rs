@@ -10,7 +10,11 @@ use super::*;
 
 fn mk_router() -> (Registry, Router) {
     let mut registry = Registry::default();
-    let conventions = Conventions::register(&mut registry);
+    let hosts = Hosts {
+        names: vec!["server".to_owned(), "127.0.0.1".to_owned()],
+        port: 8080,
+    };
+    let conventions = Conventions::register(&mut registry, hosts);
     let interim = || async {
         let mut response = "Continue\n".into_response();
         response
@@ -104,6 +108,40 @@ async fn callers_cannot_invent_series() {
     // One per route, and one for what has none.
     assert_eq!(stable.len(), 2, "{stable:?}");
     let legacy = samples(&registry, "http_server_duration_milliseconds_count");
-    // Four hosts and the rest, each with these two.
-    assert_eq!(legacy.len(), 10, "{legacy:?}");
+    assert_eq!(legacy.len(), 2, "{legacy:?}");
+}
+
+#[tokio::test]
+async fn only_the_servers_own_hosts_are_told_however_many_others_came_before() {
+    let (registry, router) = mk_router();
+    let long = "h".repeat(100_000);
+    for host in ["a", "b", "c", "d", "e", "", "serve", &long] {
+        ask(&router, "GET", "/ok/1", host).await;
+    }
+    for host in [
+        "SERVER:8080",
+        "server:8080",
+        "server",
+        "server:9",
+        "server:65536",
+        "127.0.0.1:8080",
+    ] {
+        ask(&router, "GET", "/ok/1", host).await;
+    }
+    let found = samples(&registry, "http_server_duration_milliseconds_count");
+    let told = |name: &str, port: &str, count: u32| {
+        let host = format!("net_host_name=\"{name}\",net_host_port=\"{port}\",");
+        let end = format!("}} {count}");
+        let is = |line: &&String| line.contains(&host) && line.ends_with(&end);
+        assert_eq!(
+            found.iter().filter(is).count(),
+            1,
+            "{host} {count}: {found:?}"
+        );
+    };
+    told("other", "", 8);
+    told("server", "8080", 2);
+    told("server", "", 3);
+    told("127.0.0.1", "8080", 1);
+    assert_eq!(found.len(), 4, "{found:?}");
 }

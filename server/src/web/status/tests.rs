@@ -10,7 +10,7 @@ use crate::background;
 use crate::burn::{Burner, Limits};
 use crate::flaky::Flaky;
 use crate::web::hit::{self, Hits};
-use crate::web::{Conventions, Metrics};
+use crate::web::{Conventions, Hosts, Metrics};
 
 use super::*;
 
@@ -30,10 +30,14 @@ fn mk_router() -> (Flaky, Router) {
         },
         memory: None,
     };
+    let hosts = Hosts {
+        names: Vec::new(),
+        port: 80,
+    };
     let web = Web {
         hits: Hits::start(hit, &mut registry).unwrap(),
         metrics: Metrics::register(&mut registry, burner.clone()),
-        conventions: Conventions::register(&mut registry),
+        conventions: Conventions::register(&mut registry, hosts),
         load_time: Duration::ZERO,
         flaky: flaky.clone(),
         burner,
