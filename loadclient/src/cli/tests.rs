@@ -58,10 +58,10 @@ fn strangers_are_refused_unless_allowed() {
 
 #[test]
 fn bounds_are_taken() {
-    let grpc = grpc(&["--count=3", "--duration=90s"]);
+    let grpc = grpc(&["--count=3", "--duration=1h30m"]);
     let expected = Bounds {
         count: Some(3),
-        duration: Some(Duration::from_secs(90)),
+        duration: Some(Duration::from_secs(5_400)),
     };
     assert_eq!(grpc.bounds, expected);
 }

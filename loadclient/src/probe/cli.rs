@@ -7,11 +7,10 @@ use std::time::Duration;
 use clap::CommandFactory as _;
 use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
-use telemetry::{address, trace};
+use telemetry::{address, duration, trace};
 
 use super::tally::FailOn;
 use crate::cli::{Args, Output};
-use crate::span;
 use crate::target::Target;
 
 /// The shortest interval: ten requests a second is a probe, more is load.
@@ -153,7 +152,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 }
 
 fn interval_or_never(text: &str) -> Result<Duration, String> {
-    match span::parse(text) {
+    match duration::parse(text) {
         Ok(Duration::ZERO) => Ok(Duration::ZERO),
         _ => interval(text),
     }
@@ -164,7 +163,7 @@ fn limit(text: &str) -> Result<Duration, String> {
 }
 
 fn within(text: &str, least: Duration, named: &str) -> Result<Duration, String> {
-    let span = span::parse(text).map_err(|error| error.to_string())?;
+    let span = duration::parse(text).map_err(|error| error.to_string())?;
     if (least..=MAX_SPAN).contains(&span) {
         Ok(span)
     } else {
