@@ -18,6 +18,10 @@ use crate::resolve::Mode;
 use crate::target::Target;
 use crate::verdict::Goal;
 
+/// Where those that are made to run beside a server listen for operators. `grpc`, which runs in a
+/// cluster, listens on the port of its chart, 8081.
+pub const ADMIN_ADDRESS: &str = "0.0.0.0:8082";
+
 /// Makes load on the server, and says whether the goal was held under it; watches a flaky one.
 #[derive(Debug, Parser)]
 #[command(name = "loadclient", version, max_term_width = 100)]

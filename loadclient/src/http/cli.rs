@@ -7,7 +7,7 @@ use clap::builder::BoolishValueParser;
 use telemetry::{address, duration};
 
 use super::schedule::Schedule;
-use crate::cli::Output;
+use crate::cli::{ADMIN_ADDRESS, Output};
 use crate::target::Target;
 
 /// What the user typed.
@@ -52,14 +52,10 @@ pub struct Args {
     #[arg(action = clap::ArgAction::Set, value_parser = BoolishValueParser::new())]
     keep_alive: bool,
 
-    /// Address of the plain HTTP listener for /metrics, /livez and /readyz.
-    #[arg(
-        long,
-        env = "METRICS_ADDR",
-        value_name = "METRICS_ADDR",
-        default_value = "0.0.0.0:8081"
-    )]
-    #[arg(value_parser = address::parse)]
+    /// Address of the plain HTTP listener for /metrics, /livez and /readyz; not the server's own
+    /// default, so that both run on one machine.
+    #[arg(long, env = "METRICS_ADDR", value_name = "METRICS_ADDR")]
+    #[arg(default_value = ADMIN_ADDRESS, value_parser = address::parse)]
     admin_address: SocketAddr,
 
     /// Shape of the report: text or json.

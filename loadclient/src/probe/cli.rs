@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use telemetry::{address, duration, trace};
 
 use super::tally::FailOn;
-use crate::cli::{Args, Output};
+use crate::cli::{ADMIN_ADDRESS, Args, Output};
 use crate::target::Target;
 
 /// The shortest interval: ten requests a second is a probe, more is load.
@@ -69,7 +69,7 @@ pub struct ProbeArgs {
     /// Address of the plain HTTP listener for /metrics, /healthz and /readyz; not the server's
     /// own default, so that both run on one machine.
     #[arg(long, env = "METRICS_ADDR", value_name = "METRICS_ADDR")]
-    #[arg(default_value = "0.0.0.0:8082", value_parser = address::parse)]
+    #[arg(default_value = ADMIN_ADDRESS, value_parser = address::parse)]
     admin_address: SocketAddr,
 
     /// Allow targets that are neither loopback, nor private addresses, nor names in a cluster.
