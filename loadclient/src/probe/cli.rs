@@ -47,7 +47,7 @@ pub struct ProbeArgs {
     timeout: Duration,
 
     /// Ask GET /status once and end: no POST /flaky, no admin listener.
-    #[arg(long, env = "ONCE", value_parser = BoolishValueParser::new(), conflicts_with = "count")]
+    #[arg(long, env = "ONCE", value_parser = BoolishValueParser::new())]
     once: bool,
 
     /// End after this many GET /status.
@@ -108,8 +108,14 @@ impl ProbeArgs {
     ///
     /// # Errors
     ///
-    /// If the target is none, or is not ours and that is not allowed.
+    /// If the target is none, or is not ours and that is not allowed; if it is to end after one
+    /// request and after another number.
     pub fn into_config(self) -> Result<Probe, clap::Error> {
+        // Not clap's `conflicts_with`, to which ONCE=false is a conflict too.
+        if self.once && self.count.is_some() {
+            let message = "the argument '--once' cannot be used with '--count <COUNT>'";
+            return Err(Args::command().error(ErrorKind::ArgumentConflict, message));
+        }
         let Self { host, port, .. } = &self;
         let refused = |reason: &str| {
             let message = format!("invalid value '{host}' for '--host <HOST>': {reason}");

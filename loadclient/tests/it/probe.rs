@@ -502,6 +502,25 @@ fn a_bounded_run_ends_by_itself() {
     );
 }
 
+#[test]
+fn once_may_be_said_not_to_be() {
+    let address = mk_server(|s| answer(s, b"HTTP/1.1 204 X\r\n\r\n"));
+    let mut command = command();
+    command.env("HOST", address.ip().to_string());
+    command.env("PORT", address.port().to_string());
+    command.envs([("ONCE", "false"), ("COUNT", "2"), ("FLAKY_INTERVAL", "0")]);
+    command.envs([
+        ("STATUS_INTERVAL", "100ms"),
+        ("METRICS_ADDR", "127.0.0.1:0"),
+    ]);
+    let output = command.arg("probe").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(
+        output.stdout.iter().filter(|byte| **byte == b'\n').count(),
+        3
+    );
+}
+
 #[tokio::test]
 async fn whoever_stops_reading_ends_the_probe() {
     let address = mk_dead();

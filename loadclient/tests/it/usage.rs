@@ -25,7 +25,7 @@ fn wrong_usage_is_one_line_and_64() {
         &'static [(&'static str, &'static str)],
         &'static str,
     );
-    let cases: [Case; 19] = [
+    let cases: [Case; 20] = [
         (&[], &[], "a subcommand is missing"),
         (&["prove"], &[], "unrecognized subcommand 'prove'"),
         (
@@ -80,6 +80,11 @@ fn wrong_usage_is_one_line_and_64() {
             &["probe"],
             &[("STATUS_INTERVAL", "3")],
             "'--status-interval <STATUS_INTERVAL>': \"3\" is not a duration",
+        ),
+        (
+            &["probe"],
+            &[("ONCE", "true"), ("COUNT", "5")],
+            "'--once' cannot be used with '--count <COUNT>'",
         ),
         (
             &["probe", "--fail-on=all"],
