@@ -11,7 +11,7 @@ use serde_json::Value;
 use server::app::{Bound, Stop};
 use socket2::SockRef;
 
-use crate::process::{DEADLINE, command, get, until, value};
+use crate::process::{Closed, DEADLINE, command, get, until, value};
 
 /// What a server does with a connection.
 type Serve = fn(TcpStream);
@@ -26,12 +26,6 @@ fn mk_server(serve: Serve) -> SocketAddr {
             .for_each(|stream| serve(stream.unwrap()))
     });
     address
-}
-
-/// An address where nobody listens.
-fn mk_dead() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
 }
 
 /// Reads the head of a request.
@@ -91,8 +85,9 @@ fn once(address: SocketAddr, timeout: &str) -> (Option<i32>, Value) {
 
 #[test]
 fn whatever_the_server_does_there_is_one_line_with_its_class() {
+    let closed = Closed::new();
     let cases: [(&str, SocketAddr, Value, &str); 15] = [
-        ("refuses", mk_dead(), Value::Null, "transport_error"),
+        ("refuses", closed.address, Value::Null, "transport_error"),
         ("hangs", mk_server(hang), Value::Null, "timeout"),
         (
             "resets",
@@ -214,12 +209,13 @@ fn a_name_that_nobody_knows_is_no_crash() {
 #[test]
 fn fail_on_decides_about_the_exit_code() {
     let error = mk_server(|s| answer(s, b"HTTP/1.1 503 X\r\ncontent-length: 0\r\n\r\n"));
+    let closed = Closed::new();
     for (address, fail_on, code) in [
         (error, "any", 3),
         (error, "no-answer", 0),
         (error, "never", 0),
-        (mk_dead(), "no-answer", 3),
-        (mk_dead(), "never", 0),
+        (closed.address, "no-answer", 3),
+        (closed.address, "never", 0),
     ] {
         let (found, lines) = probe(address, &["--once", "--fail-on", fail_on]);
         assert_eq!(found, Some(code), "{fail_on}: {lines:?}");
@@ -523,9 +519,9 @@ fn once_may_be_said_not_to_be() {
 
 #[tokio::test]
 async fn whoever_stops_reading_ends_the_probe() {
-    let address = mk_dead();
+    let closed = Closed::new();
     let flags = ["--status-interval=100ms", "--flaky-interval=0"];
-    let mut probe = Probe::start(address, &flags);
+    let mut probe = Probe::start(closed.address, &flags);
     let mut lines = BufReader::new(probe.child.stdout.take().unwrap()).lines();
     lines.next().unwrap().unwrap();
     drop(lines);
@@ -536,12 +532,12 @@ async fn whoever_stops_reading_ends_the_probe() {
 
 #[test]
 fn a_terminal_gets_a_live_view() {
-    let address = mk_dead();
+    let closed = Closed::new();
     let probe = env!("CARGO_BIN_EXE_loadclient");
     let typed = format!(
         "{probe} probe --host=127.0.0.1 --port={} --count=2 --status-interval=100ms \
          --admin-address=127.0.0.1:0",
-        address.port()
+        closed.address.port()
     );
     // `script` gives its child a terminal.
     let output = std::process::Command::new("script")
