@@ -32,7 +32,7 @@ pub(crate) const TARGET: Target = Target {
         "\t",
         "\"",
     ],
-    cases: 12000,
+    cases: 6000,
 };
 
 const OPEN_METRICS: &str = "application/openmetrics-text";

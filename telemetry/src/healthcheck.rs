@@ -8,9 +8,10 @@ use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use tokio::time::Instant;
 
 use crate::{address, usage};
 
