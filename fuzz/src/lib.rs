@@ -10,6 +10,7 @@
     reason = "a target fails by panicking"
 )]
 
+mod accept;
 mod access;
 mod answer;
 mod caller;
@@ -44,7 +45,8 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [&Target; 15] = [
+pub const TARGETS: [&Target; 16] = [
+    &accept::TARGET,
     &access::TARGET,
     &answer::TARGET,
     &caller::TARGET,

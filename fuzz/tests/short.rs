@@ -124,6 +124,7 @@ macro_rules! targets {
 }
 
 targets! {
+    accept: "accept",
     access: "access",
     answer: "answer",
     caller: "caller",

@@ -8,16 +8,19 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
-use telemetry::{address, host, log};
+use telemetry::{address, duration, host, log};
 
 use crate::drive::Bounds;
 use crate::http;
 use crate::plan::Pacing;
 use crate::probe::cli::{Probe, ProbeArgs};
 use crate::resolve::Mode;
-use crate::span;
 use crate::target::Target;
 use crate::verdict::Goal;
+
+/// Where those that are made to run beside a server listen for operators. `grpc`, which runs in a
+/// cluster, listens on the port of its chart, 8081.
+pub const ADMIN_ADDRESS: &str = "0.0.0.0:8082";
 
 /// Makes load on the server, and says whether the goal was held under it; watches a flaky one.
 #[derive(Debug, Parser)]
@@ -135,8 +138,8 @@ struct GrpcArgs {
     #[arg(long, env = "COUNT", value_name = "COUNT")]
     count: Option<u64>,
 
-    /// Stop after this long, for example 90s or 5m.
-    #[arg(long, env = "DURATION", value_name = "DURATION", value_parser = span::parse)]
+    /// Stop after this long, for example 90s or 1h30m.
+    #[arg(long, env = "DURATION", value_name = "DURATION", value_parser = duration::parse)]
     duration: Option<Duration>,
 
     /// Milliseconds between two lookups of the name (only with DNS).
@@ -364,7 +367,7 @@ pub(crate) fn url(text: &str) -> Result<reqwest::Url, String> {
 
 /// Up to a day; Prometheus answers at most 11 000 steps anyway.
 fn window(text: &str) -> Result<Duration, String> {
-    let window = span::parse(text).map_err(|error| error.to_string())?;
+    let window = duration::parse(text).map_err(|error| error.to_string())?;
     let allowed = Duration::from_secs(1)..=Duration::from_secs(43_200);
     if allowed.contains(&window) {
         Ok(window)

@@ -199,17 +199,15 @@ fn pause(failures: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use tokio::net::TcpSocket;
 
     use super::*;
 
-    /// An address where nobody listens.
-    async fn mk_dead() -> SocketAddr {
-        TcpListener::bind("127.0.0.1:0")
-            .await
-            .unwrap()
-            .local_addr()
-            .unwrap()
+    /// Has an address that nobody else gets, and does not listen.
+    fn mk_dead() -> TcpSocket {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        socket
     }
 
     #[test]
@@ -222,7 +220,8 @@ mod tests {
     async fn with_every_address_failed_a_request_fails_at_once() {
         let lost = Arc::new(Notify::new());
         let mut endpoints = Endpoints::new(lost.clone());
-        endpoints.update(&[mk_dead().await]);
+        let dead = mk_dead();
+        endpoints.update(&[dead.local_addr().unwrap()]);
         assert_eq!(endpoints.pick().await.unwrap_err(), Unreachable);
         // The resolver was told.
         lost.notified().await;
@@ -231,7 +230,8 @@ mod tests {
     #[tokio::test]
     async fn removed_addresses_are_forgotten() {
         let mut endpoints = Endpoints::new(Arc::default());
-        endpoints.update(&[mk_dead().await, mk_dead().await]);
+        let dead = [mk_dead(), mk_dead()];
+        endpoints.update(&dead.each_ref().map(|socket| socket.local_addr().unwrap()));
         assert_eq!(endpoints.list.len(), 2);
         endpoints.update(&[]);
         assert!(endpoints.is_empty());

@@ -18,6 +18,5 @@ pub mod prometheus;
 pub mod record;
 pub mod resolve;
 pub mod rotation;
-pub mod span;
 pub mod target;
 pub mod verdict;

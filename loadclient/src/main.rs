@@ -4,14 +4,14 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use loadclient::cli::{Args, Command};
+use loadclient::cli::{ADMIN_ADDRESS, Args, Command};
 use loadclient::{app, probe};
 
 /// `verify`: the goal was not held; `probe`: what `--fail-on` names happened.
 const EXIT_NOT_HELD: u8 = 3;
 
 fn main() -> ExitCode {
-    if let Some(code) = telemetry::healthcheck::asked("loadclient") {
+    if let Some(code) = telemetry::healthcheck::asked("loadclient", ADMIN_ADDRESS) {
         return code;
     }
     let config = match Args::try_parse().and_then(Args::into_config) {

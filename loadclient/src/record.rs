@@ -24,7 +24,8 @@ const CODES: [Code; 3] = [
     Code::Unavailable,
 ];
 
-/// The longest latency that is told apart, in microseconds: an hour.
+/// The longest latency that is told apart, in microseconds: an hour, as long as a
+/// timeout can be.
 pub(crate) const MAX_MICROS: u64 = 3_600_000_000;
 
 /// The client's metrics and the run's latencies.

@@ -17,6 +17,9 @@ use crate::role::Role;
 use crate::web;
 use crate::work::Work;
 
+/// Where the server listens for operators by default.
+pub const ADMIN_ADDRESS: &str = "0.0.0.0:8081";
+
 /// What there is to scale: a gRPC server with a finite, settable capacity (role grpc), a web
 /// application that burns CPU, and whose /status is as flaky as it is told to be (role web), and a
 /// request counter on Redis (role counter).
@@ -63,7 +66,7 @@ pub struct Args {
         long,
         env = "METRICS_ADDR",
         value_name = "METRICS_ADDR",
-        default_value = "0.0.0.0:8081"
+        default_value = ADMIN_ADDRESS
     )]
     #[arg(value_parser = address::parse)]
     admin_address: SocketAddr,

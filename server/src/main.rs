@@ -5,14 +5,14 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use peak_alloc::PeakAlloc;
-use server::cli::Args;
+use server::cli::{ADMIN_ADDRESS, Args};
 
 /// Counts what is allocated, for `server::usage`.
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 fn main() -> ExitCode {
-    if let Some(code) = telemetry::healthcheck::asked("server") {
+    if let Some(code) = telemetry::healthcheck::asked("server", ADMIN_ADDRESS) {
         return code;
     }
     let config = match Args::try_parse() {

@@ -1,8 +1,8 @@
 //! `PROGRAM healthcheck`: asks the admin listener of a process in the same container whether it is
 //! ready, for container engines. An image with nothing but the program has no curl.
 //!
-//! Law: it says 0 only for status 200, it waits 3 s at most, and it reads the same
-//! `METRICS_ADDR` as the process it asks about.
+//! Law: it says 0 only for status 200, it waits 3 s at most, however the answer comes, and it reads
+//! the same `METRICS_ADDR` as the process it asks about, with the same default.
 
 use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
@@ -10,18 +10,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use tokio::time::Instant;
 
 use crate::{address, usage};
 
 /// What a program's own `--help` says of it.
 pub const HELP: &str = "With `healthcheck` as the first argument it asks another process of the same container whether it is ready; see `healthcheck --help`.";
 
-/// Per step: connecting, writing, reading. Shorter than the 5 s that a compose file gives it.
+/// For the whole exchange. Shorter than the 5 s that a compose file gives it.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Of an answer that is not 200 this much is shown, in bytes.
-const SHOWN: u64 = 1024;
+const SHOWN: usize = 1024;
 
 #[derive(Debug, Parser)]
 #[command(name = "healthcheck", max_term_width = 100)]
@@ -29,7 +30,7 @@ const SHOWN: u64 = 1024;
 struct Args {
     /// Address of the admin listener; an unspecified one is asked on loopback.
     #[arg(long, env = "METRICS_ADDR", value_name = "METRICS_ADDR")]
-    #[arg(default_value = "0.0.0.0:8081", value_parser = address::parse)]
+    #[arg(value_parser = address::parse)]
     admin_address: SocketAddr,
 
     /// What to ask for: /readyz, or /livez where not being ready is no fault.
@@ -50,26 +51,41 @@ enum Error {
 }
 
 /// Does the check and returns its exit code if the arguments of the process ask for it
-/// (`PROGRAM healthcheck ...`); `None` if they do not.
+/// (`PROGRAM healthcheck ...`); `None` if they do not. `address` is where the program listens for
+/// operators by default.
 #[must_use]
-pub fn asked(program: &str) -> Option<ExitCode> {
+pub fn asked(program: &str, address: &'static str) -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1).peekable();
-    (arguments.peek()? == "healthcheck").then(|| run(program, arguments))
+    (arguments.peek()? == "healthcheck").then(|| run(program, address, arguments))
 }
 
 /// The check; the first argument stands for the program's name.
-fn run(program: &str, arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let args = match Args::try_parse_from(arguments) {
+fn run(
+    program: &str,
+    address: &'static str,
+    arguments: impl Iterator<Item = OsString>,
+) -> ExitCode {
+    let args = match parse(address, arguments) {
         Ok(args) => args,
         Err(error) => return usage::refuse(&format!("{program} healthcheck"), &error),
     };
-    match ask(reachable(args.admin_address), &args.path) {
+    match ask(reachable(args.admin_address), &args.path, TIMEOUT) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr().lock(), "{program} healthcheck: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn parse(
+    address: &'static str,
+    arguments: impl Iterator<Item = OsString>,
+) -> Result<Args, clap::Error> {
+    let command = Args::command().mut_arg("admin_address", |argument| {
+        argument.required(false).default_value(address)
+    });
+    Args::from_arg_matches(&command.try_get_matches_from(arguments)?)
 }
 
 /// A path goes into the request line as it is.
@@ -93,8 +109,9 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 }
 
 /// One request, one connection.
-fn ask(address: SocketAddr, path: &str) -> Result<(), Error> {
-    let answer = exchange(address, path).map_err(|cause| Error::Silent { address, cause })?;
+fn ask(address: SocketAddr, path: &str, limit: Duration) -> Result<(), Error> {
+    let answer =
+        exchange(address, path, limit).map_err(|cause| Error::Silent { address, cause })?;
     if answer.starts_with("HTTP/1.1 200 ") {
         return Ok(());
     }
@@ -105,23 +122,40 @@ fn ask(address: SocketAddr, path: &str) -> Result<(), Error> {
     })
 }
 
-/// The beginning of the answer.
-fn exchange(address: SocketAddr, path: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
-    )?;
-    let mut answer = Vec::new();
-    stream.take(SHOWN).read_to_end(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+/// The beginning of the answer, if it is there in time.
+fn exchange(address: SocketAddr, path: &str, limit: Duration) -> io::Result<String> {
+    let deadline = Instant::now() + limit;
+    let mut stream = TcpStream::connect_timeout(&address, limit)?;
+    stream.set_write_timeout(Some(left(deadline)?))?;
+    // In one piece, which a new connection takes at once.
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let (mut answer, mut length) = ([0; SHOWN], 0);
+    while length < SHOWN {
+        stream.set_read_timeout(Some(left(deadline)?))?;
+        match stream.read(&mut answer[length..])? {
+            0 => break,
+            read => length += read,
+        }
+    }
+    Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
+}
+
+/// How much time there is until then; none is an error.
+fn left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        Err(io::ErrorKind::TimedOut.into())
+    } else {
+        Ok(left)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
+
+    use socket2::{Domain, Socket, Type};
 
     use super::*;
 
@@ -142,7 +176,7 @@ mod tests {
     #[test]
     fn ready_is_healthy() {
         let (address, served) = answering("HTTP/1.1 200 OK\r\n\r\n[+]roles ok\nok\n");
-        ask(address, "/readyz").unwrap();
+        ask(address, "/readyz", TIMEOUT).unwrap();
         assert!(
             served
                 .join()
@@ -155,7 +189,7 @@ mod tests {
     fn not_ready_says_why() {
         let (address, _) =
             answering("HTTP/1.1 503 Service Unavailable\r\n\r\n[-]redis not ok\nnot ok\n");
-        let error = ask(address, "/readyz").unwrap_err().to_string();
+        let error = ask(address, "/readyz", TIMEOUT).unwrap_err().to_string();
         assert_eq!(
             error,
             format!("{address} answered: HTTP/1.1 503 Service Unavailable [-]redis not ok not ok")
@@ -163,11 +197,41 @@ mod tests {
     }
 
     #[test]
-    fn nobody_there_is_unhealthy() {
+    fn who_answers_too_slowly_is_unhealthy() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        drop(listener);
-        let error = ask(address, "/readyz").unwrap_err().to_string();
+        // Each byte comes in time, all of them do not.
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            while stream.write_all(b"H").is_ok() {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let limit = Duration::from_millis(200);
+        let error = ask(address, "/readyz", limit).unwrap_err();
+        assert!(matches!(error, Error::Silent { .. }), "{error}");
+    }
+
+    #[test]
+    fn each_program_is_asked_where_it_listens_by_default() {
+        let address = |default, arguments: &[&str]| {
+            let arguments = std::iter::once(&"healthcheck").chain(arguments);
+            let args = parse(default, arguments.map(OsString::from)).unwrap();
+            args.admin_address.to_string()
+        };
+        assert_eq!(address("0.0.0.0:8082", &[]), "0.0.0.0:8082");
+        let given = address("0.0.0.0:8082", &["--admin-address=127.0.0.1:1"]);
+        assert_eq!(given, "127.0.0.1:1");
+    }
+
+    #[test]
+    fn nobody_there_is_unhealthy() {
+        // Bound, so that nobody else gets the port, and not listening.
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        socket.bind(&loopback.into()).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        let error = ask(address, "/readyz", TIMEOUT).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{address} does not answer: ")));
     }
 

@@ -41,8 +41,13 @@ impl Format {
                 parts
                     .next()
                     .filter(|name| name.eq_ignore_ascii_case(kind))?;
-                let weight = parts.find_map(|part| part.strip_prefix("q="));
-                weight.map_or(Some(1.0), |weight| weight.parse::<f32>().ok())
+                let weight = parts.find_map(|part| {
+                    let (name, weight) = part.split_once('=')?;
+                    name.eq_ignore_ascii_case("q").then_some(weight)
+                });
+                let weight = weight.map_or(Ok(1.0), str::parse::<f32>).ok()?;
+                // RFC 9110 has no others.
+                (0.0..=1.0).contains(&weight).then_some(weight)
             });
             ranges.fold(0.0, f32::max)
         };

@@ -48,10 +48,10 @@ async fn without_any_api_an_old_file_stays_and_http_says_503() {
     let file = directory.path().join("config.json");
     let old = "[{\"targets\":[\"192.0.2.1:9100\"],\"labels\":{}}]\n";
     std::fs::write(&file, old).unwrap();
-    // A port that was free a moment ago: nobody listens.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let nowhere = port.local_addr().unwrap();
-    drop(port);
+    // Bound, so that nobody else gets the port, and not listening.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let nowhere = socket.local_addr().unwrap();
     let mut sd = command("exoscale-sd", nowhere);
     let sd = Program::start(sd.arg("--prometheus-file").arg(&file));
     sleep(Duration::from_millis(500)).await;

@@ -42,6 +42,18 @@ fn the_defaults_are_the_original_interface() {
 }
 
 #[test]
+fn what_runs_beside_a_server_leaves_it_its_port() {
+    let address = ADMIN_ADDRESS.parse().unwrap();
+    let parsed = parse(&["http", "--url=http://localhost:8080/"]).unwrap();
+    assert!(matches!(parsed.command, Command::Http(http) if http.admin_address == address));
+    let parsed = parse(&["probe"]).unwrap();
+    assert!(
+        matches!(parsed.command, Command::Probe(probe) if probe.admin_address == Some(address))
+    );
+    assert_ne!(grpc(&[]).admin_address, address);
+}
+
+#[test]
 fn dns_off_means_one_address() {
     for word in ["--dns=false", "--dns=0", "--dns=no"] {
         assert!(matches!(grpc(&[word]).mode, Mode::One));
@@ -58,10 +70,10 @@ fn strangers_are_refused_unless_allowed() {
 
 #[test]
 fn bounds_are_taken() {
-    let grpc = grpc(&["--count=3", "--duration=90s"]);
+    let grpc = grpc(&["--count=3", "--duration=1h30m"]);
     let expected = Bounds {
         count: Some(3),
-        duration: Some(Duration::from_secs(90)),
+        duration: Some(Duration::from_secs(5_400)),
     };
     assert_eq!(grpc.bounds, expected);
 }

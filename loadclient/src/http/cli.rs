@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use telemetry::address;
+use telemetry::{address, duration};
 
 use super::schedule::Schedule;
-use crate::cli::Output;
-use crate::span;
+use crate::cli::{ADMIN_ADDRESS, Output};
 use crate::target::Target;
 
 /// What the user typed.
@@ -23,7 +22,7 @@ pub struct Args {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1_024))]
     threads: u16,
 
-    /// How long to make load, for example 90s or 5m, at most a day.
+    /// How long to make load, for example 90s or 1h30m, at most a day.
     #[arg(long, env = "DURATION", value_name = "DURATION", default_value = "60s")]
     #[arg(value_parser = duration)]
     duration: Duration,
@@ -53,14 +52,10 @@ pub struct Args {
     #[arg(action = clap::ArgAction::Set, value_parser = BoolishValueParser::new())]
     keep_alive: bool,
 
-    /// Address of the plain HTTP listener for /metrics, /livez and /readyz.
-    #[arg(
-        long,
-        env = "METRICS_ADDR",
-        value_name = "METRICS_ADDR",
-        default_value = "0.0.0.0:8081"
-    )]
-    #[arg(value_parser = address::parse)]
+    /// Address of the plain HTTP listener for /metrics, /livez and /readyz; not the server's own
+    /// default, so that both run on one machine.
+    #[arg(long, env = "METRICS_ADDR", value_name = "METRICS_ADDR")]
+    #[arg(default_value = ADMIN_ADDRESS, value_parser = address::parse)]
     admin_address: SocketAddr,
 
     /// Shape of the report: text or json.
@@ -141,7 +136,7 @@ pub fn is_ours(url: &reqwest::Url) -> bool {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let duration = span::parse(text).map_err(|error| error.to_string())?;
+    let duration = duration::parse(text).map_err(|error| error.to_string())?;
     if (Duration::from_millis(1)..=Duration::from_secs(86_400)).contains(&duration) {
         Ok(duration)
     } else {
@@ -194,6 +189,7 @@ mod tests {
         for wrong in ["0", "-1", "NaN", "inf", "x", "1e9"] {
             assert!(rate(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5_400)));
         assert!(duration("25h").is_err() && duration("0s").is_err());
     }
 }

@@ -32,7 +32,7 @@ const TRACES_TIMEOUT: Duration = Duration::from_secs(3);
 const REPORT_BUFFER: usize = 16;
 
 /// Probes until a bound, SIGTERM or SIGINT, and prints what comes of it; returns whether the run
-/// counts as a success.
+/// counts as a success. Requests under way then may end, unless a second signal comes.
 ///
 /// # Errors
 ///
@@ -63,10 +63,11 @@ async fn probe(config: &Probe) -> anyhow::Result<bool> {
     let (send, mut attempts) = mpsc::channel(REPORT_BUFFER);
     let stop = CancellationToken::new();
     let probing = async {
+        let schedules =
+            async { tokio::join!(ask(config, &stop, &send), tell(config, &stop, &send)) };
         tokio::select! {
-            () = ask(config, &send) => {}
-            () = tell(config, &send) => {}
-            () = signals.cancel(&stop) => {}
+            _ = schedules => {}
+            () = given_up(&mut signals, &stop) => {}
         }
         drop(send);
         Ok(())
@@ -87,46 +88,63 @@ async fn probe(config: &Probe) -> anyhow::Result<bool> {
     Ok(!report.tally.has_failed(config.fail_on))
 }
 
-/// `GET /status` at once and then at its interval, as often as it was said.
-async fn ask(config: &Probe, report: &mpsc::Sender<Attempt>) {
-    let now = Instant::now();
-    let interval = config.status_interval;
-    repeat(
-        config,
-        Endpoint::Status,
-        now,
-        interval,
-        config.count,
-        report,
-    )
-    .await;
+/// Starts no more requests from the first signal on; returns when one more says that those under
+/// way are not to be waited for either.
+async fn given_up(signals: &mut Signals, stop: &CancellationToken) {
+    signals.cancel(stop).await;
+    let signal = signals.recv().await;
+    tracing::warn!(signal, "giving up requests under way");
+}
+
+/// `GET /status` at once and then at its interval, as often as it was said; then all stops.
+async fn ask(config: &Probe, stop: &CancellationToken, report: &mpsc::Sender<Attempt>) {
+    let schedule = Schedule {
+        endpoint: Endpoint::Status,
+        first: Instant::now(),
+        interval: config.status_interval,
+        count: config.count,
+    };
+    repeat(config, schedule, stop, report).await;
+    stop.cancel();
 }
 
 /// `POST /flaky` at its interval, so that the server is first seen as it was found.
-async fn tell(config: &Probe, report: &mpsc::Sender<Attempt>) {
+async fn tell(config: &Probe, stop: &CancellationToken, report: &mpsc::Sender<Attempt>) {
     let Some(interval) = config.flaky_interval else {
-        return std::future::pending().await;
+        return;
     };
-    let first = Instant::now() + interval;
-    repeat(config, Endpoint::Flaky, first, interval, None, report).await;
+    let schedule = Schedule {
+        endpoint: Endpoint::Flaky,
+        first: Instant::now() + interval,
+        interval,
+        count: None,
+    };
+    repeat(config, schedule, stop, report).await;
 }
 
-/// One request after the other: those that are due while one is under way are left out.
-async fn repeat(
-    config: &Probe,
+/// When to send what.
+struct Schedule {
     endpoint: Endpoint,
     first: Instant,
     interval: Duration,
     count: Option<u64>,
+}
+
+/// One request after the other: those that are due while one is under way are left out. Whoever
+/// stops it waits for the one under way.
+async fn repeat(
+    config: &Probe,
+    schedule: Schedule,
+    stop: &CancellationToken,
     report: &mpsc::Sender<Attempt>,
 ) {
-    let mut due = interval_at(first, interval);
+    let mut due = interval_at(schedule.first, schedule.interval);
     due.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut left = count;
-    while left != Some(0) {
-        due.tick().await;
+    let mut left = schedule.count;
+    while left != Some(0) && stop.run_until_cancelled(due.tick()).await.is_some() {
         // On the heap: with its span, one request is large.
-        let attempt = Box::pin(exchange::send(&config.target, endpoint, config.limit)).await;
+        let request = exchange::send(&config.target, schedule.endpoint, config.limit);
+        let attempt = Box::pin(request).await;
         if report.send(attempt).await.is_err() {
             return;
         }

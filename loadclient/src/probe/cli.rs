@@ -7,11 +7,10 @@ use std::time::Duration;
 use clap::CommandFactory as _;
 use clap::builder::BoolishValueParser;
 use clap::error::ErrorKind;
-use telemetry::{address, trace};
+use telemetry::{address, duration, trace};
 
 use super::tally::FailOn;
-use crate::cli::{Args, Output};
-use crate::span;
+use crate::cli::{ADMIN_ADDRESS, Args, Output};
 use crate::target::Target;
 
 /// The shortest interval: ten requests a second is a probe, more is load.
@@ -48,7 +47,7 @@ pub struct ProbeArgs {
     timeout: Duration,
 
     /// Ask GET /status once and end: no POST /flaky, no admin listener.
-    #[arg(long, env = "ONCE", value_parser = BoolishValueParser::new(), conflicts_with = "count")]
+    #[arg(long, env = "ONCE", value_parser = BoolishValueParser::new())]
     once: bool,
 
     /// End after this many GET /status.
@@ -70,7 +69,7 @@ pub struct ProbeArgs {
     /// Address of the plain HTTP listener for /metrics, /healthz and /readyz; not the server's
     /// own default, so that both run on one machine.
     #[arg(long, env = "METRICS_ADDR", value_name = "METRICS_ADDR")]
-    #[arg(default_value = "0.0.0.0:8082", value_parser = address::parse)]
+    #[arg(default_value = ADMIN_ADDRESS, value_parser = address::parse)]
     admin_address: SocketAddr,
 
     /// Allow targets that are neither loopback, nor private addresses, nor names in a cluster.
@@ -109,8 +108,14 @@ impl ProbeArgs {
     ///
     /// # Errors
     ///
-    /// If the target is none, or is not ours and that is not allowed.
+    /// If the target is none, or is not ours and that is not allowed; if it is to end after one
+    /// request and after another number.
     pub fn into_config(self) -> Result<Probe, clap::Error> {
+        // Not clap's `conflicts_with`, to which ONCE=false is a conflict too.
+        if self.once && self.count.is_some() {
+            let message = "the argument '--once' cannot be used with '--count <COUNT>'";
+            return Err(Args::command().error(ErrorKind::ArgumentConflict, message));
+        }
         let Self { host, port, .. } = &self;
         let refused = |reason: &str| {
             let message = format!("invalid value '{host}' for '--host <HOST>': {reason}");
@@ -153,7 +158,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 }
 
 fn interval_or_never(text: &str) -> Result<Duration, String> {
-    match span::parse(text) {
+    match duration::parse(text) {
         Ok(Duration::ZERO) => Ok(Duration::ZERO),
         _ => interval(text),
     }
@@ -164,7 +169,7 @@ fn limit(text: &str) -> Result<Duration, String> {
 }
 
 fn within(text: &str, least: Duration, named: &str) -> Result<Duration, String> {
-    let span = span::parse(text).map_err(|error| error.to_string())?;
+    let span = duration::parse(text).map_err(|error| error.to_string())?;
     if (least..=MAX_SPAN).contains(&span) {
         Ok(span)
     } else {

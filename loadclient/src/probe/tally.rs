@@ -7,9 +7,7 @@ use hdrhistogram::Histogram;
 
 use super::attempt::{Attempt, Endpoint, Outcome};
 use super::verdict::{Recent, Verdict};
-
-/// The longest duration that is told apart, in microseconds: an hour, as long as a timeout can be.
-const MAX_MICROS: u64 = 3_600_000_000;
+use crate::record::{MAX_MICROS, micros};
 
 /// Everything that is counted.
 #[derive(Clone, Debug)]
@@ -118,8 +116,7 @@ impl Row {
         for (class, count) in Outcome::ALL.into_iter().zip(&mut self.counts) {
             *count += u64::from(class == attempt.outcome);
         }
-        let micros = u64::try_from(attempt.duration.as_micros()).unwrap_or(MAX_MICROS);
-        self.durations.saturating_record(micros);
+        self.durations.saturating_record(micros(attempt.duration));
     }
 
     /// Requests so far.

@@ -1,8 +1,6 @@
 //! The binary making load on one server.
 
-use std::net::{SocketAddr, TcpListener};
-
-use crate::process::{Client, Server, until, value};
+use crate::process::{Client, Closed, Server, until, value};
 
 const OPS: &str = "travelaudience_gserver_operations_ops";
 const UNAVAILABLE: &str = "loadclient_errors_total{code=\"UNAVAILABLE\"}";
@@ -101,14 +99,13 @@ async fn connections_that_age_fail_no_request() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_yet_is_waited_for() {
-    let address: SocketAddr = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = Closed::new();
+    let address = closed.address;
     let mut client = Client::start(address, &[("FREQUENCY", "20")]);
     // Every slot is a failed request, and counts as one.
     until("requests fail", || value(client.admin, UNAVAILABLE) > 10).await;
     let grpc = format!("--grpc-address={address}");
+    drop(closed);
     let server = Server::start(&[&grpc, "--service-time-ms=1"]);
     until("requests succeed", || server.ops() > 10).await;
     let (ops, errors) = (value(client.admin, OPS), value(client.admin, UNAVAILABLE));

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ExitStatus, Stdio};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use clap::Parser as _;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use server::app::{Bound, Stop};
 use socket2::SockRef;
 
-use crate::process::{DEADLINE, command, get, until, value};
+use crate::process::{Closed, DEADLINE, command, get, until, value};
 
 /// What a server does with a connection.
 type Serve = fn(TcpStream);
@@ -26,12 +26,6 @@ fn mk_server(serve: Serve) -> SocketAddr {
             .for_each(|stream| serve(stream.unwrap()))
     });
     address
-}
-
-/// An address where nobody listens.
-fn mk_dead() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
 }
 
 /// Reads the head of a request.
@@ -91,8 +85,9 @@ fn once(address: SocketAddr, timeout: &str) -> (Option<i32>, Value) {
 
 #[test]
 fn whatever_the_server_does_there_is_one_line_with_its_class() {
+    let closed = Closed::new();
     let cases: [(&str, SocketAddr, Value, &str); 15] = [
-        ("refuses", mk_dead(), Value::Null, "transport_error"),
+        ("refuses", closed.address, Value::Null, "transport_error"),
         ("hangs", mk_server(hang), Value::Null, "timeout"),
         (
             "resets",
@@ -214,12 +209,13 @@ fn a_name_that_nobody_knows_is_no_crash() {
 #[test]
 fn fail_on_decides_about_the_exit_code() {
     let error = mk_server(|s| answer(s, b"HTTP/1.1 503 X\r\ncontent-length: 0\r\n\r\n"));
+    let closed = Closed::new();
     for (address, fail_on, code) in [
         (error, "any", 3),
         (error, "no-answer", 0),
         (error, "never", 0),
-        (mk_dead(), "no-answer", 3),
-        (mk_dead(), "never", 0),
+        (closed.address, "no-answer", 3),
+        (closed.address, "never", 0),
     ] {
         let (found, lines) = probe(address, &["--once", "--fail-on", fail_on]);
         assert_eq!(found, Some(code), "{fail_on}: {lines:?}");
@@ -230,6 +226,7 @@ fn fail_on_decides_about_the_exit_code() {
 struct Probe {
     child: Child,
     admin: SocketAddr,
+    log: Receiver<String>,
 }
 
 impl Probe {
@@ -241,24 +238,33 @@ impl Probe {
             .env("PORT", address.port().to_string())
             .args(flags);
         let mut child = command.spawn().unwrap();
-        let mut first = String::new();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        log.read_line(&mut first).unwrap();
-        std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (send, log) = channel();
+        std::thread::spawn(move || {
+            lines
+                .map_while(Result::ok)
+                .all(|line| send.send(line).is_ok())
+        });
+        let first = log.recv_timeout(DEADLINE).unwrap();
         let (_, admin) = first
             .rsplit_once("address=")
             .unwrap_or_else(|| panic!("{first}"));
         let admin = admin.trim().parse().unwrap();
-        Self { child, admin }
+        Self { child, admin, log }
     }
 
-    /// Sends a signal and waits for the end.
-    async fn end(mut self, signal: &str) -> (ExitStatus, String) {
+    /// Sends a signal and waits for the log line that says so.
+    fn signal(&self, signal: &str, line: &str) {
         let pid = self.child.id().to_string();
         let sent = std::process::Command::new("kill")
             .args([signal, &pid])
             .status();
         assert!(sent.unwrap().success());
+        while !self.log.recv_timeout(DEADLINE).unwrap().contains(line) {}
+    }
+
+    /// Waits for the end.
+    async fn ended(mut self) -> (ExitStatus, String) {
         until("the probe ends", || {
             self.child.try_wait().unwrap().is_some()
         })
@@ -277,32 +283,112 @@ impl Drop for Probe {
     }
 }
 
-#[tokio::test]
-async fn a_hanging_server_delays_neither_the_other_schedule_nor_the_end() {
-    let flags = [
-        "--timeout=1h",
-        "--status-interval=100ms",
-        "--flaky-interval=100ms",
-    ];
-    let answers = mk_server(|mut s| {
-        if request(&s).starts_with("POST") {
-            s.write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n")
-                .unwrap();
-        } else {
-            hang(s);
+/// A server that answers `POST` at once, and `GET` with an error as soon as it is told so, once.
+fn mk_slow() -> (SocketAddr, Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (answer, told) = channel::<()>();
+    std::thread::spawn(move || {
+        let mut told = Some(told);
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            if request(&stream).starts_with("POST") {
+                stream
+                    .write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n")
+                    .unwrap();
+            } else {
+                let told = told.take().expect("no GET while one is under way");
+                std::thread::spawn(move || {
+                    told.recv().unwrap();
+                    let _ = stream.write_all(b"HTTP/1.1 503 X\r\ncontent-length: 0\r\n\r\n");
+                });
+            }
         }
     });
-    let probe = Probe::start(answers, &flags);
+    (address, answer)
+}
+
+const SLOW: [&str; 3] = [
+    "--timeout=1h",
+    "--status-interval=100ms",
+    "--flaky-interval=100ms",
+];
+
+/// Three toggles while one `GET /status` is under way.
+async fn toggled(admin: SocketAddr) {
     let toggles = "probe_requests_total{endpoint=\"POST /flaky\",code=\"202\",outcome=\"success\"}";
-    let admin = probe.admin;
     until("three toggles", || {
         get(admin, "/metrics").contains(toggles) && value(admin, toggles) >= 3
     })
     .await;
-    let (status, stdout) = probe.end("-TERM").await;
+}
+
+#[tokio::test]
+async fn a_slow_answer_delays_no_other_request_and_is_told_before_the_end() {
+    let (address, answer) = mk_slow();
+    let probe = Probe::start(address, &SLOW);
+    toggled(probe.admin).await;
+    probe.signal("-TERM", "shutting down");
+    answer.send(()).unwrap();
+    let (status, stdout) = probe.ended().await;
     assert_eq!(status.code(), Some(0), "{stdout}");
-    let last = stdout.lines().last().unwrap();
-    assert!(last.contains("verdict=\"healthy: "), "{last}");
+    let lines: Vec<&str> = stdout.lines().collect();
+    let (summary, lines) = lines.split_last().unwrap();
+    let asked = lines.iter().find(|line| line.contains("/status\" "));
+    assert!(asked.unwrap().contains(" code=503 "), "{stdout}");
+    let requests = format!("requests={} ", lines.len());
+    assert!(summary.starts_with(&requests), "{stdout}");
+    assert!(summary.contains("verdict=\"problems: 1 of "), "{summary}");
+}
+
+#[tokio::test]
+async fn a_second_signal_waits_for_no_answer() {
+    let (address, _never) = mk_slow();
+    let probe = Probe::start(address, &SLOW);
+    toggled(probe.admin).await;
+    probe.signal("-INT", "shutting down");
+    probe.signal("-INT", "giving up requests under way");
+    let (status, stdout) = probe.ended().await;
+    assert_eq!(status.code(), Some(0), "{stdout}");
+    assert!(!stdout.contains("/status"), "{stdout}");
+    assert!(stdout.lines().last().unwrap().starts_with("requests="));
+}
+
+#[test]
+fn the_last_of_a_bounded_run_is_not_the_end_of_the_other_request() {
+    let (tell, told) = channel::<()>();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // Each waits for the other: the answer to GET for the POST, and the POST's for the last line.
+    let server = std::thread::spawn(move || {
+        let answer = |mut stream: TcpStream| {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        };
+        let (mut asked, mut post) = (None, None);
+        for stream in listener.incoming().take(2) {
+            let stream = stream.unwrap();
+            let slot = if request(&stream).starts_with("POST") {
+                &mut post
+            } else {
+                &mut asked
+            };
+            *slot = Some(stream);
+        }
+        answer(asked.unwrap());
+        told.recv().unwrap();
+        answer(post.unwrap());
+    });
+    let flags = ["--count=1", "--flaky-interval=100ms", "--timeout=1h"];
+    let mut probe = Probe::start(address, &flags);
+    let mut lines = BufReader::new(probe.child.stdout.take().unwrap()).lines();
+    let mut line = || lines.next().unwrap().unwrap();
+    let first = line();
+    assert!(first.contains("/status\" "), "{first}");
+    tell.send(()).unwrap();
+    let (second, summary) = (line(), line());
+    assert!(second.contains("/flaky\" "), "{second}");
+    assert!(summary.starts_with("requests=2 success=2 "), "{summary}");
+    server.join().unwrap();
 }
 
 /// The server with the role web, on a thread; stopped when dropped.
@@ -373,7 +459,8 @@ async fn the_flaky_server_is_probed_told_and_judged() {
     .await;
     let health = get(admin, "/healthz");
     assert!(health.contains("[i]verdict: problems: "), "{health}");
-    let (status, stdout) = probe.end("-INT").await;
+    probe.signal("-INT", "shutting down");
+    let (status, stdout) = probe.ended().await;
     assert_eq!(status.code(), Some(3), "{stdout}");
     let lines: Vec<&str> = stdout.lines().collect();
     let (summary, lines) = lines.split_last().unwrap();
@@ -411,11 +498,30 @@ fn a_bounded_run_ends_by_itself() {
     );
 }
 
+#[test]
+fn once_may_be_said_not_to_be() {
+    let address = mk_server(|s| answer(s, b"HTTP/1.1 204 X\r\n\r\n"));
+    let mut command = command();
+    command.env("HOST", address.ip().to_string());
+    command.env("PORT", address.port().to_string());
+    command.envs([("ONCE", "false"), ("COUNT", "2"), ("FLAKY_INTERVAL", "0")]);
+    command.envs([
+        ("STATUS_INTERVAL", "100ms"),
+        ("METRICS_ADDR", "127.0.0.1:0"),
+    ]);
+    let output = command.arg("probe").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(
+        output.stdout.iter().filter(|byte| **byte == b'\n').count(),
+        3
+    );
+}
+
 #[tokio::test]
 async fn whoever_stops_reading_ends_the_probe() {
-    let address = mk_dead();
+    let closed = Closed::new();
     let flags = ["--status-interval=100ms", "--flaky-interval=0"];
-    let mut probe = Probe::start(address, &flags);
+    let mut probe = Probe::start(closed.address, &flags);
     let mut lines = BufReader::new(probe.child.stdout.take().unwrap()).lines();
     lines.next().unwrap().unwrap();
     drop(lines);
@@ -426,12 +532,12 @@ async fn whoever_stops_reading_ends_the_probe() {
 
 #[test]
 fn a_terminal_gets_a_live_view() {
-    let address = mk_dead();
+    let closed = Closed::new();
     let probe = env!("CARGO_BIN_EXE_loadclient");
     let typed = format!(
         "{probe} probe --host=127.0.0.1 --port={} --count=2 --status-interval=100ms \
          --admin-address=127.0.0.1:0",
-        address.port()
+        closed.address.port()
     );
     // `script` gives its child a terminal.
     let output = std::process::Command::new("script")

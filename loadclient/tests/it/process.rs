@@ -2,13 +2,16 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use clap::Parser as _;
 use server::app::{Bound, Stop};
+use socket2::{Domain, Socket, Type};
 use tokio::time::{Instant, sleep};
 
 /// Nothing in these tests takes longer, unless it hangs.
@@ -199,6 +202,36 @@ impl Drop for Client {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A port that nobody else gets, and where nobody listens as long as this lives.
+pub(crate) struct Closed {
+    pub(crate) address: SocketAddr,
+    _socket: Socket,
+}
+
+impl Closed {
+    pub(crate) fn new() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        socket.bind(&loopback.into()).unwrap();
+        Self {
+            address: socket.local_addr().unwrap().as_socket().unwrap(),
+            _socket: socket,
+        }
+    }
+}
+
+/// The program `server`, which is another package's, as its sources are now: cargo builds nothing
+/// if it is.
+pub(crate) fn server() -> &'static Path {
+    static SERVER: LazyLock<PathBuf> = LazyLock::new(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--package", "server", "--bin", "server"]);
+        assert!(build.status().unwrap().success(), "cannot build server");
+        Path::new(env!("CARGO_BIN_EXE_loadclient")).with_file_name("server")
+    });
+    &SERVER
 }
 
 /// Waits for a condition.

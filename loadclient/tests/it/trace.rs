@@ -3,14 +3,14 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::process::{DEADLINE, command, get, until};
+use crate::process::{Closed, DEADLINE, command, get, server, until};
 use crate::prometheus::mk_prometheus;
 
 /// Kinds of spans on the wire.
@@ -126,19 +126,8 @@ fn attribute(of: &Value, key: &str) -> Value {
     found.map_or(Value::Null, |found| found["value"].clone())
 }
 
-/// The program `server`, built if a test of the whole workspace has not done so.
-fn program() -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_loadclient")).with_file_name("server");
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--package", "server", "--bin", "server"]);
-    if !path.exists() {
-        assert!(build.status().unwrap().success(), "cannot build {path:?}");
-    }
-    path
-}
-
 fn mk_web(flags: &[&str]) -> Web {
-    let mut child = Command::new(program())
+    let mut child = Command::new(server())
         .env_clear()
         .envs(NO_CERTIFICATES)
         .args([
@@ -279,7 +268,8 @@ async fn without_a_receiver_the_trace_id_is_logged_all_the_same() {
 
 #[tokio::test]
 async fn a_receiver_that_is_not_there_costs_spans_and_no_request() {
-    let endpoint = format!("--otlp-endpoint=http://{}", mk_address());
+    let closed = Closed::new();
+    let endpoint = format!("--otlp-endpoint=http://{}", closed.address);
     for protocol in ["--otlp-protocol=grpc", "--otlp-protocol=http/protobuf"] {
         let receiver = [&*endpoint, protocol];
         let web = mk_web(&receiver);

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::process::command;
+use crate::process::{Closed, command};
 
 /// The exit code and standard error of the client with these arguments and variables.
 fn refused(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) {
@@ -25,7 +25,7 @@ fn wrong_usage_is_one_line_and_64() {
         &'static [(&'static str, &'static str)],
         &'static str,
     );
-    let cases: [Case; 19] = [
+    let cases: [Case; 20] = [
         (&[], &[], "a subcommand is missing"),
         (&["prove"], &[], "unrecognized subcommand 'prove'"),
         (
@@ -82,6 +82,11 @@ fn wrong_usage_is_one_line_and_64() {
             "'--status-interval <STATUS_INTERVAL>': \"3\" is not a duration",
         ),
         (
+            &["probe"],
+            &[("ONCE", "true"), ("COUNT", "5")],
+            "'--once' cannot be used with '--count <COUNT>'",
+        ),
+        (
             &["probe", "--fail-on=all"],
             &[],
             "unknown condition \"all\"",
@@ -127,11 +132,8 @@ fn a_port_in_use_is_one_line_and_1() {
 
 #[test]
 fn an_unreachable_prometheus_is_one_line_and_1() {
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let url = format!("http://{closed}");
+    let closed = Closed::new();
+    let url = format!("http://{}", closed.address);
     let (code, stderr) = refused(&["verify", "--prometheus-url", &url], &[]);
     assert_eq!(code, Some(1), "{stderr}");
     let expected = format!("loadclient: --prometheus-url: {url} does not answer: ");

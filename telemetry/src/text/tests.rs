@@ -190,6 +190,13 @@ fn the_format_is_the_one_asked_for() {
             "application/openmetrics-text;q=0.2, text/plain;q=0.3",
             Format::Text,
         ),
+        // Parameters' names have no case, and weights are 0 to 1.
+        ("application/openmetrics-text;Q=0", Format::Text),
+        (
+            "text/plain;q=2,application/openmetrics-text",
+            Format::OpenMetrics,
+        ),
+        ("application/openmetrics-text;q=inf", Format::Text),
         // What Prometheus 3 sends.
         (
             "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\

@@ -19,8 +19,8 @@ pub struct Call {
 }
 
 impl Call {
-    /// Starts a span, the current one's child; `url` is the whole one, `route` is what the span is named by, and must not
-    /// be of endless variety.
+    /// Starts a span, the current one's child; `url` is the whole one, `route` is what the span is
+    /// named by, and must not be of endless variety.
     #[must_use]
     pub fn start(verb: &Method, url: &str, route: &'static str) -> Self {
         let (method, original) = method(verb);

@@ -1,13 +1,24 @@
 //! What is sent where: the flags, which are OpenTelemetry's environment variables, and the valid
 //! [`Config`] made of them.
 //!
+//! Law: an empty value is the default, as if the variable were not set (OpenTelemetry's
+//! specification of environment variables); no password gets into a [`Config`] or an error.
+//!
 //! Of OpenTelemetry's other variables the libraries read `OTEL_RESOURCE_ATTRIBUTES` and
 //! `OTEL_EXPORTER_OTLP_HEADERS` (where credentials belong: they never stand in a command line)
 //! themselves.
 
+use std::ffi::OsStr;
 use std::str::FromStr;
 
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
 use http::Uri;
+
+/// The defaults of OpenTelemetry.
+const PROTOCOL: &str = "http/protobuf";
+const SAMPLER: &str = "parentbased_always_on";
+const RATIO: &str = "1";
 
 /// The flags about traces, for `#[command(flatten)]`.
 #[derive(Clone, Debug, clap::Args)]
@@ -21,7 +32,8 @@ pub struct Args {
         long,
         env = "OTEL_EXPORTER_OTLP_ENDPOINT",
         value_name = "OTEL_EXPORTER_OTLP_ENDPOINT",
-        default_value = ""
+        default_value = "",
+        value_parser = EndpointParser
     )]
     otlp_endpoint: Endpoint,
 
@@ -30,7 +42,7 @@ pub struct Args {
         long,
         env = "OTEL_EXPORTER_OTLP_PROTOCOL",
         value_name = "OTEL_EXPORTER_OTLP_PROTOCOL",
-        default_value = "http/protobuf"
+        default_value = PROTOCOL
     )]
     otlp_protocol: Protocol,
 
@@ -61,7 +73,7 @@ pub struct Args {
         long,
         env = "OTEL_TRACES_SAMPLER",
         value_name = "OTEL_TRACES_SAMPLER",
-        default_value = "parentbased_always_on"
+        default_value = SAMPLER
     )]
     traces_sampler: Sampler,
 
@@ -70,7 +82,7 @@ pub struct Args {
         long,
         env = "OTEL_TRACES_SAMPLER_ARG",
         value_name = "OTEL_TRACES_SAMPLER_ARG",
-        default_value = "1"
+        default_value = RATIO
     )]
     traces_sampler_arg: Ratio,
 }
@@ -119,7 +131,7 @@ pub enum Protocol {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Error {
     /// Not a URL to send to.
-    #[error("not an http:// or https:// URL with a host, and without query")]
+    #[error("not an http:// or https:// URL with a host, without user name, password and query")]
     Endpoint,
     /// Neither transport.
     #[error("unknown protocol {0:?}, expected grpc or http/protobuf")]
@@ -138,6 +150,10 @@ pub enum Error {
 /// A URL, or nothing.
 #[derive(Clone, Debug)]
 struct Endpoint(Option<String>);
+
+/// Says what is wrong without showing the value, which may have a password in it.
+#[derive(Clone, Debug)]
+struct EndpointParser;
 
 #[derive(Clone, Copy, Debug)]
 struct Logs(bool);
@@ -213,6 +229,24 @@ impl Config {
     }
 }
 
+impl TypedValueParser for EndpointParser {
+    type Value = Endpoint;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Endpoint, clap::Error> {
+        let text = value.to_str().ok_or(Error::Endpoint);
+        text.and_then(Endpoint::from_str).map_err(|error| {
+            let flag = argument.map(ToString::to_string).unwrap_or_default();
+            let message = format!("invalid value for '{flag}': {error}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+        })
+    }
+}
+
 impl FromStr for Endpoint {
     type Err = Error;
 
@@ -223,7 +257,9 @@ impl FromStr for Endpoint {
         let uri: Uri = text.parse().map_err(|_| Error::Endpoint)?;
         let scheme = matches!(uri.scheme_str(), Some("http" | "https"));
         let host = uri.host().is_some_and(|host| !host.is_empty());
-        if !scheme || !host || uri.query().is_some() {
+        let authority = uri.authority().map(http::uri::Authority::as_str);
+        let user = authority.is_some_and(|authority| authority.contains('@'));
+        if !scheme || !host || user || uri.query().is_some() {
             return Err(Error::Endpoint);
         }
         Ok(Self(Some(uri.to_string().trim_end_matches('/').to_owned())))
@@ -236,7 +272,7 @@ impl FromStr for Protocol {
     fn from_str(text: &str) -> Result<Self, Error> {
         match text {
             "grpc" => Ok(Self::Grpc),
-            "http/protobuf" => Ok(Self::HttpProtobuf),
+            PROTOCOL | "" => Ok(Self::HttpProtobuf),
             other => Err(Error::Protocol(other.to_owned())),
         }
     }
@@ -258,6 +294,7 @@ impl FromStr for Sampler {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
+        let text = if text.is_empty() { SAMPLER } else { text };
         let root = text.strip_prefix("parentbased_");
         let kind = match root.unwrap_or(text) {
             "always_on" => Kind::On,
@@ -276,6 +313,7 @@ impl FromStr for Ratio {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
+        let text = if text.is_empty() { RATIO } else { text };
         let ratio: f64 = text.parse().map_err(|_| Error::Ratio)?;
         if (0.0..=1.0).contains(&ratio) {
             Ok(Self(ratio))
@@ -300,10 +338,38 @@ mod tests {
     #[test]
     fn nothing_is_sent_unless_an_endpoint_is_given() {
         assert_eq!(parse(&[]).unwrap(), Config::local("program"));
-        assert_eq!(
-            parse(&["--otlp-endpoint="]).unwrap(),
-            Config::local("program")
-        );
+    }
+
+    #[test]
+    fn empty_is_unset() {
+        let empty = [
+            "--otlp-endpoint=",
+            "--otlp-protocol=",
+            "--otlp-logs=",
+            "--service-name=",
+            "--traces-sampler=",
+            "--traces-sampler-arg=",
+        ];
+        assert_eq!(parse(&empty).unwrap(), Config::local("program"));
+        let endpoint = "--otlp-endpoint=http://collector";
+        let config = parse(&[endpoint, "--otlp-protocol="]).unwrap();
+        assert_eq!(config.receiver.unwrap().protocol, Protocol::HttpProtobuf);
+    }
+
+    #[test]
+    fn a_password_is_refused_and_not_shown() {
+        for url in [
+            "http://user:secret@collector:4318",
+            "http://secret@collector",
+            "http://user:secret@",
+            "http://user:secret@collector/?a=b",
+        ] {
+            let error = parse(&["--otlp-endpoint", url]).unwrap_err();
+            assert!(!error.to_string().contains("secret"), "{error}");
+            assert!(error.to_string().contains("'--otlp-endpoint <"), "{error}");
+        }
+        // Elsewhere in the URL it is no user's.
+        assert!(parse(&["--otlp-endpoint=http://collector/a@b"]).is_ok());
     }
 
     #[test]

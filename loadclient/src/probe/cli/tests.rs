@@ -75,4 +75,6 @@ fn spans_have_bounds() {
         assert!(parse(&[wrong]).is_err(), "{wrong}");
     }
     assert_eq!(parse(&["--flaky-interval=0"]).unwrap().flaky_interval, None);
+    let limit = parse(&["--timeout=1m30s"]).unwrap().limit;
+    assert_eq!(limit, Duration::from_secs(90));
 }
