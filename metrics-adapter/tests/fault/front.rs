@@ -117,7 +117,7 @@ async fn asking(world: &World, number: &AtomicUsize) -> Vec<String> {
     const PACE: Duration = Duration::from_secs(1);
     let (address, authority) = (world.address, world.serving.der());
     let identity = world.front_proxy.issue("front-proxy-client");
-    let seldom = Client::new(address, &[authority.clone()], Some(&identity));
+    let seldom = Client::new(address, std::slice::from_ref(&authority), Some(&identity));
     let mut seldom = match seldom.connect().await {
         Ok((sender, _)) => sender,
         Err(error) => return vec![format!("the front proxy cannot connect: {error}")],
@@ -148,7 +148,7 @@ async fn asking(world: &World, number: &AtomicUsize) -> Vec<String> {
         });
     }
     let all = async {
-        while opened.load(Ordering::Relaxed) < WANTED && clients.len() > 0 {
+        while opened.load(Ordering::Relaxed) < WANTED && !clients.is_empty() {
             while clients.try_join_next().is_some() {}
             sleep(Duration::from_millis(50)).await;
         }
