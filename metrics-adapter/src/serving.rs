@@ -5,9 +5,11 @@
 //! change.
 //!
 //! Law: it knows nothing of what it serves. A client certificate is asked for and its possession
-//! proven, but it is *not* trusted here: it travels as [`PeerCertificates`] to whoever judges it.
+//! proven, but it is *not* trusted here: it travels as [`PeerCertificates`] to whoever judges it, and who
+//! judges tells [`Standing`] whom to keep when places are few.
 
 mod activity;
+mod answer;
 mod certificate;
 mod connection;
 mod guard;
@@ -15,12 +17,13 @@ mod line;
 mod listener;
 mod metrics;
 mod newcomer;
+mod room;
 mod self_signed;
 mod sni;
 mod tls;
 
 pub use certificate::{CertificateError, CertificateSource, ServingCertificate};
-pub use connection::{PeerAddress, PeerCertificates};
+pub use connection::{PeerAddress, PeerCertificates, Standing};
 pub use guard::GuardedBody;
 pub use listener::{Bound, Error, Options, PortSharing};
 pub use metrics::Metrics;

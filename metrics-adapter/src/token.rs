@@ -1,7 +1,9 @@
 //! A bearer token in a file, which somebody else replaces: the kubelet, an agent, a person.
 //!
 //! Law: the file is read again for every request; while there is no token in it the last good one
-//! goes on, for only whom it is shown to can judge a token.
+//! goes on, for only whom it is shown to can judge a token. For the same reason half a token, of a
+//! file that is being written in place, is sent like any other: the request is refused, and the next
+//! one reads again. To wait for a second look would keep a token in use that may not count any more.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -46,11 +48,12 @@ impl TokenFile {
     /// The `Authorization` header of the next request, or why there is none yet. Does not wait for
     /// long: the file is small, and in memory wherever the kubelet has put it.
     pub(crate) fn header(&self) -> Result<HeaderValue, String> {
+        // Nothing under this lock leaves the state half changed. The file is read under it, so that of
+        // two requests at once the one that has read the older token does not have the last word.
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let text = std::fs::read_to_string(&self.path).map_err(|error| error.to_string());
         let found = text.and_then(|text| header(&text));
         let peer = self.peer;
-        // Nothing under this lock leaves the state half changed.
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match found {
             Ok(header) if state.header.as_ref() == Some(&header) => {
                 if state.source.restored() {

@@ -106,6 +106,21 @@ class Rules(unittest.TestCase):
                 with self.subTest(series=name):
                     self.assertTrue(any(f'"{n}"' in source for n in bare), "no such metric in the source")
 
+    def test_every_reload_that_the_runbook_lists_is_registered(self):
+        # The alert has a pattern for names, which says nothing of a series that is not there.
+        source = "".join(
+            file.read_text() for file in sorted(ROOT.parent.glob("metrics-adapter/src/**/*.rs"))
+        )
+        calls = re.findall(r"Reloads::register\(\s*registry,\s*(\w+|\"\w+\")", source)
+        # One name stands in a line of its own, before the call.
+        named = re.findall(r"let \(name, what\) = \(\s*\"(\w+)\"", source)
+        self.assertEqual(calls.count("name"), len(named))
+        registered = {call.strip('"') for call in calls if call != "name"} | set(named)
+        text = (RUNBOOKS / "MetricsAdapterReloadFailing.md").read_text()
+        rows = re.findall(r"^\| (`[^|]+) \|", text, re.MULTILINE)
+        listed = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+        self.assertEqual(listed, registered)
+
 
 if __name__ == "__main__":
     unittest.main()

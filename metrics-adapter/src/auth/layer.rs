@@ -13,9 +13,9 @@ use super::attributes::attributes;
 use super::authentication::{self, Authenticator};
 use super::authorization::Authorizer;
 use super::metrics::Authorization;
-use super::{Metrics, Options, TrustReceiver, status};
+use super::{Metrics, Options, TrustReceiver, UNAUTHENTICATED, status};
 use crate::model::review::{Reviewer, UserInfo};
-use crate::serving::PeerCertificates;
+use crate::serving::{PeerCertificates, Standing};
 
 /// Lets requests through whose caller is known and allowed, with the caller
 /// (`Arc<UserInfo>`) in their extensions and without their credentials.
@@ -103,13 +103,16 @@ where
             // What is looked at is taken out of the request meanwhile, for bodies are not `Sync`.
             let headers = std::mem::take(request.headers_mut());
             let certificates = request.extensions_mut().remove::<PeerCertificates>();
+            let standing = request.extensions_mut().remove::<Standing>();
             let (method, uri) = (request.method().clone(), request.uri().clone());
             let asked = Asked {
                 headers: &headers,
                 method: &method,
                 uri: &uri,
+                certificates: certificates.as_ref(),
+                standing: standing.as_ref(),
             };
-            match gate.judge(asked, certificates.as_ref()).await {
+            match gate.judge(asked).await {
                 Ok(user) => {
                     *request.headers_mut() = headers;
                     gate.authenticator.strip(request.headers_mut());
@@ -126,6 +129,8 @@ struct Asked<'a> {
     headers: &'a HeaderMap,
     method: &'a http::Method,
     uri: &'a http::Uri,
+    certificates: Option<&'a PeerCertificates>,
+    standing: Option<&'a Standing>,
 }
 
 impl<R: Reviewer> Gate<R> {
@@ -133,11 +138,10 @@ impl<R: Reviewer> Gate<R> {
     async fn judge<ResBody: From<Bytes>>(
         &self,
         asked: Asked<'_>,
-        certificates: Option<&PeerCertificates>,
     ) -> Result<Arc<UserInfo>, Response<ResBody>> {
         let user = self
             .authenticator
-            .authenticate(asked.headers, certificates)
+            .authenticate(asked.headers, asked.certificates)
             .await
             .map_err(|error| match error {
                 authentication::Error::Rejected(reason) => {
@@ -150,6 +154,11 @@ impl<R: Reviewer> Gate<R> {
                     status::review_failed()
                 }
             })?;
+        if !user.groups.iter().any(|group| group == UNAUTHENTICATED)
+            && let Some(standing) = asked.standing
+        {
+            standing.authenticated();
+        }
         if let Some(whom) = impersonated(asked.headers) {
             self.metrics.authorized(Authorization::Impersonation);
             return Err(status::impersonation(&user, &whom));

@@ -3,6 +3,7 @@
 //! Law: every good version is published at once; a broken or deleted one leaves the last good
 //! one in place, for kube-apiserver's front proxy must not be locked out by a mistake.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub(super) struct Watch {
     metrics: Metrics,
     /// What was complained about last.
     problem: Option<String>,
+    /// The data of the last good version. A watch that is made anew tells the same one again.
+    good: Option<BTreeMap<String, String>>,
     /// What became of the versions.
     source: Source,
 }
@@ -48,6 +51,7 @@ impl Watch {
             source: metrics.authentication_reloads.source(),
             metrics,
             problem: None,
+            good: None,
         }
     }
 
@@ -89,7 +93,15 @@ impl Watch {
     }
 
     fn read(&mut self, map: ConfigMap) {
-        match Trust::parse(&map.data.unwrap_or_default()) {
+        let data = map.data.unwrap_or_default();
+        if self.good.as_ref() == Some(&data) {
+            self.source.restored();
+            if self.problem.take().is_some() {
+                tracing::info!("read the cluster's authentication configuration");
+            }
+            return;
+        }
+        match Trust::parse(&data) {
             Ok(trust) => {
                 if trust.request_header.is_none() {
                     tracing::warn!(
@@ -97,6 +109,7 @@ impl Watch {
                          forward requests to this server",
                     );
                 }
+                self.good = Some(data);
                 self.source.replaced();
                 let first = self.publish.borrow().is_none();
                 self.publish.send_replace(Some(Arc::new(trust)));
@@ -135,5 +148,63 @@ impl Watch {
             );
         }
         self.problem = Some(problem);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+    use crate::serving::tests::support::Ca;
+
+    fn map(authority: &str) -> ConfigMap {
+        let data = [("client-ca-file".to_owned(), authority.to_owned())];
+        ConfigMap {
+            data: Some(data.into()),
+            ..ConfigMap::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn the_same_version_is_no_new_one() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let nobody = tower::service_fn(async |_: http::Request<kube::client::Body>| {
+            Err::<http::Response<kube::client::Body>, _>(std::io::Error::other("nobody"))
+        });
+        let publish = watch::Sender::new(None);
+        let receiver = publish.subscribe();
+        let mut watch = Watch::new(Client::new(nobody, "default"), publish, metrics);
+        let told = || {
+            let text = telemetry::text::encode(&registry);
+            let lines = text.lines().filter_map(|line| {
+                line.strip_prefix("authentication_configuration_reload")
+                    .map(str::to_owned)
+            });
+            let mut lines: Vec<String> = lines.collect();
+            lines.sort();
+            lines
+        };
+        let counts = |failing: u8, failures: u8, successes: u8| {
+            [
+                format!("_failing {failing}"),
+                format!("s_total{{result=\"failure\"}} {failures}"),
+                format!("s_total{{result=\"success\"}} {successes}"),
+            ]
+        };
+        let (one, two) = (Ca::new("one").pem(), Ca::new("two").pem());
+        for (version, expected) in [
+            (one.as_str(), counts(0, 0, 1)),
+            (&one, counts(0, 0, 1)),
+            ("broken", counts(1, 1, 1)),
+            (&one, counts(0, 1, 1)),
+            (&two, counts(0, 1, 2)),
+            (&one, counts(0, 1, 3)),
+        ] {
+            watch.read(map(version));
+            assert_eq!(told(), expected, "{version}");
+            assert!(receiver.borrow().is_some());
+        }
     }
 }

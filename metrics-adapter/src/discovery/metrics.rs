@@ -10,6 +10,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::source::Source;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RuleLabels {
     rule: Arc<str>,
@@ -76,14 +78,15 @@ impl Metrics {
         metrics
     }
 
-    /// Makes a rule visible before its first relist.
-    pub(super) fn announce(&self, rule: &Arc<str>) {
+    /// Makes a rule visible before its first relist, with what is known of its series query already.
+    pub(super) fn announce(&self, rule: &Arc<str>, known: Option<&Source>) {
+        let last_success = known.and_then(Source::last_success);
         self.last_success
             .get_or_create(&RuleLabels {
                 rule: Arc::clone(rule),
             })
-            .set(0.0);
-        self.expired(rule);
+            .set(last_success.map_or(0.0, |at| at.as_duration().as_secs_f64()));
+        self.in_use(rule, known.and_then(Source::found).map(|found| found.count));
         for result in ["ok", "error"] {
             let _ = self.relists.get_or_create(&RelistLabels {
                 rule: Arc::clone(rule),
@@ -119,19 +122,25 @@ impl Metrics {
         self.last_success
             .get_or_create(&labels)
             .set(at.as_duration().as_secs_f64());
-        self.series
-            .get_or_create(&labels)
-            .set(i64::try_from(series).unwrap_or(i64::MAX));
-        self.in_use.get_or_create(&labels).set(1);
+        self.in_use(rule, Some(series));
     }
 
     /// What was found makes no metrics any more.
     pub(super) fn expired(&self, rule: &Arc<str>) {
+        self.in_use(rule, None);
+    }
+
+    /// How many series the answer has that is in use, if there is one.
+    fn in_use(&self, rule: &Arc<str>, series: Option<usize>) {
         let labels = RuleLabels {
             rule: Arc::clone(rule),
         };
-        self.series.get_or_create(&labels).set(0);
-        self.in_use.get_or_create(&labels).set(0);
+        self.series
+            .get_or_create(&labels)
+            .set(i64::try_from(series.unwrap_or(0)).unwrap_or(i64::MAX));
+        self.in_use
+            .get_or_create(&labels)
+            .set(i64::from(series.is_some()));
     }
 
     pub(super) fn failed(&self, rule: &Arc<str>) {

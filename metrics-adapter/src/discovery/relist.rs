@@ -125,7 +125,7 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
         metrics: Metrics,
     ) -> Self {
         for rule in rules.discovered() {
-            metrics.announce(rule.id().place());
+            metrics.announce(rule.id().place(), None);
         }
         let state = Arc::new(State {
             catalog: ArcSwap::from_pointee(Catalog::empty(Arc::clone(&rules))),
@@ -202,12 +202,15 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
         for id in ids(&self.rules).filter(|id| !ids(&rules).any(|new| new == *id)) {
             self.metrics.forget(id.place());
         }
-        for id in ids(&rules).filter(|id| !ids(&self.rules).any(|old| old == *id)) {
-            self.metrics.announce(id.place());
-        }
         self.refused
             .retain(|(refused, _)| ids(&rules).any(|id| id == refused));
         self.sources = sources(&rules, std::mem::take(&mut self.sources));
+        for rule in rules.discovered() {
+            if !ids(&self.rules).any(|old| old == rule.id()) {
+                let known = self.source(rule);
+                self.metrics.announce(rule.id().place(), known);
+            }
+        }
         self.rules = rules;
     }
 

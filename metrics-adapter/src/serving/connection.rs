@@ -22,10 +22,11 @@ use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt as _};
 
 use super::activity::Activity;
+use super::answer::AnswerBody;
 use super::guard::{GuardedBody, guard, tell_panic};
-use super::line::Line;
 use super::metrics::{HandshakeFailure, HandshakeLabels};
-use super::newcomer::{Newcomer, Newcomers};
+use super::newcomer::Newcomer;
+use super::room::Room;
 use super::{Metrics, Options, tls};
 
 /// Request extension: the certificates that the peer sent, its own first. The peer has the
@@ -37,6 +38,19 @@ pub struct PeerCertificates(pub Arc<[CertificateDer<'static>]>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddress(pub SocketAddr);
 
+/// Request extension: how the connection stands when some have to give way. Absent where there is no
+/// connection, in tests.
+#[derive(Clone, Debug)]
+pub struct Standing(Activity);
+
+impl Standing {
+    /// The caller is known: strangers give way before this connection from now on, whatever its later
+    /// requests are.
+    pub fn authenticated(&self) {
+        self.0.authenticated();
+    }
+}
+
 /// What all connections of one listener share.
 #[derive(Clone)]
 pub(super) struct Front<S> {
@@ -44,10 +58,7 @@ pub(super) struct Front<S> {
     pub(super) acceptor: TlsAcceptor,
     pub(super) http1: Builder<StreamExecutor>,
     pub(super) http2: Builder<StreamExecutor>,
-    /// Connections that have sent something, but no request yet.
-    pub(super) new: Newcomers,
-    /// Connections between two requests.
-    pub(super) idle: Line,
+    pub(super) room: Room,
     pub(super) options: Arc<Options>,
     pub(super) metrics: Metrics,
     /// Cancelled when connections are to finish what they have and go.
@@ -72,6 +83,8 @@ where
 
 /// Time that a connection which has to give way gets to say goodbye.
 const GOODBYE: Duration = Duration::from_millis(100);
+/// Likewise, while somebody who is known still reads an answer: as long as a handler gets.
+const LONG_GOODBYE: Duration = Duration::from_secs(10);
 
 /// Headers of a request over HTTP/1.1, where hyper's own limit is 100 and a front proxy repeats
 /// a header for each of the user's groups. Reading a head takes 64 bytes for each of these.
@@ -116,7 +129,7 @@ where
         + Send
         + 'static,
     S::Future: Send,
-    B: Body<Data = Bytes> + Send + 'static,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
     /// Serves `socket` to its end. Errors of one peer are no errors of ours: they are counted
@@ -130,15 +143,16 @@ where
         // Answers are small and wait for nothing: do not let Nagle's algorithm hold them back.
         let _ = socket.set_nodelay(true);
         let deadline = tokio::time::Instant::now() + self.options.handshake_timeout;
+        let mut first_byte = [0];
         tokio::select! {
-            // What is wrong with the socket shows in the handshake.
-            _ = tokio::time::timeout_at(deadline, socket.readable()) => {}
+            // What is wrong with the socket shows in the handshake. (`readable` may be wrong.)
+            _ = tokio::time::timeout_at(deadline, socket.peek(&mut first_byte)) => {}
             // Nothing was asked yet, so nothing is lost.
             () = self.drain.cancelled() => return,
             () = displaced.cancelled() => return self.displaced(peer),
         }
         drop(newcomer);
-        let (newcomer, displaced) = self.new.add().await;
+        let (newcomer, displaced) = self.room.new.add().await;
         // On the heap, for silent connections are to be small.
         let handshake = Box::pin(self.acceptor.accept(socket));
         let stream = tokio::select! {
@@ -186,19 +200,20 @@ where
             .filter(|chain| !chain.is_empty())
             .map(|chain| PeerCertificates(chain.to_vec().into()));
         let displaced = CancellationToken::new();
-        let activity = Activity::new(self.idle.clone(), displaced.clone());
+        let activity = Activity::new(self.room.idle.clone(), displaced.clone());
         let handler = Handler {
             service: self.service.clone(),
             request_timeout: self.options.request_timeout,
             metrics: self.metrics.clone(),
             activity: activity.clone(),
             newcomer: Mutex::new(Some(newcomer)),
+            room: self.room.clone(),
             peer: PeerAddress(peer),
             certificates,
         };
         let service = hyper::service::service_fn(move |request| handler.answer(request));
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-        let (mut draining, mut leaving) = (false, false);
+        let (mut draining, mut leaving) = (false, None);
         loop {
             let deadline =
                 activity.deadline(self.options.header_read_timeout, self.options.idle_timeout);
@@ -208,7 +223,7 @@ where
                     .options
                     .header_read_timeout
                     .min(self.options.idle_timeout);
-            let wake = if leaving {
+            let wake = if leaving.is_some() {
                 tokio::time::Instant::now() + GOODBYE
             } else {
                 deadline.map_or(again, |deadline| deadline.min(again))
@@ -224,19 +239,20 @@ where
                     draining = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = displaced.cancelled(), if !leaving => {
-                    leaving = true;
+                () = displaced.cancelled(), if leaving.is_none() => {
+                    leaving = Some(tokio::time::Instant::now() + LONG_GOODBYE);
                     self.metrics.displaced.inc();
                     tracing::debug!(%peer, "closing an idle connection for newer ones");
                     connection.as_mut().graceful_shutdown();
                 }
-                () = tokio::time::sleep_until(wake), if leaving => {
+                () = tokio::time::sleep_until(wake), if leaving.is_some() => {
+                    let too_long = leaving.is_some_and(|end| end <= tokio::time::Instant::now());
                     // A request that came meanwhile gets its answer.
-                    if activity.is_idle() {
+                    if activity.is_idle() && (too_long || !activity.is_sending()) {
                         return;
                     }
                 }
-                () = tokio::time::sleep_until(wake), if !draining && !leaving => {
+                () = tokio::time::sleep_until(wake), if !draining && leaving.is_none() => {
                     let now = tokio::time::Instant::now();
                     let idle = activity
                         .deadline(self.options.header_read_timeout, self.options.idle_timeout)
@@ -263,6 +279,7 @@ struct Handler<S> {
     activity: Activity,
     /// Until the first request.
     newcomer: Mutex<Option<Newcomer>>,
+    room: Room,
     peer: PeerAddress,
     certificates: Option<PeerCertificates>,
 }
@@ -279,14 +296,19 @@ where
     fn answer(
         &self,
         mut request: Request<Incoming>,
-    ) -> impl Future<Output = Result<Response<GuardedBody<B>>, Infallible>> + Send + use<S, B> {
-        drop(
-            self.newcomer
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
+    ) -> impl Future<Output = Result<Response<AnswerBody<GuardedBody<B>>>, Infallible>> + Send + use<S, B>
+    {
+        let newcomer = self
+            .newcomer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if newcomer.is_some() {
+            self.room.asked();
+        }
         request.extensions_mut().insert(self.peer);
+        let standing = Standing(self.activity.clone());
+        request.extensions_mut().insert(standing);
         if let Some(certificates) = self.certificates.clone() {
             request.extensions_mut().insert(certificates);
         }
@@ -295,10 +317,11 @@ where
         let limit = self.request_timeout;
         let in_flight = self.activity.start();
         async move {
-            let _in_flight = in_flight;
             // The call itself happens inside the guard: it may panic as well.
             let handler = async move { service.oneshot(request).await };
-            Ok(guard(handler, limit, &metrics).await)
+            let response = guard(handler, limit, &metrics).await;
+            let sending = in_flight.end();
+            Ok(response.map(|body| AnswerBody::new(body, sending)))
         }
     }
 }

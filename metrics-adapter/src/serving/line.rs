@@ -35,12 +35,13 @@ impl Line {
         }
     }
 
-    /// The first one gives way, if there is one.
-    pub(super) fn displace(&self) {
+    /// The first one gives way; whether there was one.
+    pub(super) fn displace(&self) -> bool {
         let first = self.lock().waiting.pop_first();
-        if let Some((_, first)) = first {
+        first.is_some_and(|(_, first)| {
             first.cancel();
-        }
+            true
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -69,8 +70,8 @@ mod tests {
         let displaced = |token: &CancellationToken| token.is_cancelled();
         assert_eq!(tokens.each_ref().map(displaced), [false, true, false]);
         drop(second);
-        line.displace();
-        line.displace();
+        assert!(line.displace());
+        assert!(!line.displace());
         assert!(tokens[2].is_cancelled());
         drop(third);
         assert!(line.lock().waiting.is_empty());

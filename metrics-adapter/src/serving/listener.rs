@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,22 +24,18 @@ use tower::Service;
 use super::Metrics;
 use super::connection::{Front, builders};
 use super::guard::tell_panic;
-use super::line::Line;
-use super::newcomer::Newcomers;
+use super::room::Room;
 
 /// Pause after a failed accept (out of file descriptors, for instance), so that the loop does
 /// not spin while the cause lasts.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// While there is no place at all, somebody has to give way so often: longer than it takes to go.
-const DISPLACE_INTERVAL: Duration = Duration::from_millis(250);
-
 /// Limits of the HTTPS front.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Connections at once. When only a sixteenth of the places is left, those that are idle longest
-    /// make room for new ones; where all are busy, more wait in the kernel's backlog. A connection that
-    /// has asked something costs some 50 KiB.
+    /// make room for new ones that ask, strangers first; where all are busy, more wait in the kernel's
+    /// backlog. A connection that has asked something costs some 50 KiB.
     pub max_connections: usize,
     /// Connections at once that have not sent a byte yet; beyond this number the oldest of them is
     /// closed.
@@ -171,22 +167,19 @@ impl Bound {
             + Send
             + 'static,
         S::Future: Send,
-        B: Body<Data = Bytes> + Send + 'static,
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let tasks = TaskTracker::new();
-        let slots = Arc::new(Semaphore::new(options.max_connections));
-        let (reserve, idle) = (options.max_connections / 16, Line::default());
+        let room = Room::new(&options);
         let (http1, http2) = builders(&options, tasks.clone(), metrics.clone());
         let drain_timeout = options.drain_timeout;
-        let silent = Newcomers::new(options.max_silent_connections);
         let front = Front {
             service,
             acceptor: TlsAcceptor::from(Arc::new(tls)),
             http1,
             http2,
-            new: Newcomers::new(options.max_new_connections),
-            idle: idle.clone(),
+            room: room.clone(),
             options: Arc::new(options),
             metrics,
             drain: token.clone(),
@@ -218,21 +211,17 @@ impl Bound {
                 }
             };
             failing = false;
-            if slots.available_permits() <= reserve {
-                idle.displace();
-            }
-            let slot = token.run_until_cancelled(free_slot(&slots, &idle)).await;
-            let Some(slot) = slot else {
+            let Some(place) = token.run_until_cancelled(room.take()).await else {
                 break;
             };
-            let Some(newcomer) = token.run_until_cancelled(silent.add()).await else {
+            let Some(newcomer) = token.run_until_cancelled(room.silent.add()).await else {
                 break;
             };
             front.metrics.accepted.inc();
             front.metrics.connections.inc();
             let open = OpenConnection {
                 metrics: front.metrics.clone(),
-                _slot: slot,
+                _place: place,
             };
             let connection = abort
                 .clone()
@@ -254,18 +243,6 @@ impl Bound {
                 left = tasks.len(),
                 "draining took too long, cutting connections"
             );
-        }
-    }
-}
-
-/// Waits for a place, and lets whoever is or becomes idle give way meanwhile.
-async fn free_slot(slots: &Arc<Semaphore>, idle: &Line) -> Option<OwnedSemaphorePermit> {
-    loop {
-        let slot = Arc::clone(slots).acquire_owned();
-        // Closed never: the semaphore lives as long as the accept loop.
-        match tokio::time::timeout(DISPLACE_INTERVAL, slot).await {
-            Ok(slot) => return slot.ok(),
-            Err(_elapsed) => idle.displace(),
         }
     }
 }
@@ -297,7 +274,7 @@ fn lacks_family(error: &io::Error) -> bool {
 /// One accepted connection, for the gauge and the limit. Also right when a task panics.
 struct OpenConnection {
     metrics: Metrics,
-    _slot: Option<OwnedSemaphorePermit>,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Drop for OpenConnection {

@@ -33,12 +33,17 @@ impl Newcomers {
         }
     }
 
+    /// The oldest gives way; whether there was one.
+    pub(super) fn displace(&self) -> bool {
+        self.line.displace()
+    }
+
     /// Makes room for one more. The token is cancelled when it has to give way itself.
     pub(super) async fn add(&self) -> (Newcomer, CancellationToken) {
         let place = match Arc::clone(&self.places).try_acquire_owned() {
             Ok(place) => Some(place),
             Err(_) => {
-                self.line.displace();
+                self.displace();
                 // Closed never: the semaphore lives as long as `self`.
                 Arc::clone(&self.places).acquire_owned().await.ok()
             }

@@ -21,9 +21,14 @@ use support::*;
 
 mod limit;
 mod panic;
+mod room;
 pub(crate) mod support;
 
-/// A service of paths: `/` counts the peer's certificates, `/slow` waits, `/panic` panics.
+/// More than sockets hold.
+const LARGE: usize = 32 << 20;
+
+/// A service of paths: `/` counts the peer's certificates, `/slow` waits, `/panic` panics, `/large` is large;
+/// whoever asks for `/known` or `/large` has authenticated.
 #[derive(Clone, Default)]
 struct Paths {
     release: Arc<Notify>,
@@ -55,6 +60,16 @@ impl tower::Service<Request<Incoming>> for Paths {
                     this.release.notified().await;
                 }
                 "/panic" => panic!("a bug"),
+                path @ ("/known" | "/large") => {
+                    request
+                        .extensions()
+                        .get::<Standing>()
+                        .unwrap()
+                        .authenticated();
+                    if path == "/large" {
+                        return Ok(Response::new(Full::from(vec![b'x'; LARGE])));
+                    }
+                }
                 _ => {}
             }
             Ok(Response::new(Full::from(format!(
@@ -224,15 +239,19 @@ async fn connections_beyond_the_limit_wait() {
         max_connections: 1,
         ..Options::default()
     };
-    let server = TestServer::start(Paths::default(), options).await;
-    let first = server.client(Protocol::Http1, None).await.unwrap();
+    let paths = Paths::default();
+    let server = TestServer::start(paths.clone(), options).await;
+    let mut first = server.client(Protocol::Http1, None).await.unwrap();
+    let first = tokio::spawn(async move { first.get("/slow").await });
+    paths.entered(1).await;
     let mut second = std::pin::pin!(server.get(Protocol::Http1, None, "/"));
     let early = tokio::time::timeout(Duration::from_millis(100), second.as_mut()).await;
     assert!(
         early.is_err(),
         "the second connection was served beside the first"
     );
-    drop(first);
+    paths.release.notify_waiters();
+    assert_eq!(within(first).await.unwrap().unwrap().status, StatusCode::OK);
     assert_eq!(within(second).await.status, StatusCode::OK);
 }
 

@@ -1,12 +1,13 @@
 //! Clients that mean no good, or know no better.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -58,12 +59,9 @@ pub(crate) async fn faults(suite: &Suite) -> Vec<Row> {
     world.fault(name, JUDGED, silent).await;
     world.note(&format!("{number} connections"));
     let number = AtomicUsize::new(0);
+    let name = "clients: connections that ask every second";
     world
-        .fault(
-            "clients: connections that are idle after a request",
-            JUDGED,
-            asked_once(&world, &number),
-        )
+        .fault_checked(name, JUDGED, asking(&world, &number))
         .await;
     world.note(&format!("{} connections", number.load(Ordering::Relaxed)));
     // The beginning of a handshake record of 512 bytes.
@@ -111,32 +109,69 @@ async fn idle(address: SocketAddr, number: usize, said: &'static [u8]) {
     sleep(TIME).await;
 }
 
-/// More connections than there are places, each with an answer to a request of somebody who may
-/// nothing.
-async fn asked_once(world: &World, number: &AtomicUsize) {
+/// More connections than there are places, of somebody who may nothing. Whoever has a place asks what
+/// everybody may, every second. A front proxy that asks more seldom, as kube-apiserver does for HPAs,
+/// keeps its connection.
+async fn asking(world: &World, number: &AtomicUsize) -> Vec<String> {
     const WANTED: usize = 1500;
+    const PACE: Duration = Duration::from_secs(1);
     let (address, authority) = (world.address, world.serving.der());
+    let identity = world.front_proxy.issue("front-proxy-client");
+    let seldom = Client::new(address, std::slice::from_ref(&authority), Some(&identity));
+    let mut seldom = match seldom.connect().await {
+        Ok((sender, _)) => sender,
+        Err(error) => return vec![format!("the front proxy cannot connect: {error}")],
+    };
+    let first = seldom.send_request(request(DISCOVERY, MASTER)).await;
     let tls = Arc::new(config(&[authority], None, b"http/1.1"));
-    let open = Mutex::new(Vec::new());
-    let opening = async || {
-        while open.lock().unwrap().len() < WANTED {
-            let asked = async {
-                let mut stream = handshake(address, Arc::clone(&tls)).await?;
-                let head = format!("GET {PODS} HTTP/1.1\r\nhost: x\r\n\r\n");
-                stream.write_all(head.as_bytes()).await?;
-                stream.flush().await?;
-                stream.read_exact(&mut [0; 12]).await?;
-                std::io::Result::Ok(stream)
+    let mut clients = JoinSet::new();
+    let opened = Arc::new(AtomicUsize::new(0));
+    // So many handshakes at once: the machine is to be shared.
+    let handshakes = Arc::new(Semaphore::new(16));
+    for _ in 0..WANTED {
+        let (tls, opened) = (Arc::clone(&tls), Arc::clone(&opened));
+        let handshakes = Arc::clone(&handshakes);
+        clients.spawn(async move {
+            let mut stream = {
+                let _turn = handshakes.acquire().await;
+                let mut stream = handshake(address, tls).await?;
+                healthz(&mut stream).await?;
+                stream
             };
-            if let Ok(stream) = asked.await {
-                open.lock().unwrap().push(stream);
+            opened.fetch_add(1, Ordering::Relaxed);
+            loop {
+                sleep(PACE).await;
+                healthz(&mut stream).await?;
             }
+            #[allow(unreachable_code, reason = "tells the type of the errors")]
+            std::io::Result::Ok(())
+        });
+    }
+    let all = async {
+        while opened.load(Ordering::Relaxed) < WANTED && !clients.is_empty() {
+            while clients.try_join_next().is_some() {}
+            sleep(Duration::from_millis(50)).await;
         }
     };
-    let all = futures::future::join_all((0..16).map(|_| opening()));
     let _ = timeout(Duration::from_secs(30), all).await;
-    number.store(open.lock().unwrap().len(), Ordering::Relaxed);
+    number.store(opened.load(Ordering::Relaxed), Ordering::Relaxed);
     sleep(TIME).await;
+    let second = seldom.send_request(request(DISCOVERY, MASTER)).await;
+    let problems = [first, second].into_iter().filter_map(Result::err);
+    problems
+        .map(|error| format!("the front proxy's connection: {error}"))
+        .collect()
+}
+
+/// Asks for it and reads the head of the answer, with whatever comes with it.
+async fn healthz(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> std::io::Result<()> {
+    let head = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    stream.write_all(head.as_bytes()).await?;
+    stream.flush().await?;
+    match stream.read(&mut [0; 1024]).await? {
+        0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
+    }
 }
 
 /// A TLS client that speaks HTTP/1.1.

@@ -247,17 +247,17 @@ impl World {
 
     /// Waits until every probe is content, and measures that state.
     pub(crate) async fn settle(mut self) -> Self {
-        let start = Instant::now();
         if self
-            .recovered(start, Duration::from_secs(60))
+            .recovered(Instant::now(), Duration::from_secs(60))
             .await
             .is_none()
         {
             panic!("it never worked: {}", self.log());
         }
-        *self.shared.settled.lock().unwrap() = Instant::now();
+        let content = Instant::now();
+        *self.shared.settled.lock().unwrap() = content;
         sleep(Duration::from_secs(1)).await;
-        self.calm = self.peak(start);
+        self.calm = self.peak(content);
         self
     }
 

@@ -10,8 +10,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::RootCertStore;
@@ -134,6 +135,20 @@ impl Client {
         path: &str,
         headers: &[(&str, &str)],
     ) -> Result<Answer, Failure> {
+        let (parts, body) = self.begin(path, headers).await?.into_parts();
+        let body = body.collect().await?.to_bytes();
+        Ok(Answer {
+            status: parts.status,
+            body: String::from_utf8(body.to_vec())?,
+        })
+    }
+
+    /// Up to the answer's head.
+    pub(crate) async fn begin(
+        &mut self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Response<Incoming>, Failure> {
         let uri = match self {
             Self::Http1(_) => path.to_owned(),
             Self::Http2(_) => format!("https://127.0.0.1{path}"),
@@ -143,19 +158,13 @@ impl Client {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::default())?;
-        let response = match self {
+        Ok(match self {
             Self::Http1(sender) => {
                 let mut sender = sender.lock().await;
                 sender.ready().await?;
                 sender.send_request(request).await?
             }
             Self::Http2(sender) => sender.send_request(request).await?,
-        };
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await?.to_bytes();
-        Ok(Answer {
-            status: parts.status,
-            body: String::from_utf8(body.to_vec())?,
         })
     }
 }

@@ -17,7 +17,7 @@ fn mk_calls() -> (Calls, Registry) {
     (Calls::new(metrics), registry)
 }
 
-/// The lines of the counter that are not zero.
+/// The lines of the counter, which has one for each result that came.
 fn counted(registry: &Registry) -> Vec<String> {
     let text = telemetry::text::encode(registry);
     let lines = text

@@ -517,6 +517,47 @@ async fn the_metrics_of_a_place_begin_anew_with_another_rule() {
     assert_eq!(told(), ["0:3", "1:1"]);
 }
 
+/// What is kept of a rule that has moved is told at its new place, before Prometheus answers again.
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_moves_takes_its_gauges_along() {
+    let fake = Arc::new(Fake::default());
+    for query in ["a", "b"] {
+        fake.set(query, Ok(vec!["pod"]));
+    }
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    let rules = [("a", "a"), ("b", "b")];
+    let updates = watch::Sender::new(mk_rules(&rules));
+    let receiver = updates.subscribe();
+    let (_state, _stop) = start_with(&fake, &rules, |relister| Relister {
+        metrics,
+        ..relister.with_updates(receiver)
+    });
+    let told = |place: usize| {
+        let text = telemetry::text::encode(&registry);
+        [
+            "rule_answer_in_use",
+            "rule_series",
+            "rule_last_relist_timestamp_seconds",
+        ]
+        .map(|name| {
+            let start = format!("{name}{{rule=\"rules[{place}]\"}} ");
+            let mut lines = text.lines();
+            let value = lines.find_map(|line| line.strip_prefix(&start));
+            value.unwrap().to_owned()
+        })
+    };
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let kept = told(1);
+    assert_eq!(kept[0], "1");
+    assert!(kept[1..].iter().all(|value| value != "0" && value != "0.0"));
+    *fake.pause.lock().unwrap() = Duration::from_secs(5);
+    updates.send_replace(mk_rules(&[("b", "b"), ("new", "n")]));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(told(0), kept);
+    assert_eq!(told(1)[..2], ["0", "0"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn stops_when_told() {
     let fake = Arc::new(Fake::default());

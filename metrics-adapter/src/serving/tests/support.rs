@@ -89,7 +89,7 @@ impl TestServer {
             + Send
             + 'static,
         S::Future: Send,
-        B: hyper::body::Body<Data = Bytes> + Send + 'static,
+        B: hyper::body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let directory = tempfile::tempdir().unwrap();
