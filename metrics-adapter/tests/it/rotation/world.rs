@@ -101,6 +101,8 @@ impl World {
                 format!("--tls-cert-file={}", certificate.path("tls.crt")),
                 format!("--tls-private-key-file={}", certificate.path("tls.key")),
                 "--authentication-token-webhook-cache-ttl=100ms".to_owned(),
+                // Each request shows whether Prometheus can be asked.
+                "--metrics-max-staleness=0s".to_owned(),
             ])
             .args(arguments);
         let mut program = Program::spawn(command, &kubeconfig, url);
