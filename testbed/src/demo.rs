@@ -28,15 +28,14 @@ use std::{
     path::PathBuf,
 };
 
-pub(crate) use self::live::interrupted;
 use self::{
     api::Api,
-    live::{Load, Seen},
+    live::{Load, Seen, interrupted},
 };
 use crate::{
     binaries,
     cluster::Cluster,
-    component, images,
+    component, error, images,
     layout::Layout,
     network,
     progress::{now, say, step},
@@ -45,6 +44,25 @@ use crate::{
     stack::Stack,
     up,
 };
+
+/// Watches a demo that runs on loopback until it is over, or somebody interrupts it.
+///
+/// # Errors
+/// Those of `watching`, or because of the interruption.
+pub(crate) fn on_loopback<T>(watching: impl Future<Output = error::Result<T>>) -> error::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|cause| error::Error::Missing(format!("cannot start a runtime: {cause}")))?;
+    // An error here only says that a provider is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    runtime.block_on(async {
+        tokio::select! {
+            () = interrupted() => Err(error::Error::Missing("interrupted".to_owned())),
+            seen = watching => seen,
+        }
+    })
+}
 
 /// What the user may choose.
 #[derive(Debug, Clone)]

@@ -18,14 +18,13 @@ mod stage;
 mod watch;
 
 use std::{
-    fs,
     io::{self, Write as _},
     path::PathBuf,
 };
 
 use self::stage::Stage;
 use crate::{
-    error::{Error, Result},
+    error::Result,
     layout::Layout,
     progress::{say, step},
     report, setup,
@@ -40,33 +39,14 @@ pub fn demo(output_dir: Option<PathBuf>) -> Result<bool> {
     let dir = output_dir.unwrap_or_else(|| layout.workspace().join("target/demo-exoscale"));
     setup::exoscale()?;
     let programs = step("build the programs", || stage::build(&layout))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|cause| Error::Missing(format!("cannot start a runtime: {cause}")))?;
-    // An error here only says that a provider is installed already.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut stage = step("start everything on loopback", || {
         Stage::start(&layout, &programs, &dir)
     })?;
-    let seen = runtime.block_on(async {
-        tokio::select! {
-            () = crate::demo::interrupted() => Err(Error::Missing("interrupted".to_owned())),
-            seen = watch::watch(&stage) => seen,
-        }
-    });
+    let seen = crate::demo::on_loopback(watch::watch(&stage));
     let ends = stage.end();
     let verdict = judge::judge(seen?, &ends);
     let text = judge::text(&verdict);
-    let json = serde_json::to_string(&verdict.pool).unwrap_or_default() + "\n";
-    for (name, text) in [
-        ("report.txt", &text),
-        ("demo.svg", &report::pool_picture(&verdict.pool)),
-        ("summary.json", &json),
-    ] {
-        let file = dir.join(name);
-        fs::write(&file, text).map_err(Error::file("write", file))?;
-    }
+    report::write_pool(&verdict.pool, &text, &dir)?;
     let _ = writeln!(io::stdout().lock(), "\n{text}");
     say(&format!("report and picture are in {}", dir.display()));
     Ok(verdict.pool.held)

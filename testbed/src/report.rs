@@ -50,6 +50,23 @@ pub fn write(summary: &Summary, dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Writes what a demo of a pool found: the text, the picture, and the figures for programs.
+///
+/// # Errors
+/// When a file cannot be written.
+pub(crate) fn write_pool(pool: &Pool, text: &str, dir: &Path) -> Result<()> {
+    let json = serde_json::to_string(pool).unwrap_or_default() + "\n";
+    for (name, text) in [
+        ("report.txt", text),
+        (PICTURE, &pool_picture(pool)),
+        (SUMMARY, &json),
+    ] {
+        let file = dir.join(name);
+        fs::write(&file, text).map_err(Error::file("write", file))?;
+    }
+    Ok(())
+}
+
 /// Reads a summary and writes page and picture beside it.
 ///
 /// # Errors

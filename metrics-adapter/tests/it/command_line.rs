@@ -329,7 +329,7 @@ impl Program {
     }
 }
 
-/// A client that trusts the program's certificate.
+/// A client that trusts any certificate: the program makes its own, which nobody can know before.
 pub(crate) fn client() -> reqwest::Client {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let builder = reqwest::Client::builder().tls_certs_only([]);
