@@ -27,7 +27,7 @@ mkdir -p "$work"
 "$program" fmt -check -diff -recursive terraform
 
 # Namespace, name and version in the registry: versions that the modules accept, and whose schemas those are.
-for provider in exoscale/exoscale/0.66.1 hashicorp/aws/6.25.0; do
+for provider in exoscale/exoscale/0.66.1 hashicorp/aws/6.25.0 hashicorp/google/6.50.0; do
   path=${provider%/*} version=${provider##*/}
   built=$work/terraform-provider-${path#*/}
   (cd terraform/tools && CGO_ENABLED=0 go build -trimpath -buildvcs=false \
@@ -43,7 +43,7 @@ done
 rm -rf "$work/copy"
 mkdir -p "$work/copy/terraform" "$work/copy/exoscale"
 cp -R exoscale/monitoring exoscale/pool "$work/copy/exoscale/"
-for module in exoscale aws; do
+for module in exoscale aws gke; do
   copy=$work/copy/terraform/$module
   cp -R "terraform/$module" "$copy"
   rm -rf "$copy/.terraform" "$copy"/*.tfstate* "$copy"/*.tfvars "$copy/.terraform.lock.hcl"
@@ -55,22 +55,32 @@ for module in exoscale aws; do
 done
 
 # A check that lets everything pass is worth nothing: a wrong name, a missing one and a wrong type are found.
-copy=$work/copy/terraform/aws
+# refused FILE SED TEXT: with FILE changed by SED, validate fails and says TEXT.
+variants=0
 refused() {
-  cp terraform/aws/main.tf "$copy/main.tf"
-  sed -i "$1" "$copy/main.tf"
-  if cmp -s terraform/aws/main.tf "$copy/main.tf" || (cd "$copy" && "$program" validate -no-color) >"$work/refused.log" 2>&1; then
-    echo "check.sh: validate accepted terraform/aws/main.tf after sed '$1'" >&2
+  copy=$work/copy/$1
+  sed "$2" "$1" >"$copy"
+  if cmp -s "$1" "$copy" || (cd "${copy%/*}" && "$program" validate -no-color) >"$work/refused.log" 2>&1; then
+    echo "check.sh: validate accepted $1 after sed '$2'" >&2
     exit 1
   fi
-  tr -d '\n│' <"$work/refused.log" | grep -q "$2" || {
+  tr -d '\n│' <"$work/refused.log" | grep -q "$3" || {
     cat "$work/refused.log"
     exit 1
   }
+  cp "$1" "$copy"
+  variants=$((variants + 1))
 }
-refused 's/http_tokens /http_token /' 'Unsupported argument'
-refused 's/target_tracking_configuration {/target_tracking {/' 'Unsupported block type'
-refused '/target_value /d' 'Missing required argument'
-refused 's/target_value = .*/target_value = "forty"/' 'a number is required'
-refused 's/strategy = "Rolling"/strategy = "Rolling"\n    strategies = []/' 'Unsupported argument'
-echo "five broken variants of terraform/aws were refused"
+main=terraform/aws/main.tf
+refused $main 's/http_tokens /http_token /' 'Unsupported argument'
+refused $main 's/target_tracking_configuration {/target_tracking {/' 'Unsupported block type'
+refused $main '/target_value /d' 'Missing required argument'
+refused $main 's/target_value = .*/target_value = "forty"/' 'a number is required'
+refused $main 's/strategy = "Rolling"/strategy = "Rolling"\n    strategies = []/' 'Unsupported argument'
+main=terraform/gke/main.tf nodes=terraform/gke/nodes.tf
+refused $main 's/workload_pool = /pool = /' 'Unsupported argument'
+refused $main 's/workload_identity_config {/workload_identity {/' 'Unsupported block type'
+refused $main '/    channel = /d' 'Missing required argument'
+refused $nodes 's/max_node_count = .*/max_node_count = "many"/' 'a number is required'
+refused $nodes 's/enable_secure_boot /secure_boot /' 'Unsupported argument'
+echo "$variants broken variants were refused"
