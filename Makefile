@@ -153,8 +153,10 @@ charts: ## the charts, with Helm
 	PATH="$(CURDIR)/target/testbed/bin:$$PATH" $(PYTHON) -m unittest discover --quiet helm/tests
 
 .PHONY: terraform
-terraform: ## format, validation and tests of the Terraform modules; no network, no account
+terraform: ## format, validation and tests of the Terraform modules, docs/gke.md played; no network, no account
 	terraform/check.sh $(TERRAFORM)
+	PATH="$(CURDIR)/target/testbed/bin:$$PATH" $(if $(TERRAFORM),TERRAFORM="$(TERRAFORM)") \
+		$(PYTHON) -m unittest discover --quiet terraform/tests
 
 .PHONY: e2e
 e2e: testbed ## the end-to-end tests on a real cluster, which is taken down afterwards

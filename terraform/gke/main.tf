@@ -118,6 +118,8 @@ resource "google_container_cluster" "challenge" {
     initial_node_count = 1
     node_config {
       machine_type    = "e2-medium"
+      disk_size_gb    = 30
+      disk_type       = "pd-balanced"
       service_account = google_service_account.nodes.email
       oauth_scopes    = local.oauth_scopes
       shielded_instance_config {

@@ -44,11 +44,12 @@ func (s *server) ConfigureProvider(
 }
 
 func refuse(response *tfprotov6.ConfigureProviderResponse, summary string) *tfprotov6.ConfigureProviderResponse {
-	response.Diagnostics = append(response.Diagnostics, &tfprotov6.Diagnostic{
-		Severity: tfprotov6.DiagnosticSeverityError,
-		Summary:  summary,
-	})
+	response.Diagnostics = append(response.Diagnostics, failure(summary))
 	return response
+}
+
+func failure(summary string) *tfprotov6.Diagnostic {
+	return &tfprotov6.Diagnostic{Severity: tfprotov6.DiagnosticSeverityError, Summary: summary}
 }
 
 // PlanResourceChange plans what was asked for; what nobody asked for is not known before it is created.
@@ -61,11 +62,26 @@ func (s *server) PlanResourceChange(
 	return &tfprotov6.PlanResourceChangeResponse{PlannedState: planned}, err
 }
 
-// ApplyResourceChange makes a state of a plan.
+// ApplyResourceChange makes a state of a plan. What is protected against deletion is not deleted.
 func (s *server) ApplyResourceChange(
 	_ context.Context, request *tfprotov6.ApplyResourceChangeRequest,
 ) (*tfprotov6.ApplyResourceChangeResponse, error) {
-	state, err := fill(request.PlannedState, s.schemas.ResourceSchemas[request.TypeName], placeholder,
+	schema := s.schemas.ResourceSchemas[request.TypeName]
+	prior, err := attributes(request.PriorState, schema)
+	if err != nil {
+		return nil, err
+	}
+	planned, err := attributes(request.PlannedState, schema)
+	if err != nil {
+		return nil, err
+	}
+	protection, known := prior["deletion_protection"]
+	if planned == nil && known && protection.Equal(tftypes.NewValue(tftypes.Bool, true)) {
+		return &tfprotov6.ApplyResourceChangeResponse{NewState: request.PriorState, Diagnostics: []*tfprotov6.Diagnostic{
+			failure("cannot destroy: deletion_protection is true"),
+		}}, nil
+	}
+	state, err := fill(request.PlannedState, schema, placeholder,
 		func(value tftypes.Value) bool { return !value.IsKnown() })
 	return &tfprotov6.ApplyResourceChangeResponse{NewState: state}, err
 }

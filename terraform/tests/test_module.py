@@ -1,0 +1,49 @@
+"""What holds of the modules' files: errors name their variable, documents name every input."""
+
+import re
+import unittest
+
+import stage
+
+MODULES = ("aws", "exoscale", "gke")
+
+
+def variables(module):
+    text = (stage.ROOT / "terraform" / module / "variables.tf").read_text()
+    return dict(re.findall(r'(?ms)^variable "(\w+)" \{\n(.*?)^\}', text))
+
+
+class Modules(unittest.TestCase):
+    def test_every_refusal_begins_with_the_variable_that_it_is_about(self):
+        refusals = 0
+        for module in MODULES:
+            for name, body in variables(module).items():
+                for message in re.findall(r'error_message = "([^"]*)', body):
+                    self.assertTrue(message.startswith(f"{name}: "), f"{module}: {message}")
+                    refusals += 1
+        self.assertGreater(refusals, 30)
+
+    def test_every_variable_has_a_type_a_description_and_a_row(self):
+        for module in MODULES:
+            page = (stage.ROOT / "terraform" / module / "README.md").read_text()
+            cells = re.findall(r"(?m)^\| (`.*?) \|", page.partition("## Inputs")[2].partition("\n## ")[0])
+            rows = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+            self.assertEqual(sorted(rows), sorted(variables(module)), module)
+            for name, body in variables(module).items():
+                self.assertRegex(body, r"(?m)^  description = ", name)
+                self.assertRegex(body, r"(?m)^  type +=", name)
+
+    def test_every_variable_of_gke_with_a_rule_is_refused_once(self):
+        tests = (stage.GKE / "tests/gke.tftest.hcl").read_text()
+        for name, body in variables("gke").items():
+            if "validation" in body:
+                self.assertIn(f"var.{name}", "".join(re.findall(r"expect_failures = \[(.*?)\]", tests, re.DOTALL)), name)
+
+    def test_every_output_of_gke_is_named(self):
+        page = (stage.GKE / "README.md").read_text()
+        for name in re.findall(r'(?m)^output "(\w+)"', (stage.GKE / "outputs.tf").read_text()):
+            self.assertIn(f"`{name}`", page)
+
+
+if __name__ == "__main__":
+    unittest.main()
