@@ -24,12 +24,12 @@ STAND_INS = ("docker", "gcloud", "helm", "kubectl", "ls", "terraform")
 
 def terraform():
     """The program that check.sh used."""
-    found = os.environ.get("TERRAFORM") or shutil.which("terraform")
+    found = shutil.which(os.environ.get("TERRAFORM") or "terraform")
     if not found and (WORK / "tofu").exists():
         found = str(WORK / "tofu")
     if not found or not (WORK / "plugins").exists():
         raise AssertionError("no Terraform, or no provider for it: run terraform/check.sh first")
-    return found
+    return os.path.abspath(found)
 
 
 def helm():
