@@ -11,6 +11,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -64,7 +65,10 @@ class Stage:
             else:
                 shutil.copy(source, copy)
         for name in STAND_INS:
-            (programs / name).symlink_to(pathlib.Path(__file__).parent / "stand_in.py")
+            # By this Python, which has what the stand-ins import; another one in PATH may not.
+            program = programs / name
+            program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{pathlib.Path(__file__).parent / "stand_in.py"}" {name} "$@"\n')
+            program.chmod(0o755)
         config = self.folder / "terraformrc"
         config.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{WORK / "plugins"}"\n  }}\n}}\n')
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "GOOGLE_", "HELM_"))}
@@ -85,7 +89,7 @@ class Stage:
             ["bash", "-c", script], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
         if done.returncode != 0:
-            raise AssertionError(f"exit code {done.returncode}:\n{done.stdout}")
+            raise AssertionError(f"exit code {done.returncode}: …{done.stdout[-2000:]}")
         return done.stdout
 
     def calls(self):

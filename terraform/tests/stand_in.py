@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""The programs of docs/gke.md that cannot run here, by the name under which this is called.
+"""The programs of docs/gke.md that cannot run here: `stand_in.py PROGRAM ARGUMENTS…`.
 
 Each call is written down, and refused when it names something that no call before it has made. What is remembered is in
 $STAGE/memory; charts are rendered by the real Helm, and plans made by the real Terraform, which gets the answer `yes`.
@@ -55,7 +54,7 @@ SWITCHES = {"--all-namespaces", "--create-namespace", "--enabled", "--quiet", "-
 
 
 def refuse(message):
-    sys.exit(f"{' '.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]])}: {message}")
+    sys.exit(f"{' '.join(sys.argv[1:])}: {message}")
 
 
 def require(condition, message):
@@ -225,7 +224,7 @@ def raw(path):
 def kubectl(arguments):
     require(remembered("credentials"), "no credentials of a cluster")
     words, options = parse(arguments)
-    namespace = options.get("--namespace", "default")
+    namespace, selector = options.get("--namespace", "default"), options.get("--selector", "")
     if "--raw" in options:
         return raw(options["--raw"])
     command, *operands = words
@@ -233,23 +232,26 @@ def kubectl(arguments):
     if command == "top":
         return None
     require(command in ("describe", "get", "logs", "port-forward"), "no such command")
-    loads = {pool["node_config"][0]["labels"]["load"] for pool in attributes("google_container_node_pool")}
-    selector = options.get("--selector", "")
     if operands[0] == "nodes":
-        require(selector == "" or selector.partition("=")[2] in loads, "no pool has this label")
-        return require(options.get("--label-columns", "load") == "load", "no node has this label")
+        return nodes(selector, options.get("--label-columns"))
     if selector:
         key, _, value = selector.partition("=")
-        templates = [o["spec"]["template"]["metadata"]["labels"] for _, o in objects() if o["kind"] == "Deployment"]
-        return require(operands == ["pods" if command == "get" else "pod"] and value in [t.get(key) for t in templates], "no such pods")
+        labels = [o["spec"]["template"]["metadata"]["labels"] for _, o in objects() if o["kind"] == "Deployment"]
+        return require(operands in (["pod"], ["pods"]) and value in [found.get(key) for found in labels], "no such pods")
     kind, slash, name = operands[0].partition("/")
-    names = [name] if slash else operands[1:]
     if command == "port-forward":
-        ports = [port["port"] for port in named(KINDS[kind], name, namespace)["spec"]["ports"]]
-        return require(operands[1:] == [str(p) for p in ports if str(p) == operands[1].partition(":")[0]] or
-                       int(operands[1].partition(":")[2] or 0) in ports, "no such port")
-    for found in names:
-        named(KINDS[kind.removesuffix("s") if kind not in KINDS else kind], found, namespace)
+        ports = [str(port["port"]) for port in named(KINDS[kind], name, namespace)["spec"]["ports"]]
+        return require(operands[1].rpartition(":")[2] in ports, "no such port")
+    for found in [name] if slash else operands[1:]:
+        named(KINDS[kind if kind in KINDS else kind.removesuffix("s")], found, namespace)
+    return None
+
+
+def nodes(selector, column):
+    labels = [pool["node_config"][0]["labels"] for pool in attributes("google_container_node_pool")]
+    key, _, value = selector.partition("=")
+    require(not selector or any(found.get(key) == value for found in labels), "no pool has this label")
+    require(column is None or all(column in found for found in labels), "a pool is without this label")
 
 
 def terraform(arguments):
@@ -265,6 +267,6 @@ def ls(arguments):
 
 
 if __name__ == "__main__":
-    program = pathlib.Path(sys.argv[0]).name
-    remember("calls", json.dumps([program, *sys.argv[1:]]))
-    {"docker": docker, "gcloud": gcloud, "helm": helm, "kubectl": kubectl, "ls": ls, "terraform": terraform}[program](sys.argv[1:])
+    remember("calls", json.dumps(sys.argv[1:]))
+    programs = {"docker": docker, "gcloud": gcloud, "helm": helm, "kubectl": kubectl, "ls": ls, "terraform": terraform}
+    programs[sys.argv[1]](sys.argv[2:])
