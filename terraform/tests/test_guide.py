@@ -84,6 +84,12 @@ class Guide(unittest.TestCase):
         self.assertEqual(table, given)
         self.assertFalse({"owner", "editor"} & given)
 
+    def test_what_somebody_else_has_to_have_done_is_counted(self):
+        for name, word in (("services", "four APIs"), ("roles", "eight roles")):
+            self.assertIn(word, TEXT)
+            count = {"four": 4, "eight": 8}[word.partition(" ")[0]]
+            self.assertEqual(len((self.stage.memory / name).read_text().split()), count)
+
     def test_apis_are_switched_on_by_hand_or_by_terraform(self):
         by_hand = set((self.stage.memory / "services").read_text().split())
         # Without these Terraform can switch on nothing.

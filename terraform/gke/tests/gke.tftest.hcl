@@ -45,6 +45,36 @@ run "the_project_is_all_one_has_to_say" {
   }
 }
 
+run "the_key_is_where_the_command_is_typed" {
+  command = plan
+  assert {
+    condition     = local.service_file == "${path.cwd}/service-account.json"
+    error_message = "a relative path, from where terraform was called"
+  }
+}
+
+run "the_key_is_somewhere_else" {
+  command = plan
+  variables {
+    service_file = "/etc/terraform/key.json"
+  }
+  assert {
+    condition     = local.service_file == "/etc/terraform/key.json"
+    error_message = "an absolute path, as it was given"
+  }
+}
+
+run "another_zone_has_its_own_region" {
+  command = plan
+  variables {
+    zone = "northamerica-northeast1-a"
+  }
+  assert {
+    condition     = google_compute_subnetwork.nodes.region == "northamerica-northeast1" && google_artifact_registry_repository.images.location == "northamerica-northeast1"
+    error_message = "network and images are in the zone's region"
+  }
+}
+
 run "the_network_is_the_clusters_own" {
   assert {
     condition     = google_container_cluster.challenge.networking_mode == "VPC_NATIVE" && !google_compute_network.challenge.auto_create_subnetworks
