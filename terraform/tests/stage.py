@@ -20,6 +20,7 @@ GUIDE = ROOT / "docs/gke.md"
 GKE = ROOT / "terraform/gke"
 # What the guide's commands read.
 NEEDED = ("terraform/gke", "helm", "prometheus-rules", "grafana", "Dockerfile")
+STAND_IN = ROOT / "terraform/tests/stand_in.py"
 STAND_INS = ("docker", "gcloud", "helm", "kubectl", "ls", "terraform")
 
 
@@ -45,6 +46,12 @@ def blocks(text, language):
     """The code blocks of a page, or of a part of it."""
     return re.findall(rf"(?m)^```{language}\n(.*?)^```$", text, re.DOTALL)
 
+# As the task gives it.
+APPLY = (
+    "GOOGLE_APPLICATION_CREDENTIALS=service-account.json "
+    "terraform -chdir=terraform/gke apply -var 'k8s_project=my-project-1234'"
+)
+
 
 class Stage:
     """A folder with the repository's part, and everything that its programs remember."""
@@ -67,7 +74,7 @@ class Stage:
         for name in STAND_INS:
             # By this Python, which has what the stand-ins import; another one in PATH may not.
             program = programs / name
-            program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{pathlib.Path(__file__).parent / "stand_in.py"}" {name} "$@"\n')
+            program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" {name} "$@"\n')
             program.chmod(0o755)
         config = self.folder / "terraformrc"
         config.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{WORK / "plugins"}"\n  }}\n}}\n')
@@ -116,9 +123,7 @@ def applied():
     stage.keeper = folder
     (stage.root / "service-account.json").write_text("{}")
     stage.play("terraform -chdir=terraform/gke init")
-    stage.play(
-        "GOOGLE_APPLICATION_CREDENTIALS=service-account.json terraform -chdir=terraform/gke apply -var 'k8s_project=my-project-1234'"
-    )
+    stage.play(APPLY)
     return stage
 
 

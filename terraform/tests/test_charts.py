@@ -19,9 +19,10 @@ GKE = {
 EFFECTS = {"NO_SCHEDULE": "NoSchedule", "PREFER_NO_SCHEDULE": "PreferNoSchedule", "NO_EXECUTE": "NoExecute"}
 
 
-def render(chart, *arguments):
+def render(chart, arguments=()):
     done = subprocess.run(
-        [stage.helm(), "template", chart, stage.ROOT / "helm" / chart, "--namespace", CHARTS[chart], "--kube-version", "1.33.0", *arguments],
+        [stage.helm(), "template", chart, stage.ROOT / "helm" / chart, "--namespace", CHARTS[chart], "--kube-version", "1.33.0"]
+        + list(arguments),
         capture_output=True, text=True, check=False,
     )
     if done.returncode != 0:
@@ -66,15 +67,15 @@ class Charts(unittest.TestCase):
         found = set()
         for name, pool in self.pools.items():
             config = pool["node_config"][0]
-            barred = [t for t in config["taint"] if t["effect"] != "PREFER_NO_SCHEDULE" and not tolerated(t, spec.get("tolerations", []))]
-            if wanted(spec, config["labels"]) and not barred:
+            strict = [taint for taint in config["taint"] if taint["effect"] != "PREFER_NO_SCHEDULE"]
+            if wanted(spec, config["labels"]) and all(tolerated(taint, spec.get("tolerations", [])) for taint in strict):
                 found.add(name)
         return found
 
     def test_each_chart_runs_on_its_pool(self):
         homes = {"server": {"server"}, "client": {"client"}, "monitoring": {"system"}, "metrics-adapter": {"system"}}
         for chart, arguments in GKE.items():
-            specs = pod_specs(render(chart, *arguments))
+            specs = pod_specs(render(chart, arguments))
             self.assertTrue(specs)
             for spec in specs:
                 self.assertEqual(self.places(spec), homes[chart], chart)
@@ -85,11 +86,11 @@ class Charts(unittest.TestCase):
                 self.assertIn("system", self.places(spec), chart)
 
     def test_the_client_does_not_run_where_the_server_does(self):
-        for spec in pod_specs(render("client")) + pod_specs(render("client", *GKE["client"])):
+        for spec in pod_specs(render("client")) + pod_specs(render("client", GKE["client"])):
             self.assertNotIn("server", self.places(spec))
 
     def test_most_pods_of_the_server_fit_on_its_pool(self):
-        objects = render("server", *GKE["server"])
+        objects = render("server", GKE["server"])
         (most,) = [o["spec"]["maxReplicas"] for o in objects if o["kind"] == "HorizontalPodAutoscaler"]
         (spec,) = pod_specs(objects)
         asked = spec["containers"][0]["resources"]["requests"]["cpu"]
@@ -106,16 +107,16 @@ class Charts(unittest.TestCase):
             listens = {str(p["containerPort"]) for p in spec["containers"][0]["ports"] if p["name"] == "https"}
             self.assertEqual(listens, opened)
         private = stage.ROOT / "helm/metrics-adapter/values-gke-private.yaml"
-        for spec in pod_specs(render("metrics-adapter", "--values", private)):
+        for spec in pod_specs(render("metrics-adapter", ["--values", private])):
             # What is open in every private cluster.
             self.assertIn(10250, [p["containerPort"] for p in spec["containers"][0]["ports"]])
 
     def test_another_port_is_told_to_the_chart(self):
         """The output `next` names it when the firewall's is not the chart's own."""
         played = stage.applied()
-        said = played.play("terraform -chdir=terraform/gke plan -no-color -var k8s_project=my-project-1234 -var adapter_port=8443")
+        said = played.play("terraform -chdir=terraform/gke plan -var k8s_project=my-project-1234 -var adapter_port=8443")
         self.assertIn("--set listenPort=8443", said)
-        for spec in pod_specs(render("metrics-adapter", "--set", "listenPort=8443")):
+        for spec in pod_specs(render("metrics-adapter", ["--set", "listenPort=8443"])):
             self.assertIn("8443", json.dumps(spec))
 
 

@@ -28,9 +28,9 @@ class Defects(unittest.TestCase):
     def test_02_names_are_such_as_google_takes(self):
         stages = stage.applied()
         found = 0
-        for kind in ("google_container_cluster", "google_container_node_pool", "google_compute_network", "google_compute_subnetwork",
-                     "google_compute_router", "google_compute_router_nat", "google_compute_firewall"):
-            for resource in stages.resources(kind).values():
+        for kind in ("container_cluster", "container_node_pool", "compute_network", "compute_subnetwork", "compute_router",
+                     "compute_router_nat", "compute_firewall"):
+            for resource in stages.resources(f"google_{kind}").values():
                 self.assertRegex(resource["name"], r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", kind)
                 found += 1
         self.assertGreaterEqual(found, 9)
@@ -63,16 +63,15 @@ class Defects(unittest.TestCase):
         self.assertNotRegex(ALL, r"\btimeouts\b")
 
     def test_07_the_command_finds_its_files_from_the_repositorys_root(self):
-        apply = "GOOGLE_APPLICATION_CREDENTIALS=service-account.json terraform -chdir=terraform/gke apply -var 'k8s_project=my-project-1234'"
         with tempfile.TemporaryDirectory() as folder:
             played = stage.Stage(folder)
             with self.assertRaisesRegex(AssertionError, "init"):
-                played.play(apply)
+                played.play(stage.APPLY)
             played.play("terraform -chdir=terraform/gke init")
             with self.assertRaisesRegex(AssertionError, "could not find default credentials: open service-account.json"):
-                played.play(apply)
+                played.play(stage.APPLY)
             (played.root / "service-account.json").write_text('{"type": "service_account"}')
-            self.assertIn("Apply complete!", played.play(apply))
+            self.assertIn("Apply complete!", played.play(stage.APPLY))
         guide = "\n".join(stage.blocks(stage.GUIDE.read_text(), "sh"))
         self.assertLess(guide.index("terraform/gke init"), guide.index("terraform/gke apply"))
 
@@ -89,7 +88,8 @@ class Defects(unittest.TestCase):
             ("  release_channel {\n", "  zone = var.zone\n\n  release_channel {\n", '"zone" is not expected here'),
         ):
             self.assertIn(message, stage.validate("main.tf", old, new) or "nothing")
-        said = stage.validate("nodes.tf", "    shielded_instance_config {\n", "    taint = [{}]\n    shielded_instance_config {\n")
+        block = "    shielded_instance_config {\n"
+        said = stage.validate("nodes.tf", block, f"    taint = [{{}}]\n{block}")
         self.assertIn('"taint" is not expected here', said or "nothing")
 
 

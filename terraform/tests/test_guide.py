@@ -31,7 +31,6 @@ class Guide(unittest.TestCase):
         cls.said = plain(cls.stage.play(script(UNTIL_INSTALLED)))
         cls.pools = cls.stage.resources("google_container_node_pool")
         cls.services = cls.stage.resources("google_project_service")
-        cls.next = cls.stage.play("terraform -chdir=terraform/gke output -raw next")
         cls.calls = cls.stage.calls()
         cls.asides()
         cls.said += plain(cls.stage.play(f"{cls.variables}\n{script(TEARDOWN)}"))
@@ -123,6 +122,15 @@ class Guide(unittest.TestCase):
         given = set(re.findall(r"-var \"?(\w+)=", TEXT)) | set(re.findall(r"`(\w+) = ", TEXT))
         self.assertGreater(len(given), 3)
         self.assertLessEqual(given - {"spot"}, declared)
+
+    def test_variables_that_are_shown_with_a_value_are_taken(self):
+        shown = re.findall(r"`(\w+) = (\{.*?\})`", TEXT)
+        self.assertEqual({name for name, _ in shown}, {"master_authorized_networks", "node_pools"})
+        values = " ".join(f"-var '{name}={value}'" for name, value in shown)
+        said = stage.applied().play(f"terraform -chdir=terraform/gke plan -var k8s_project=my-project-1234 {values}")
+        # The cluster and its three pools.
+        self.assertIn("4 to change", plain(said))
+        stage.applied().play("terraform -chdir=terraform/gke plan -var-file=terraform.tfvars.example")
 
     def test_links_lead_somewhere(self):
         for place in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", TEXT):

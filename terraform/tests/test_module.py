@@ -39,6 +39,10 @@ class Modules(unittest.TestCase):
             if "validation" in body:
                 self.assertIn(f"var.{name}", "".join(re.findall(r"expect_failures = \[(.*?)\]", tests, re.DOTALL)), name)
 
+    def test_a_second_apply_of_gke_has_nothing_to_do(self):
+        said = stage.applied().play("terraform -chdir=terraform/gke plan -no-color -var k8s_project=my-project-1234")
+        self.assertIn("No changes.", said)
+
     def test_every_output_of_gke_is_named(self):
         page = (stage.GKE / "README.md").read_text()
         for name in re.findall(r'(?m)^output "(\w+)"', (stage.GKE / "outputs.tf").read_text()):
