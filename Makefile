@@ -70,6 +70,7 @@ lint: $(CARGO_DENY) ## formatting, clippy, documentation, dependencies
 setup: testbed ## install the Debian packages that the tests need; build Kubernetes and Helm
 	$(TESTBED) setup
 	@$(PYTHON) -c 'import yaml' 2>/dev/null || apt-get install --yes --quiet --no-install-recommends python3-yaml openssl
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || apt-get install --yes --quiet --no-install-recommends python3-venv
 	@ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || apt-get install --yes --quiet --no-install-recommends libfaketime
 	$(TESTBED) build
 
@@ -149,8 +150,15 @@ dist: ## the repository as committed, one archive in target/dist, with its SHA-2
 	cd $(DIST) && sha256sum metrics-adapter-$(VERSION).tar.gz | tee metrics-adapter-$(VERSION).tar.gz.sha256
 
 .PHONY: charts
-charts: ## the charts, with Helm
-	PATH="$(CURDIR)/target/testbed/bin:$$PATH" $(PYTHON) -m unittest discover --quiet helm/tests
+charts: ## the charts, with Helm and the schemas of Kubernetes 1.29 to 1.36
+	PYTHON=$(PYTHON) helm/tests/tools.sh
+	PATH="$(CURDIR)/target/charts/bin:$(CURDIR)/target/testbed/bin:$$PATH" \
+		target/charts/venv/bin/python -m unittest discover --quiet helm/tests
+
+.PHONY: chart-docs
+chart-docs: ## write the charts' README.md anew, from their values.yaml
+	PYTHON=$(PYTHON) helm/tests/tools.sh
+	helm/docs.sh
 
 .PHONY: terraform
 terraform: ## format, validation and tests of the Terraform modules, docs/gke.md played; no network, no account

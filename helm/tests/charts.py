@@ -32,6 +32,8 @@ SOURCES = {
     "promtool": "apt-get install prometheus",
     "openssl": "apt-get install openssl",
     "kubectl": "run this inside `testbed exec`",
+    "helm-docs": "helm/tests/tools.sh builds it into target/charts/bin; put that on PATH",
+    "amtool": "apt-get install prometheus-alertmanager",
 }
 
 
@@ -122,9 +124,9 @@ def some(objects, kind):
     return [o for o in objects if o["kind"] == kind]
 
 
-def container(objects):
-    """The only container of the only Deployment."""
-    containers = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+def container(objects, deployment=None):
+    """The only container of the only Deployment (of that name)."""
+    containers = one(objects, "Deployment", deployment)["spec"]["template"]["spec"]["containers"]
     assert len(containers) == 1
     return containers[0]
 

@@ -1,4 +1,4 @@
-"""One assertion for each of the original charts' defects (numbers 9 to 15; 1 to 8 are Terraform's).
+"""A test for each of the original charts' defects (numbers 5 and 9 to 15; the others are Terraform's).
 
 They are named in README.md, in the table of the steps that failed.
 """
@@ -12,6 +12,28 @@ SCRAPE_KEYS = ("prometheus.io/scrape", "prometheus.io/port")
 
 
 class Defects(ChartTest):
+    def test_05_client_pods_can_go_where_they_are_told(self):
+        toleration = {"key": "dedicated", "operator": "Equal", "value": "client", "effect": "NoSchedule"}
+        for chart in ("client", "server"):
+            sets = tuple(f"tolerations[0].{key}={value}" for key, value in toleration.items())
+            objects = render(chart, sets=(*sets, "nodeSelector.load=x"))
+            # The pod of `helm test`, too: it would stay Pending where the others run.
+            for spec in [one(objects, "Deployment")["spec"]["template"]["spec"], one(objects, "Pod")["spec"]]:
+                self.assertEqual(spec["tolerations"], [toleration])
+                self.assertEqual(spec["nodeSelector"], {"load": "x"})
+
+    def test_05_each_chart_goes_to_its_own_node_pool(self):
+        taint = {"key": "dedicated", "operator": "Equal", "value": "server", "effect": "NoSchedule"}
+        for chart, tolerations in (("client", None), ("server", [taint])):
+            objects = render(chart, HELM_DIR / chart / "values-gke.yaml")
+            spec = one(objects, "Deployment")["spec"]["template"]["spec"]
+            affinity = spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+            self.assertEqual(
+                affinity["nodeSelectorTerms"],
+                [{"matchExpressions": [{"key": "load", "operator": "In", "values": [chart]}]}],
+            )
+            self.assertEqual(spec.get("tolerations"), tolerations)
+
     def test_09_deployments_are_apps_v1(self):
         for _, objects in self.each_branch():
             for deployment in some(objects, "Deployment"):
@@ -52,11 +74,12 @@ class Defects(ChartTest):
                 for key in document["metadata"].get("annotations", {}):
                     self.assertFalse(key.startswith("prometheus.io/"), document["kind"])
         for chart in ("client", "metrics-adapter", "monitoring", "server"):
-            template = one(render(chart), "Deployment")["spec"]["template"]
+            name = "prometheus" if chart == "monitoring" else None
+            template = one(render(chart), "Deployment", name)["spec"]["template"]
             annotations = template["metadata"]["annotations"]
             self.assertEqual(annotations["prometheus.io/scrape"], "true")
             port = int(annotations["prometheus.io/port"])
-            self.assertIn(port, [p["containerPort"] for p in container(render(chart))["ports"]])
+            self.assertIn(port, [p["containerPort"] for p in container(render(chart), name)["ports"]])
         for chart in ("metrics-adapter", "monitoring", "server"):
             for key in SCRAPE_KEYS:
                 escaped = key.replace(".", "\\.")

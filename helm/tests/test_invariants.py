@@ -3,7 +3,7 @@
 import re
 import unittest
 
-from charts import ChartTest, one, some
+from charts import CHARTS, ChartTest, some
 
 
 def nulls(value, path=""):
@@ -19,14 +19,21 @@ def nulls(value, path=""):
 
 
 def pod_specs(objects):
+    """Of Deployments, and of the pods of `helm test`."""
     for deployment in some(objects, "Deployment"):
         yield deployment["spec"]["template"]["spec"]
+    for pod in some(objects, "Pod"):
+        yield pod["spec"]
 
 
 def containers(objects):
     for spec in pod_specs(objects):
         yield from spec.get("initContainers", [])
         yield from spec["containers"]
+
+
+# Deployments whose pods talk to kube-apiserver.
+TOKENS = ("metrics-adapter", "custom-metrics", "prometheus")
 
 
 CLUSTER_WIDE = {"APIService", "ClusterRole", "ClusterRoleBinding"}
@@ -80,10 +87,12 @@ class Invariants(ChartTest):
                 self.assertEqual(set(container["resources"]["requests"]), {"cpu", "memory"})
                 self.assertIn("memory", container["resources"]["limits"])
                 self.assertNotIn("cpu", container["resources"]["limits"])
-                # Redis does not speak HTTP.
-                http = container["name"] != "redis"
-                for probe in ("livenessProbe", "readinessProbe"):
-                    self.assertEqual("httpGet" in container[probe], http)
+            for deployment in some(objects, "Deployment"):
+                for container in deployment["spec"]["template"]["spec"]["containers"]:
+                    # Redis does not speak HTTP.
+                    http = container["name"] != "redis"
+                    for probe in ("livenessProbe", "readinessProbe"):
+                        self.assertEqual("httpGet" in container[probe], http)
 
     def test_images_are_pinned(self):
         for _, objects in self.each_branch():
@@ -94,10 +103,29 @@ class Invariants(ChartTest):
 
     def test_only_pods_that_talk_to_the_cluster_get_a_token(self):
         for chart, objects in self.each_branch():
-            for spec in pod_specs(objects):
+            for deployment in some(objects, "Deployment"):
+                spec = deployment["spec"]["template"]["spec"]
                 self.assertIs(
-                    spec["automountServiceAccountToken"], chart in ("metrics-adapter", "monitoring")
+                    spec["automountServiceAccountToken"], deployment["metadata"]["name"] in TOKENS
                 )
+            for pod in some(objects, "Pod"):
+                self.assertIs(pod["spec"]["automountServiceAccountToken"], chart == "metrics-adapter")
+
+    def test_pods_of_helm_test_end_and_are_nobody_elses(self):
+        tested = set()
+        for chart, objects in self.each_branch():
+            selectors = [o["spec"]["selector"]["matchLabels"] for o in some(objects, "Deployment")]
+            for pod in some(objects, "Pod"):
+                tested.add(chart)
+                annotations = pod["metadata"]["annotations"]
+                self.assertEqual(annotations["helm.sh/hook"], "test")
+                self.assertIn("hook-succeeded", annotations["helm.sh/hook-delete-policy"])
+                self.assertEqual(pod["spec"]["restartPolicy"], "Never")
+                self.assertGreater(pod["spec"]["activeDeadlineSeconds"], 0)
+                for selector in selectors:
+                    self.assertFalse(selector.items() <= pod["metadata"]["labels"].items())
+        # requestcounter may have no template that it could do without.
+        self.assertEqual(tested, set(CHARTS) - {"requestcounter"})
 
     def test_selectors_are_minimal_and_select_the_pods(self):
         for _, objects in self.each_branch():
@@ -140,22 +168,37 @@ class Invariants(ChartTest):
         for _, objects in self.each_branch():
             for deployment in some(objects, "Deployment"):
                 pod = deployment["spec"]["template"]
+                every = set()
                 for container in pod["spec"]["containers"] + pod["spec"].get("initContainers", []):
                     names = {port["name"] for port in container["ports"]}
+                    every |= names
                     for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
                         for check in ("httpGet", "tcpSocket"):
                             if check in container.get(probe, {}):
                                 self.assertIn(container[probe][check]["port"], names)
-                    for service in some(objects, "Service"):
-                        if service["spec"]["selector"].items() <= pod["metadata"]["labels"].items():
-                            for port in service["spec"]["ports"]:
-                                self.assertIn(port["targetPort"], names)
+                for service in some(objects, "Service"):
+                    if service["spec"]["selector"].items() <= pod["metadata"]["labels"].items():
+                        for port in service["spec"]["ports"]:
+                            self.assertIn(port["targetPort"], every)
 
     def test_config_changes_roll_the_pods(self):
-        for chart, objects in self.each_branch("metrics-adapter", "monitoring"):
-            annotations = one(objects, "Deployment")["spec"]["template"]["metadata"].get("annotations", {})
-            if some(objects, "ConfigMap"):
-                self.assertRegex(annotations["checksum/config"], r"^[0-9a-f]{64}$")
+        checked = 0
+        for _, objects in self.each_branch("metrics-adapter", "monitoring"):
+            ours = {(o["kind"], o["metadata"]["name"]) for o in objects}
+            for deployment in some(objects, "Deployment"):
+                pod = deployment["spec"]["template"]
+                sums = [value for key, value in pod["metadata"].get("annotations", {}).items() if "checksum/" in key]
+                mounted = set()
+                for volume in pod["spec"]["volumes"]:
+                    mounted |= {("ConfigMap", volume.get("configMap", {}).get("name"))}
+                    # The adapter reads a new certificate by itself.
+                    if volume["name"] != "tls":
+                        mounted |= {("Secret", volume.get("secret", {}).get("secretName"))}
+                self.assertEqual(len(sums), len(mounted & ours), deployment["metadata"]["name"])
+                for value in sums:
+                    checked += 1
+                    self.assertRegex(value, r"^[0-9a-f]{64}$")
+        self.assertGreater(checked, 0)
 
     def test_only_stable_apis(self):
         for _, objects in self.each_branch():

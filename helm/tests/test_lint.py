@@ -9,6 +9,8 @@ import unittest
 import yaml
 from charts import CHARTS, HELM_DIR, KUBERNETES, ChartTest, branches, load_all, run, template
 
+ROOT = HELM_DIR.parent
+
 
 class Lint(ChartTest):
     def test_every_branch_passes_lint_strict(self):
@@ -65,6 +67,24 @@ class Lint(ChartTest):
                     )
                     self.assertTrue(documented or key[1] == "resources", "no `# --` comment")
 
+    def test_schemas_say_whether_they_know_everything(self):
+        # Alertmanager has more keys than anybody would repeat here; amtool knows them.
+        open_ended = {("monitoring", "/properties/alertmanager/properties/config")}
+
+        def lax(node, path):
+            if isinstance(node, dict):
+                if "properties" in node and "additionalProperties" not in node:
+                    yield path
+                for key, inner in node.items():
+                    yield from lax(inner, f"{path}/{key}")
+            elif isinstance(node, list):
+                for index, inner in enumerate(node):
+                    yield from lax(inner, f"{path}/{index}")
+
+        for chart in CHARTS:
+            schema = json.loads((HELM_DIR / chart / "values.schema.json").read_text())
+            self.assertEqual({(chart, path) for path in lax(schema, "")}, {it for it in open_ended if it[0] == chart})
+
     def test_typos_are_refused(self):
         for chart, typo in (
             ("client", "replicaCounts=2"),
@@ -75,7 +95,10 @@ class Lint(ChartTest):
             ("server", "autoscaling.behavior.scaleDown.stabilisationWindowSeconds=1"),
             ("metrics-adapter", "tls.insecureSkipTLSVerify=true"),
             ("metrics-adapter", "prometheusUrl=http://prometheus"),
+            ("metrics-adapter", "podMonitor.intervall=5s"),
             ("monitoring", "scrape_interval=5s"),
+            ("monitoring", "grafana.adminPassword=secret"),
+            ("server", "test.image.tags=v1"),
             ("requestcounter", "service.redis.port=6380"),
             ("requestcounter", "services.redis.prot=6380"),
             ("requestcounter", "services.request-counter.image.tags=1"),
@@ -98,6 +121,29 @@ class Lint(ChartTest):
                     load_all(template(chart, *arguments, path=package).stdout),
                     load_all(template(chart, *arguments).stdout),
                 )
+
+    def test_images_are_those_that_the_repository_builds_or_composes(self):
+        targets = set(re.findall(r"^FROM scratch AS (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+        files = ("docker-compose.yml", "exoscale/monitoring/compose.yaml")
+        composed = {name for file in files for name in re.findall(r"image: (\S+)$", (ROOT / file).read_text(), re.MULTILINE)}
+        ours = set()
+        # What `helm test` asks with; its version is that of the newest Kubernetes that is tested.
+        others = {"registry.k8s.io/kubectl:v1.36.3"}
+        for chart in CHARTS:
+            alerting = ["--set", "alertmanager.enabled=true"] if chart == "monitoring" else []
+            version = yaml.safe_load((HELM_DIR / chart / "Chart.yaml").read_text())["appVersion"]
+            for document in load_all(template(chart, *alerting).stdout):
+                spec = document.get("spec", {})
+                for container in spec.get("template", {}).get("spec", spec).get("containers", []):
+                    name = container["image"]
+                    if name.startswith("localhost/"):
+                        repository, tag = name.removeprefix("localhost/").split(":")
+                        ours.add(repository)
+                        self.assertEqual(tag, version, f"{chart}: {name}")
+                    else:
+                        self.assertIn(name, composed | others, chart)
+        self.assertLessEqual(ours, targets)
+        self.assertEqual(ours, {"server", "loadclient", "metrics-adapter"})
 
     def test_notes_name_the_commands_to_verify(self):
         # requestcounter has no template that it could do without; helm/requestcounter/install.sh tells.

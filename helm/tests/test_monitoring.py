@@ -1,15 +1,19 @@
-"""The chart of Prometheus: what it scrapes and evaluates."""
+"""The chart of Prometheus, Grafana and Alertmanager: what is scraped, evaluated, shown and sent."""
 
+import base64
 import functools
+import json
 import pathlib
 import tempfile
 import unittest
 
 import yaml
-from charts import HELM_DIR, ChartTest, container, one, render, run, some
+from charts import CHARTS, HELM_DIR, ChartTest, container, one, render, run, some
 
 CI = HELM_DIR / "monitoring/ci"
 RULES = HELM_DIR.parent / "prometheus-rules"
+BOARDS = HELM_DIR.parent / "grafana/dashboards"
+STACK = HELM_DIR / "monitoring/values-kube-prometheus-stack.yaml"
 
 
 KUBERNETES_SD = """    kubernetes_sd_configs:
@@ -56,6 +60,8 @@ class Monitoring(ChartTest):
 
     def test_promtool_accepts_configuration_and_rules(self):
         for _, objects in self.each_branch("monitoring"):
+            if "prometheus" not in [o["metadata"]["name"] for o in some(objects, "Deployment")]:
+                continue
             with tempfile.TemporaryDirectory() as directory:
                 text = one(objects, "ConfigMap", "prometheus")["data"]["prometheus.yml"]
                 self.assertIn("- /etc/prometheus/rules/*.yaml\n", text)
@@ -128,11 +134,12 @@ class Monitoring(ChartTest):
 
     def test_alertmanagers(self):
         self.assertNotIn("alerting", config(render("monitoring")))
-        settings = config(render("monitoring", CI / "everything-values.yaml"))
-        self.assertEqual(
-            settings["alerting"]["alertmanagers"],
-            [{"static_configs": [{"targets": ["alertmanager.monitoring.svc:9093"]}]}],
-        )
+        for values, targets in (
+            ("everything-values.yaml", ["alertmanager.monitoring.svc:9093", "alertmanager.other.svc:9093"]),
+            ("alertmanager-values.yaml", ["alertmanager.monitoring.svc:9093"]),
+        ):
+            settings = config(render("monitoring", CI / values))
+            self.assertEqual(settings["alerting"]["alertmanagers"], [{"static_configs": [{"targets": targets}]}])
 
     def test_the_adapter_finds_it(self):
         service = one(render("monitoring"), "Service", "prometheus")
@@ -142,7 +149,7 @@ class Monitoring(ChartTest):
     def test_data(self):
         def volume(values):
             objects = render("monitoring", CI / values)
-            spec = one(objects, "Deployment")["spec"]["template"]["spec"]
+            spec = one(objects, "Deployment", "prometheus")["spec"]["template"]["spec"]
             (data,) = [v for v in spec["volumes"] if v["name"] == "data"]
             return data, some(objects, "PersistentVolumeClaim")
 
@@ -157,14 +164,115 @@ class Monitoring(ChartTest):
         self.assertEqual((data["persistentVolumeClaim"]["claimName"], claims), ("my-claim", []))
 
     def test_runs_as_nobody_with_its_data_apart(self):
-        spec = one(render("monitoring"), "Deployment")["spec"]
+        spec = one(render("monitoring"), "Deployment", "prometheus")["spec"]
         self.assertEqual(spec["strategy"], {"type": "Recreate"})
         self.assertEqual(spec["template"]["spec"]["securityContext"]["runAsUser"], 65534)
-        mounts = {m["mountPath"]: m.get("readOnly", False) for m in container(render("monitoring"))["volumeMounts"]}
+        mounts = {m["mountPath"]: m.get("readOnly", False) for m in container(render("monitoring"), "prometheus")["volumeMounts"]}
         self.assertEqual(
             mounts,
             {"/etc/prometheus/prometheus.yml": True, "/etc/prometheus/rules": True, "/prometheus": False},
         )
+
+    def test_a_custom_alertmanager_is_accepted_by_amtool(self):
+        checked = 0
+        for _, objects in self.each_branch("monitoring"):
+            for secret in some(objects, "Secret"):
+                with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+                    file.write(base64.b64decode(secret["data"]["alertmanager.yml"]).decode())
+                    file.flush()
+                    self.assertIn("SUCCESS", run("amtool", "check-config", file.name).stdout)
+                checked += 1
+        self.assertEqual(checked, 1)
+        objects = render("monitoring", CI / "everything-values.yaml")
+        self.assertEqual(some(objects, "Secret"), [])
+        volumes = one(objects, "Deployment", "alertmanager")["spec"]["template"]["spec"]["volumes"]
+        self.assertIn({"name": "config", "secret": {"secretName": "my-alertmanager"}}, volumes)
+        with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+            values = yaml.safe_load((HELM_DIR / "monitoring/values.yaml").read_text())
+            yaml.safe_dump(values["alertmanager"]["config"], file)
+            run("amtool", "check-config", file.name)
+
+    def test_grafana_shows_the_dashboards_of_the_repository(self):
+        objects = render("monitoring")
+        boards = one(objects, "ConfigMap", "grafana-dashboards")
+        self.assertEqual(
+            {name: json.loads(text) for name, text in boards["data"].items()},
+            {file.name: json.loads(file.read_text()) for file in BOARDS.glob("*.json")},
+        )
+        self.assertEqual(boards["metadata"]["labels"]["grafana_dashboard"], "1")
+        provisioning = {name: yaml.safe_load(text) for name, text in one(objects, "ConfigMap", "grafana")["data"].items()}
+        (source,) = provisioning["datasources.yaml"]["datasources"]
+        service = one(objects, "Service", "prometheus")
+        self.assertEqual(source["url"], f"http://prometheus.monitoring.svc:{service['spec']['ports'][0]['port']}")
+        self.assertIs(source["isDefault"], True)
+        (provider,) = provisioning["dashboards.yaml"]["providers"]
+        mounts = {m["mountPath"]: m for m in container(objects, "grafana")["volumeMounts"]}
+        self.assertEqual(mounts[provider["options"]["path"]]["name"], "dashboards")
+        for name in provisioning:
+            kind = name.removesuffix(".yaml")
+            self.assertEqual(mounts[f"/etc/grafana/provisioning/{kind}/{name}"]["subPath"], name)
+        # The root file system is read-only; Grafana writes here.
+        for path in ("/var/lib/grafana", "/tmp", "/var/log/grafana"):
+            self.assertFalse(mounts[path].get("readOnly", False))
+
+    def test_grafana_has_no_default_password(self):
+        def settings(values):
+            env = container(render("monitoring", CI / values), "grafana")["env"]
+            return {entry["name"]: entry for entry in env}
+
+        plain = settings("default-values.yaml")
+        self.assertEqual(plain["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"]["value"], "true")
+        self.assertEqual(plain["GF_AUTH_ANONYMOUS_ORG_ROLE"]["value"], "Viewer")
+        named = settings("grafana-elsewhere-values.yaml")
+        self.assertNotIn("GF_AUTH_ANONYMOUS_ENABLED", named)
+        for name, key in (("GF_SECURITY_ADMIN_USER", "admin-user"), ("GF_SECURITY_ADMIN_PASSWORD", "admin-password")):
+            self.assertEqual(
+                named[name]["valueFrom"]["secretKeyRef"], {"name": "grafana-admin", "key": key}
+            )
+
+    def test_grafana_has_something_to_show_and_somebody_to_ask(self):
+        self.assert_refused("monitoring", "dashboards.enabled", "--set", "dashboards.enabled=false")
+        self.assert_refused("monitoring", "grafana.prometheusUrl", "--set", "prometheus.enabled=false")
+        sources = yaml.safe_load(
+            one(render("monitoring", CI / "grafana-elsewhere-values.yaml"), "ConfigMap", "grafana")["data"]["datasources.yaml"]
+        )["datasources"]
+        self.assertEqual([source["name"] for source in sources], ["Prometheus", "Loki"])
+        self.assertEqual(sources[0]["url"], "http://thanos-query.observability.svc:9090")
+
+    def test_beside_another_stack_nothing_runs(self):
+        objects = render("monitoring", STACK)
+        self.assertEqual(sorted(o["kind"] for o in objects), ["ConfigMap", "PodMonitor", "PrometheusRule"])
+        for kind in ("PodMonitor", "PrometheusRule"):
+            self.assertEqual(one(objects, kind)["metadata"]["labels"]["release"], "kube-prometheus-stack")
+        groups = one(objects, "PrometheusRule")["spec"]["groups"]
+        self.assertEqual(
+            groups,
+            [group for file in sorted(RULES.glob("*.yaml")) for group in yaml.safe_load(file.read_text())["groups"]],
+        )
+        # A PrometheusRule's groups are one file to Prometheus, in which a name may be there once.
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            yaml.safe_dump({"groups": groups}, file)
+            run("promtool", "check", "rules", file.name)
+
+    def test_the_pod_monitor_finds_every_pod_with_metrics(self):
+        spec = one(render("monitoring", STACK), "PodMonitor")["spec"]
+        (expression,) = spec["selector"]["matchExpressions"]
+        self.assertEqual((expression["key"], expression["operator"]), ("app", "In"))
+        self.assertIs(spec["namespaceSelector"]["any"], True)
+        self.assertEqual(spec["podTargetLabels"], ["app"])
+        ports = {endpoint["port"] for endpoint in spec["podMetricsEndpoints"]}
+        found = set()
+        for chart in set(CHARTS) - {"monitoring"}:
+            for deployment in some(render(chart), "Deployment"):
+                pod = deployment["spec"]["template"]
+                scraped = pod["metadata"].get("annotations", {}).get("prometheus.io/port")
+                if scraped:
+                    app = pod["metadata"]["labels"]["app"]
+                    found.add(app)
+                    self.assertIn(app, expression["values"])
+                    names = {p["name"] for p in pod["spec"]["containers"][0]["ports"] if str(p["containerPort"]) == scraped}
+                    self.assertEqual(len(names & ports), 1, app)
+        self.assertEqual(found, set(expression["values"]))
 
 
 if __name__ == "__main__":

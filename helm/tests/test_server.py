@@ -168,6 +168,17 @@ class Server(ChartTest):
             )
             self.assertEqual("tolerations" in spec, chart == "server")
 
+    def test_the_client_of_helm_test_comes_from_where_the_server_comes_from(self):
+        def image(*sets):
+            (found,) = one(render("server", sets=sets), "Pod")["spec"]["containers"]
+            return found["image"]
+
+        self.assertEqual(image("image.registry=example.com/a"), "example.com/a/loadclient:0.1.0")
+        self.assertEqual(
+            image("image.registry=example.com/a", "test.image.registry=example.com/b", "test.image.tag=v2"),
+            "example.com/b/loadclient:v2",
+        )
+
 
 class Client(ChartTest):
     def test_defaults(self):

@@ -142,6 +142,10 @@ struct GrpcArgs {
     #[arg(long, env = "DURATION", value_name = "DURATION", value_parser = duration::parse)]
     duration: Option<Duration>,
 
+    /// End with exit code 3 if a request failed: for a bounded run that is a check.
+    #[arg(long, env = "FAIL_ON_ERROR", value_parser = BoolishValueParser::new())]
+    fail_on_error: bool,
+
     /// Milliseconds between two lookups of the name (only with DNS).
     #[arg(long, env = "RESOLVE_INTERVAL_MS", value_name = "RESOLVE_INTERVAL_MS")]
     #[arg(default_value = "5000", value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
@@ -245,6 +249,8 @@ pub struct Grpc {
     pub max_prime: u64,
     /// When to stop.
     pub bounds: Bounds,
+    /// Whether the run counts as failed when one request of it failed.
+    pub fail_on_error: bool,
     /// Who asks.
     pub client_id: String,
 }
@@ -336,6 +342,7 @@ impl GrpcArgs {
                 count: self.count,
                 duration: self.duration,
             },
+            fail_on_error: self.fail_on_error,
             client_id: self.client_id.unwrap_or_else(host::name),
         })
     }

@@ -7,7 +7,8 @@ use clap::Parser as _;
 use loadclient::cli::{ADMIN_ADDRESS, Args, Command};
 use loadclient::{app, probe};
 
-/// `verify`: the goal was not held; `probe`: what `--fail-on` names happened.
+/// `verify`: the goal was not held; `probe`: what `--fail-on` names happened; `grpc
+/// --fail-on-error`: a request failed.
 const EXIT_NOT_HELD: u8 = 3;
 
 fn main() -> ExitCode {
@@ -21,10 +22,13 @@ fn main() -> ExitCode {
     // The TLS provider is chosen here, once, for whatever speaks TLS; it cannot be set already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let result = match config.command {
-        Command::Grpc(grpc) => app::grpc(&config.log, grpc).map(|summary| {
-            let _ = writeln!(io::stdout().lock(), "{summary}");
-            ExitCode::SUCCESS
-        }),
+        Command::Grpc(grpc) => {
+            let fail_on_error = grpc.fail_on_error;
+            app::grpc(&config.log, grpc).map(|summary| {
+                let _ = writeln!(io::stdout().lock(), "{summary}");
+                judged(!fail_on_error || summary.errors == 0)
+            })
+        }
         Command::Http(http) => loadclient::http::app::run(&config.log, http).map(|report| {
             let _ = writeln!(io::stdout().lock(), "{report}");
             ExitCode::SUCCESS

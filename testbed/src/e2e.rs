@@ -23,6 +23,7 @@ mod openapi;
 mod outage;
 mod poller;
 mod quantity;
+mod releases;
 mod restart;
 mod rollout;
 mod scaling;
@@ -90,7 +91,7 @@ struct Scenario {
 }
 
 /// All scenarios. Those that run beside another one follow it.
-const SCENARIOS: [Scenario; 21] = [
+const SCENARIOS: [Scenario; 24] = [
     Scenario {
         name: "installed",
         about: "pods, APIServices, discovery, values, refusals, confinement",
@@ -209,6 +210,24 @@ const SCENARIOS: [Scenario; 21] = [
         name: "steady",
         about: "restart, upgrade and node drain of two adapters: no failed read",
         run: steady::run,
+        beside: false,
+    },
+    Scenario {
+        name: "helm-test",
+        about: "the tests of every chart pass; the client's fails without a server",
+        run: releases::tests,
+        beside: false,
+    },
+    Scenario {
+        name: "helm-install",
+        about: "helm install client helm/client and server, as the task words it",
+        run: releases::as_written,
+        beside: false,
+    },
+    Scenario {
+        name: "upgrade",
+        about: "every chart from its previous version to this one; no failed read",
+        run: releases::upgrade,
         beside: false,
     },
     Scenario {

@@ -25,15 +25,20 @@ use crate::{
 pub const OURS: [&str; 3] = ["metrics-adapter", "server", "loadclient"];
 
 /// The short names of all images.
-pub const KNOWN: [&str; 6] = [OURS[0], OURS[1], OURS[2], PROMETHEUS, REDIS, PAUSE];
+pub const KNOWN: [&str; 7] = [OURS[0], OURS[1], OURS[2], PROMETHEUS, REDIS, PAUSE, KUBECTL];
 
 /// Images of others, by short name.
 const PROMETHEUS: &str = "prometheus";
 const REDIS: &str = "redis";
 const PAUSE: &str = "pause";
+/// Large, and run by `helm test` alone: made only where it is named.
+pub(crate) const KUBECTL: &str = "kubectl";
 
 /// The version that is built, under the name that the chart uses.
 const PROMETHEUS_IMAGE: &str = "quay.io/prometheus/prometheus:v3.13.5";
+
+/// As Kubernetes publishes it, and `helm/metrics-adapter` names it.
+const KUBECTL_IMAGE: &str = "registry.k8s.io/kubectl:v1.36.3";
 
 /// Who must verify certificates of public authorities, and what they are known by: a Prometheus may be
 /// anywhere. The same file as in `Dockerfile`.
@@ -50,8 +55,8 @@ pub fn name_of(program: &str) -> String {
     format!("localhost/{program}:{}", env!("CARGO_PKG_VERSION"))
 }
 
-/// Builds the images with these short names, all when there are none, and imports those that
-/// changed into the running cluster.
+/// Builds the images with these short names, all but kubectl's when there are none, and imports those
+/// that changed into the running cluster.
 ///
 /// # Errors
 /// When a name is unknown, a build fails, or the cluster is not up.
@@ -86,6 +91,10 @@ pub fn images(names: &[String]) -> Result<()> {
     }
     if wanted(&PAUSE) {
         import_pause(layout)?;
+    }
+    if names.iter().any(|name| name == KUBECTL) {
+        let program = layout.bin().join(KUBECTL);
+        install(layout, &single_binary(KUBECTL_IMAGE, KUBECTL, &program)?)?;
     }
     Ok(())
 }

@@ -84,10 +84,19 @@ impl Stack {
     /// # Errors
     /// When Helm refuses.
     pub fn upgrade(&self, release: Release, settings: &Settings) -> Result<()> {
-        let run = || -> Result<Output> {
-            self.cluster
-                .helm(release.upgrade(self.cluster.layout(), settings))
-        };
+        self.helm(release, &release.upgrade(self.cluster.layout(), settings))
+    }
+
+    /// Takes one release to its chart's previous version, and does not wait for its pods.
+    ///
+    /// # Errors
+    /// When there is no package of that version, or Helm refuses.
+    pub fn downgrade(&self, release: Release, settings: &Settings) -> Result<()> {
+        self.helm(release, &release.previous(self.cluster.layout(), settings)?)
+    }
+
+    fn helm(&self, release: Release, args: &[String]) -> Result<()> {
+        let run = || -> Result<Output> { self.cluster.helm(args) };
         let output = run()?;
         // An upgrade that was interrupted leaves a lock behind.
         if !output.success && output.stderr.contains("another operation") {

@@ -42,15 +42,39 @@ release: {{ .Release.Name | quote }}
 {{- end }}
 {{- end }}
 
-{{/* The image's full name. */}}
-{{- define "client.image" -}}
-{{- $image := .Values.image }}
+{{/* An image's full name, of (dict "root" $ "image" …). Without a tag of its own it has the chart's appVersion. */}}
+{{- define "client.imageName" -}}
+{{- $image := .image }}
 {{- $name := $image.repository }}
 {{- with $image.registry }}{{ $name = printf "%s/%s" . $name }}{{ end }}
 {{- if $image.digest }}
 {{- printf "%s@%s" $name $image.digest }}
 {{- else }}
-{{- printf "%s:%s" $name ($image.tag | default .Chart.AppVersion) }}
+{{- printf "%s:%s" $name ($image.tag | default .root.Chart.AppVersion) }}
+{{- end }}
+{{- end }}
+
+{{/* Labels of the pod of `helm test`, which no selector of the chart's may match. */}}
+{{- define "client.testLabels" -}}
+{{- $ours := include "client.labels" . | fromYaml }}
+{{- $_ := set $ours "app.kubernetes.io/name" (printf "%s-test" .Chart.Name) }}
+{{- $_ := set $ours "app" (printf "%s-test" .Values.appName | trunc 63) }}
+{{- toYaml $ours }}
+{{- end }}
+
+{{/* Where pods are placed. */}}
+{{- define "client.placement" -}}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
@@ -59,9 +83,9 @@ release: {{ .Release.Name | quote }}
 {{- if and (kindIs "float64" .) (eq (float64 (int64 .)) .) }}{{ int64 . }}{{ else }}{{ toString . }}{{ end }}
 {{- end }}
 
-{{/* The container's environment, from the map of {name, value|valueFrom}. */}}
+{{/* A container's environment, from a map of {name, value|valueFrom}. */}}
 {{- define "client.env" -}}
-{{- range $key, $entry := .Values.envvar }}
+{{- range $key, $entry := . }}
 {{- $name := required (printf "envvar.%s.name is missing" $key) $entry.name }}
 - name: {{ $name }}
 {{- if $entry.valueFrom }}
@@ -73,4 +97,17 @@ release: {{ .Release.Name | quote }}
 {{- fail (printf "envvar.%s needs a value or a valueFrom" $key) }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* The client's settings for `helm test`: ten requests, and none may fail. What would bound a run otherwise is left out. */}}
+{{- define "client.testEnv" -}}
+{{- $settings := dict }}
+{{- range $key, $entry := .Values.envvar }}
+{{- if not (has $entry.name (list "COUNT" "DURATION" "FAIL_ON_ERROR")) }}
+{{- $_ := set $settings $key $entry }}
+{{- end }}
+{{- end }}
+{{- $_ := set $settings "testCount" (dict "name" "COUNT" "value" "10") }}
+{{- $_ := set $settings "testFailOnError" (dict "name" "FAIL_ON_ERROR" "value" "true") }}
+{{- include "client.env" $settings }}
 {{- end }}

@@ -59,10 +59,47 @@ A Go duration is measured by adding it to a date.
 {{- toYaml (merge $ours (.Values.podLabels | default dict)) }}
 {{- end }}
 
-{{/* Annotations of the pods. */}}
+{{/* Labels of the pod of `helm test`, which no selector of the chart's may match. */}}
+{{- define "metrics-adapter.testLabels" -}}
+{{- $ours := include "metrics-adapter.labels" . | fromYaml }}
+{{- $_ := set $ours "app.kubernetes.io/name" (printf "%s-test" (include "metrics-adapter.name" .) | trunc 63) }}
+{{- $_ := set $ours "app.kubernetes.io/component" "test" }}
+{{- toYaml $ours }}
+{{- end }}
+
+{{/* Labels of an object for the Prometheus operator, of (dict "root" $ "labels" …). */}}
+{{- define "metrics-adapter.operatorLabels" -}}
+{{- toYaml (merge (include "metrics-adapter.labels" .root | fromYaml) (.labels | default dict)) }}
+{{- end }}
+
+{{/* What the endpoints of both monitors have in common. */}}
+{{- define "metrics-adapter.endpoint" -}}
+path: /metrics
+{{- with .interval }}
+interval: {{ . }}
+{{- end }}
+{{- with .scrapeTimeout }}
+scrapeTimeout: {{ . }}
+{{- end }}
+{{- with .relabelings }}
+relabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .metricRelabelings }}
+metricRelabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Who reads the adapter's own metrics: "annotations", "monitor" (of the Prometheus operator); empty: nobody. */}}
+{{- define "metrics-adapter.scraped" -}}
+{{- if or .Values.podMonitor.enabled .Values.serviceMonitor.enabled }}monitor{{ else if .Values.scrape }}annotations{{ end }}
+{{- end }}
+
+{{/* Annotations of the pods. A monitor takes their place, or every pod would be scraped twice. */}}
 {{- define "metrics-adapter.podAnnotations" -}}
 {{- $annotations := dict }}
-{{- if .Values.scrape }}
+{{- if eq (include "metrics-adapter.scraped" .) "annotations" }}
 {{- $annotations = dict "prometheus.io/scrape" "true" "prometheus.io/port" "8081" }}
 {{- end }}
 {{- if not .Values.rules.existing }}
@@ -85,15 +122,15 @@ A Go duration is measured by adding it to a date.
 {{- end }}
 {{- end }}
 
-{{/* The image's full name. */}}
-{{- define "metrics-adapter.image" -}}
-{{- $image := .Values.image }}
+{{/* An image's full name, of (dict "root" $ "image" …). Without a tag of its own it has the chart's appVersion. */}}
+{{- define "metrics-adapter.imageName" -}}
+{{- $image := .image }}
 {{- $name := $image.repository }}
 {{- with $image.registry }}{{ $name = printf "%s/%s" . $name }}{{ end }}
 {{- if $image.digest }}
 {{- printf "%s@%s" $name $image.digest }}
 {{- else }}
-{{- printf "%s:%s" $name ($image.tag | default .Chart.AppVersion) }}
+{{- printf "%s:%s" $name ($image.tag | default .root.Chart.AppVersion) }}
 {{- end }}
 {{- end }}
 

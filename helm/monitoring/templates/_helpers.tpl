@@ -10,17 +10,27 @@ prometheus
 
 {{/* Labels that pods are selected by. Immutable: they depend on no value. */}}
 {{- define "monitoring.selectorLabels" -}}
-app.kubernetes.io/name: prometheus
-app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{ include "monitoring.selectorLabelsOf" (dict "root" . "name" "prometheus") }}
 {{- end }}
 
-{{/* Labels of the objects. customLabels cannot replace one of ours. */}}
+{{/* Labels that pods of (dict "root" $ "name" …) are selected by. */}}
+{{- define "monitoring.selectorLabelsOf" -}}
+app.kubernetes.io/name: {{ .name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
+{{- end }}
+
+{{/* Labels of Prometheus' objects. */}}
 {{- define "monitoring.labels" -}}
-{{- $ours := include "monitoring.selectorLabels" . | fromYaml }}
-{{- $_ := set $ours "app.kubernetes.io/version" .Chart.AppVersion }}
-{{- $_ := set $ours "app.kubernetes.io/managed-by" .Release.Service }}
-{{- $_ := set $ours "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_") }}
-{{- toYaml (merge $ours (.Values.customLabels | default dict)) }}
+{{ include "monitoring.labelsOf" (dict "root" . "name" "prometheus" "version" .Chart.AppVersion) }}
+{{- end }}
+
+{{/* Labels of the objects of (dict "root" $ "name" … "version" …), and those in "labels". customLabels cannot replace one of ours. */}}
+{{- define "monitoring.labelsOf" -}}
+{{- $ours := include "monitoring.selectorLabelsOf" . | fromYaml }}
+{{- $_ := set $ours "app.kubernetes.io/version" .version }}
+{{- $_ := set $ours "app.kubernetes.io/managed-by" .root.Release.Service }}
+{{- $_ := set $ours "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_") }}
+{{- toYaml (merge $ours (.labels | default dict) (.root.Values.customLabels | default dict)) }}
 {{- end }}
 
 {{/* Labels of the pod. */}}
@@ -40,6 +50,21 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- toYaml (merge $annotations (.Values.podAnnotations | default dict)) }}
 {{- end }}
 
+{{/* Annotations of Alertmanager's pod. It reads its file at the start, too. */}}
+{{- define "monitoring.alertmanagerAnnotations" -}}
+{{- $annotations := dict }}
+{{- if not .Values.alertmanager.existingSecret }}
+{{- $_ := set $annotations "checksum/config" (toYaml .Values.alertmanager.config | sha256sum) }}
+{{- end }}
+{{- if .Values.scrape }}
+{{- $_ := set $annotations "prometheus.io/scrape" "true" }}
+{{- $_ := set $annotations "prometheus.io/port" "9093" }}
+{{- end }}
+{{- with $annotations }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
 {{/* Annotations of the Service. */}}
 {{- define "monitoring.serviceAnnotations" -}}
 {{- range $key, $_ := .Values.service.annotations }}
@@ -52,16 +77,67 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 {{- end }}
 
-{{/* The image's full name. */}}
-{{- define "monitoring.image" -}}
-{{- $image := .Values.image }}
+{{/* An image's full name, of (dict "image" … "tag" …); the tag is for an image without one. */}}
+{{- define "monitoring.imageName" -}}
+{{- $image := .image }}
 {{- $name := $image.repository }}
 {{- with $image.registry }}{{ $name = printf "%s/%s" . $name }}{{ end }}
 {{- if $image.digest }}
 {{- printf "%s@%s" $name $image.digest }}
 {{- else }}
-{{- printf "%s:%s" $name ($image.tag | default .Chart.AppVersion) }}
+{{- printf "%s:%s" $name ($image.tag | default .tag) }}
 {{- end }}
+{{- end }}
+
+{{/* Where Prometheus sends alerts: this chart's Alertmanager, and others. A YAML list; empty: nowhere. */}}
+{{- define "monitoring.alertmanagers" -}}
+{{- $all := .Values.alertmanagers }}
+{{- if .Values.alertmanager.enabled }}
+{{- $all = prepend $all (printf "alertmanager.%s.svc:9093" .Release.Namespace) }}
+{{- end }}
+{{- with $all }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* URL of the Prometheus that Grafana asks. */}}
+{{- define "monitoring.prometheusUrl" -}}
+{{- .Values.grafana.prometheusUrl | default (printf "http://%s.%s.svc:9090" (include "monitoring.fullname" .) .Release.Namespace) }}
+{{- end }}
+
+{{/* Where a container is placed: nodeSelector, affinity and tolerations of all pods. */}}
+{{- define "monitoring.placement" -}}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* A pod's security context, of a user's number. */}}
+{{- define "monitoring.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: {{ . }}
+runAsGroup: {{ . }}
+fsGroup: {{ . }}
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{/* A container's security context. */}}
+{{- define "monitoring.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop:
+    - ALL
 {{- end }}
 
 {{/* Name of the ServiceAccount. */}}
@@ -86,13 +162,13 @@ global:
 
 rule_files:
   - /etc/prometheus/rules/*.yaml
-{{- with .Values.alertmanagers }}
+{{- with include "monitoring.alertmanagers" . }}
 
 alerting:
   alertmanagers:
     - static_configs:
         - targets:
-            {{- toYaml . | nindent 12 }}
+            {{- . | nindent 12 }}
 {{- end }}
 
 scrape_configs:
@@ -187,4 +263,45 @@ scrape_configs:
 {{- $_ := set $files $name (toYaml $groups) }}
 {{- end }}
 {{- toYaml $files }}
+{{- end }}
+
+{{/* The groups of all rule files, as a PrometheusRule has them. */}}
+{{- define "monitoring.ruleGroups" -}}
+{{- $groups := list }}
+{{- range $_, $text := include "monitoring.ruleFiles" . | fromYaml }}
+{{- $groups = concat $groups (fromYaml $text).groups }}
+{{- end }}
+{{- toYaml $groups }}
+{{- end }}
+
+{{/* The dashboards: a YAML map from file name to content. */}}
+{{- define "monitoring.dashboards" -}}
+{{- $files := dict }}
+{{- range $path, $_ := .Files.Glob "dashboards/*.json" }}
+{{- $_ := set $files (base $path) ($.Files.Get $path) }}
+{{- end }}
+{{- if not $files }}
+{{- fail "dashboards.enabled: the chart carries no dashboards; it was packaged without grafana/dashboards" }}
+{{- end }}
+{{- toYaml $files }}
+{{- end }}
+
+{{/* Grafana's data sources. The dashboards choose theirs by variables. */}}
+{{- define "monitoring.datasources" -}}
+apiVersion: 1
+datasources:
+  - name: Prometheus
+    uid: prometheus
+    type: prometheus
+    access: proxy
+    url: {{ include "monitoring.prometheusUrl" . }}
+    isDefault: true
+    editable: false
+    jsonData:
+      # Grafana works out the shortest range of a rate from it.
+      timeInterval: {{ .Values.scrapeInterval }}
+      httpMethod: POST
+  {{- with .Values.grafana.extraDatasources }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}

@@ -54,15 +54,39 @@ release: {{ .Release.Name | quote }}
 {{- end }}
 {{- end }}
 
-{{/* The image's full name. */}}
-{{- define "server.image" -}}
-{{- $image := .Values.image }}
+{{/* An image's full name, of (dict "root" $ "image" …). Without a tag of its own it has the chart's appVersion. */}}
+{{- define "server.imageName" -}}
+{{- $image := .image }}
 {{- $name := $image.repository }}
 {{- with $image.registry }}{{ $name = printf "%s/%s" . $name }}{{ end }}
 {{- if $image.digest }}
 {{- printf "%s@%s" $name $image.digest }}
 {{- else }}
-{{- printf "%s:%s" $name ($image.tag | default .Chart.AppVersion) }}
+{{- printf "%s:%s" $name ($image.tag | default .root.Chart.AppVersion) }}
+{{- end }}
+{{- end }}
+
+{{/* Labels of the pod of `helm test`, which no selector of the chart's may match. */}}
+{{- define "server.testLabels" -}}
+{{- $ours := include "server.labels" . | fromYaml }}
+{{- $_ := set $ours "app.kubernetes.io/name" (printf "%s-test" .Chart.Name) }}
+{{- $_ := set $ours "app" (printf "%s-test" .Values.appName | trunc 63) }}
+{{- toYaml $ours }}
+{{- end }}
+
+{{/* Where pods are placed. */}}
+{{- define "server.placement" -}}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 

@@ -137,3 +137,22 @@ async fn slow_answers_are_given_up() {
     );
     assert!(ended.number("p99_ms") < 1_000.0, "{ended:?}");
 }
+
+#[tokio::test]
+async fn a_failed_request_fails_a_run_that_is_a_check() {
+    let variables = [
+        ("FAIL_ON_ERROR", "true"),
+        ("COUNT", "3"),
+        ("FREQUENCY", "5"),
+    ];
+    let server = Server::start(&["--service-time-ms=1"]);
+    let ended = Client::start(server.grpc, &variables).ended().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let closed = Closed::new();
+    let ended = Client::start(closed.address, &variables).ended().await;
+    assert_eq!(
+        (ended.code, ended.number("errors")),
+        (Some(3), 3.0),
+        "{ended:?}"
+    );
+}

@@ -27,6 +27,8 @@ pub(super) fn run(world: &World) -> Outcome {
 
 fn every_branch(world: &World) -> Outcome {
     let mut left_out = Vec::new();
+    // A pod is refused while its account is not there, and a dry run creates none.
+    let mut accounts = String::new();
     let (mut branches, mut objects) = (0, 0);
     let directory = world.cluster.layout().state().join("e2e/charts");
     let file_error =
@@ -55,15 +57,21 @@ fn every_branch(world: &World) -> Outcome {
                 left_out.push(format!("{kind} {name} ({version}) of {branch}"));
             } else {
                 objects += 1;
-                kept.push_str("---\n");
-                kept.push_str(document);
-                kept.push('\n');
+                let text = format!("---\n{document}\n");
+                kept.push_str(&text);
+                if kind == "ServiceAccount" {
+                    accounts.push_str(&text);
+                }
             }
         }
         branches += 1;
         let file = directory.join(format!("{branch}.yaml"));
         fs::write(file, kept).map_err(file_error)?;
     }
+    let file = directory.with_extension("accounts.yaml");
+    fs::write(&file, accounts).map_err(file_error)?;
+    let file = file.display().to_string();
+    world.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", &file])?;
     // One process for all: an error names the file, which is the branch.
     let directory = directory.display().to_string();
     let done = world.cluster.kubectl([

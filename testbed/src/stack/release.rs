@@ -1,6 +1,12 @@
 //! The four releases: names, namespaces, and Helm's command lines for them.
 
-use crate::{images, layout::Layout};
+use std::{fs, path::Path};
+
+use crate::{
+    error::{Error, Result},
+    images,
+    layout::Layout,
+};
 
 use super::{CLIENT, NAMESPACE, SERVER, Settings};
 
@@ -68,9 +74,54 @@ impl Release {
         }
     }
 
+    /// What of its chart cannot run here: Grafana has no Go module to be built from.
+    const fn absent(self) -> &'static [&'static str] {
+        match self {
+            Self::Monitoring => &["grafana.enabled=false"],
+            Self::MetricsAdapter | Self::Server | Self::Client => &[],
+        }
+    }
+
     /// Helm's arguments to install or upgrade it.
     pub(super) fn upgrade(self, layout: &Layout, settings: &Settings) -> Vec<String> {
         let chart = layout.workspace().join("helm").join(self.name());
+        let mut args = self.arguments(&chart, layout, settings);
+        for pair in self.absent() {
+            args.extend(["--set", pair].map(str::to_owned));
+        }
+        args
+    }
+
+    /// As [`Self::upgrade`], to the chart's previous version. It is a package beside the charts' tests.
+    ///
+    /// # Errors
+    /// When there is no such package, or more than one.
+    pub(super) fn previous(self, layout: &Layout, settings: &Settings) -> Result<Vec<String>> {
+        let folder = layout.workspace().join("helm/tests/previous");
+        let entries = fs::read_dir(&folder).map_err(Error::file("read", &folder))?;
+        let of_this_chart = |name: &str| {
+            let version = name.strip_prefix(self.name())?.strip_prefix('-')?;
+            version
+                .starts_with(|first: char| first.is_ascii_digit())
+                .then_some(())
+        };
+        let found: Vec<_> = entries
+            .flatten()
+            .filter(|entry| of_this_chart(&entry.file_name().to_string_lossy()).is_some())
+            .collect();
+        let [package] = found.as_slice() else {
+            let message = format!(
+                "{} has not one package of {}",
+                folder.display(),
+                self.name()
+            );
+            return Err(Error::Missing(message));
+        };
+        Ok(self.arguments(&package.path(), layout, settings))
+    }
+
+    /// Helm's arguments to install this chart, or to upgrade to it.
+    fn arguments(self, chart: &Path, layout: &Layout, settings: &Settings) -> Vec<String> {
         let mut args: Vec<String> = [
             "upgrade",
             "--install",
@@ -130,6 +181,21 @@ mod tests {
         let args = Release::Client.upgrade(&layout, &settings);
         assert!(args.contains(&"replicaCount=3".to_owned()), "{args:?}");
         let args = Release::Monitoring.upgrade(&layout, &settings);
-        assert!(!args.contains(&"--set".to_owned()), "{args:?}");
+        assert!(!args.contains(&"replicaCount=3".to_owned()), "{args:?}");
+        assert!(
+            args.contains(&"grafana.enabled=false".to_owned()),
+            "{args:?}"
+        );
+    }
+
+    #[test]
+    fn every_release_has_a_previous_version_without_what_is_new() {
+        let layout = Layout::find().unwrap();
+        for release in Release::ALL {
+            let args = release.previous(&layout, &Settings::default()).unwrap();
+            let package = args.iter().find(|it| it.ends_with(".tgz")).unwrap();
+            assert!(Path::new(package).is_file(), "{package}");
+            assert!(!args.contains(&"grafana.enabled=false".to_owned()));
+        }
     }
 }
