@@ -15,7 +15,7 @@ mkdir -p "$directory"
 
 # cargo-cyclonedx writes one file per binary beside each package's Cargo.toml, also of those without an image.
 trap 'find . -path ./target -prune -o -name "*_bin.cdx.json" -exec rm {} +' EXIT
-"$tool" cyclonedx --quiet --format json --describe binaries --spec-version 1.5 --target all --no-build-deps
+"$tool" cyclonedx --quiet --format json --describe binaries --spec-version 1.5 --no-build-deps
 targets=$(sed -n 's/^FROM scratch AS //p' Dockerfile)
 for program in $targets; do
   written=$(find . -path ./target -prune -o -name "${program}_bin.cdx.json" -print)
@@ -26,7 +26,7 @@ for program in $targets; do
   file=$directory/$program-$version.cdx.json
   mv "$written" "$file"
   # Each names hundreds of crates; one that does not is none.
-  components=$(grep -c '"purl": "pkg:cargo/' "$file")
+  components=$(grep -Ec '"purl": ?"pkg:cargo/' "$file")
   [ "$components" -gt 20 ] || {
     echo "sbom.sh: $file names only $components crates" >&2
     exit 1

@@ -1,13 +1,14 @@
 """Every image of the Dockerfile, built by buildah and run by podman, without network: what is in it, as whom it runs, that
 its program starts, and how big it is.
 
-    python3 compose/tests/images.py     PROFILE=dev compiles faster, and its programs are bigger
+    python3 compose/tests/images.py     PROFILE=dev compiles faster, and its programs are bigger; IMAGES='server loadclient'
 
 The compiler runs on this machine and not in the builder's image, which cannot be pulled here (see stage.py).
 """
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -19,12 +20,13 @@ import yaml
 
 VERSION = yaml.safe_load((stage.ROOT / "helm/server/Chart.yaml").read_text())["appVersion"]
 ROOTS = "etc/ssl/certs/ca-certificates.crt"
+NAMES = os.environ.get("IMAGES", "").split() or sorted(stage.OURS)
 # Beside the program and the roots.
 MORE = {"exoscale-sd": {"srv/service-discovery"}}
-# Those with a health check for engines that have no HTTP client.
-HEALTHCHECK = {"server": ["--roles=web"], "loadclient": ["grpc"]}
+# Those with a health check for engines that have no HTTP client. What the client needs to be healthy is a server.
+HEALTHCHECK = {"server", "loadclient"}
 # As little as it takes to start: nobody's privileges, no network but loopback.
-CONFINED = ["--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", "--network=none", "--ulimit=nofile=256:256"]
+CONFINED = ["--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", "--network=none"]
 
 
 def image(name):
@@ -40,11 +42,11 @@ class Images(unittest.TestCase):
     def setUpClass(cls):
         cls.directory = trial.HOME / "images"
         cls.directory.mkdir(exist_ok=True)
-        cls.binaries = stage.compile_programs(sorted(stage.OURS))
+        cls.binaries = stage.compile_programs(NAMES)
         stage.Stage(cls.directory, trial.environment()).ours(cls.binaries)
 
     def each(self):
-        for name in stage.OURS:
+        for name in NAMES:
             with self.subTest(image=name):
                 yield name
 
@@ -70,7 +72,7 @@ class Images(unittest.TestCase):
             found = {path for path, member in files.items() if not member.isdir()} | (set(files) & MORE.get(name, set()))
             self.assertEqual(found, {name, ROOTS} | MORE.get(name, set()))
             program = files[name]
-            self.assertEqual((program.uid, oct(program.mode)), (0, "0o755"), "its own user cannot change it")
+            self.assertEqual((program.uid, program.mode & 0o777), (0, 0o755), "its own user cannot change it")
             (inspected,) = json.loads(trial.run("podman", "image", "inspect", image(name)))
             sizes = [program.size, inspected["Size"], compressed]
             print(f"    {name:<20} " + " ".join(f"{size / 1e6:>7.1f} MB" for size in sizes))
@@ -91,17 +93,16 @@ class Images(unittest.TestCase):
             self.assertEqual(run(name, "--version").strip(), f"{name} {VERSION}")
             self.assertIn("--", run(name, "--help"))
 
-    def test_health_checks_tell_health(self):
-        for name, arguments in HEALTHCHECK.items():
-            with self.subTest(image=name):
-                container = trial.run("podman", "run", "--detach", *CONFINED, image(name), *arguments).strip()
-                try:
-                    trial.until(lambda c=container: checked(c, name), f"{name} is not healthy")
-                finally:
-                    trial.run("podman", "rm", "--force", "--time", "0", container)
+    def test_a_health_check_tells_health(self):
+        for name in {"server"} & set(NAMES):
+            container = trial.run("podman", "run", "--detach", *CONFINED, image(name), "--roles=web").strip()
+            try:
+                trial.until(lambda c=container, n=name: checked(c, n), f"{name} is not healthy")
+            finally:
+                trial.run("podman", "rm", "--force", "--time", "0", container)
 
     def test_a_health_check_fails_where_nothing_runs(self):
-        for name in HEALTHCHECK:
+        for name in HEALTHCHECK & set(NAMES):
             with self.subTest(image=name):
                 command = ["podman", "run", "--rm", *CONFINED, image(name), "healthcheck"]
                 done = subprocess.run(command, env=trial.environment(), capture_output=True, check=False)
