@@ -61,6 +61,12 @@ impl Kubernetes {
         })
     }
 
+    /// The minor's number: 36 of `1.36`.
+    pub(crate) fn number(&self) -> u32 {
+        let number = self.minor.split_once('.').map(|(_, number)| number.parse());
+        number.and_then(std::result::Result::ok).unwrap_or_default()
+    }
+
     /// Remembers which one the cluster runs.
     pub(crate) fn save(&self) -> Result<()> {
         let file = run("kubernetes");
@@ -88,6 +94,7 @@ mod tests {
     fn the_newest_is_chosen_unless_another_is_named() {
         let chosen = |value: Option<&str>| Kubernetes::chosen(value.map(OsStr::new));
         assert_eq!(chosen(None).unwrap().minor, "1.36");
+        assert_eq!(RELEASES.map(|it| it.number()), [36, 34]);
         assert_eq!(chosen(Some("")).unwrap().minor, "1.36");
         assert_eq!(chosen(Some("1.34")).unwrap().bin, "bin-1.34");
         assert_eq!(
