@@ -78,10 +78,13 @@ $(ZIZMOR):
 	$(PYTHON) -m venv $(ZIZMOR_ROOT)
 	$(ZIZMOR_ROOT)/bin/pip install --quiet --disable-pip-version-check zizmor==$(ZIZMOR_VERSION)
 
-.PHONY: workflows-tools
-workflows-tools: $(ACTIONLINT) $(ZIZMOR)
-	@command -v shellcheck >/dev/null && [ -e /usr/lib/python3/dist-packages/yaml ] && $(PYTHON) -c 'import ensurepip' || \
-		apt-get install --yes --quiet --no-install-recommends shellcheck python3-yaml python3-venv
+.PHONY: workflows-packages workflows-tools
+workflows-packages:
+	@if ! command -v shellcheck >/dev/null || ! $(PYTHON) -c 'import ensurepip, yaml' 2>/dev/null; then \
+		apt-get update --quiet; \
+		apt-get install --yes --quiet --no-install-recommends shellcheck python3-yaml python3-venv; fi
+$(ZIZMOR): | workflows-packages
+workflows-tools: $(ACTIONLINT) $(ZIZMOR) workflows-packages
 
 .PHONY: workflows
 workflows: workflows-tools ## public CI's workflows and all shell scripts, offline

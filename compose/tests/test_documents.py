@@ -82,7 +82,7 @@ class Make(unittest.TestCase):
         needs = re.search(r"const NEEDS.*?\n\];", (ROOT / "testbed/src/setup.rs").read_text(), re.DOTALL)[0]
         packages = set(re.findall(r'package: "([\w-]+)"', needs))
         # What `make test` installs: the images' and compose's own packages are others.
-        rules = re.findall(r"(?m)^(?:setup|workflows-tools):.*\n(?:\t.*\n)+", (ROOT / "Makefile").read_text())
+        rules = re.findall(r"(?m)^(?:setup|workflows-packages):.*\n(?:\t.*\n)+", (ROOT / "Makefile").read_text())
         self.assertEqual(len(rules), 2)
         for installed in re.findall(r"--no-install-recommends ([\w -]+)", "".join(rules)):
             packages |= set(installed.split())
