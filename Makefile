@@ -49,7 +49,7 @@ down: testbed ## take the cluster down and leave nothing behind
 	$(TESTBED) down
 
 .PHONY: test
-test: lint setup unit rules compose charts terraform e2e ## everything to know before pushing
+test: lint workflows setup documents unit rules compose charts terraform e2e ## everything to know before pushing
 
 # Its own optimisation is not worth the minutes: a check takes seconds either way.
 CARGO_DENY_VERSION := 0.20.2
@@ -65,6 +65,41 @@ lint: $(CARGO_DENY) ## formatting, clippy, documentation, dependencies
 	$(CARGO_DENY) --locked check --hide-inclusion-graph bans licenses sources
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
+
+ACTIONLINT_VERSION := 1.7.12
+ACTIONLINT := target/tools/actionlint-$(ACTIONLINT_VERSION)/actionlint
+$(ACTIONLINT):
+	GOBIN=$(CURDIR)/$(@D) go install github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT_VERSION)
+
+ZIZMOR_VERSION := 1.32.0
+ZIZMOR_ROOT := target/tools/zizmor-$(ZIZMOR_VERSION)
+ZIZMOR := $(ZIZMOR_ROOT)/bin/zizmor
+$(ZIZMOR):
+	$(PYTHON) -m venv $(ZIZMOR_ROOT)
+	$(ZIZMOR_ROOT)/bin/pip install --quiet --disable-pip-version-check zizmor==$(ZIZMOR_VERSION)
+
+.PHONY: workflows-packages workflows-tools
+workflows-packages:
+	@if ! command -v shellcheck >/dev/null || ! $(PYTHON) -c 'import ensurepip, yaml' 2>/dev/null; then \
+		apt-get update --quiet; \
+		apt-get install --yes --quiet --no-install-recommends shellcheck python3-yaml python3-venv; fi
+$(ZIZMOR): | workflows-packages
+workflows-tools: $(ACTIONLINT) $(ZIZMOR) workflows-packages
+
+.PHONY: workflows
+workflows: workflows-tools ## public CI's workflows and all shell scripts, offline
+	$(ACTIONLINT)
+	$(ZIZMOR) --offline --quiet --persona pedantic .github
+	git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck
+	$(PYTHON) -m unittest discover --quiet .github/tests
+
+.PHONY: documents
+documents: ## links, headings and make targets that documents name
+	$(PYTHON) -m unittest discover --quiet docs/tests
+
+.PHONY: advisories
+advisories: $(CARGO_DENY) ## known vulnerabilities of the dependencies; fetches their database from GitHub
+	$(CARGO_DENY) --locked check --hide-inclusion-graph advisories
 
 .PHONY: setup
 setup: testbed ## install the Debian packages that the tests need; build Kubernetes and Helm
@@ -149,6 +184,37 @@ dist: ## the repository as committed, one archive in target/dist, with its SHA-2
 		--output=$(DIST)/metrics-adapter-$(VERSION).tar.gz HEAD
 	cd $(DIST) && sha256sum metrics-adapter-$(VERSION).tar.gz | tee metrics-adapter-$(VERSION).tar.gz.sha256
 
+CYCLONEDX_VERSION := 0.5.9
+CYCLONEDX_ROOT := target/tools/cargo-cyclonedx-$(CYCLONEDX_VERSION)
+CYCLONEDX := $(CYCLONEDX_ROOT)/bin/cargo-cyclonedx
+$(CYCLONEDX):
+	CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --locked --debug --root $(CYCLONEDX_ROOT) \
+		cargo-cyclonedx@$(CYCLONEDX_VERSION)
+
+.PHONY: sbom
+sbom: $(CYCLONEDX) ## a bill of materials (CycloneDX) for each image's program, in target/dist
+	.github/sbom.sh $(CYCLONEDX) $(VERSION) $(DIST)
+
+.PHONY: images
+images: ## build every image of the Dockerfile, run it, and print the sizes; needs podman and buildah, no Docker
+	@[ -x /usr/bin/buildah ] && [ -x /usr/bin/podman ] && [ -x /bin/busybox ] || \
+		apt-get install --yes --quiet --no-install-recommends podman buildah runc busybox-static
+	$(PYTHON) compose/tests/images.py
+
+.PHONY: docker-images
+docker-images: ## build every image of the Dockerfile with Docker, ask each for its version, and print the sizes
+	compose/docker-images.sh $(VERSION)
+
+.PHONY: smoke
+smoke: ## install the charts into kubectl's current cluster; fails unless the stock HPA scales there
+	testbed/smoke.sh
+
+.PHONY: release-check release-notes
+release-check: ## does everything say the version of TAG=vX.Y.Z?
+	.github/release.sh check $(TAG)
+release-notes: ## the changelog's section of TAG=vX.Y.Z
+	@.github/release.sh notes $(TAG)
+
 .PHONY: charts
 charts: ## the charts, with Helm and the schemas of Kubernetes 1.29 to 1.36
 	PYTHON=$(PYTHON) helm/tests/tools.sh
@@ -169,6 +235,13 @@ terraform: ## format, validation and tests of the Terraform modules, docs/gke.md
 .PHONY: e2e
 e2e: testbed ## the end-to-end tests on a real cluster, which is taken down afterwards
 	trap '$(TESTBED) down' EXIT; $(TESTBED) e2e
+
+KUBERNETES ?= 1.34
+
+.PHONY: test-versions
+test-versions: testbed ## the end-to-end tests on an older Kubernetes; KUBERNETES=1.34 SCENARIOS='scaling rbac'
+	export TESTBED_KUBERNETES=$(KUBERNETES); $(TESTBED) setup; $(TESTBED) build
+	export TESTBED_KUBERNETES=$(KUBERNETES); trap '$(TESTBED) down' EXIT; $(TESTBED) e2e $(SCENARIOS)
 
 .PHONY: testbed
 testbed:

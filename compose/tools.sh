@@ -18,7 +18,7 @@ fi
 build() { # program module version directory-of-main
   [ ! -x "$home/bin/$1" ] || return 0
   source=$(cd "$home/download" && go mod download -json "$2@$3" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
-  rm -rf "$home/$1"
+  rm -rf "$home/${1:?}"
   cp -r "$source" "$home/$1"
   chmod -R u+w "$home/$1"
   (

@@ -370,10 +370,15 @@ def main():
     stage.tool("/usr/lib/podman/netavark", "netavark")
     stage.tool("/usr/lib/podman/aardvark-dns", "aardvark-dns")
     podman_compose()
+    return isolated(__file__)
+
+
+def isolated(script):
+    """Runs the tests of the script that was started, in namespaces of its own; the exit code."""
     if os.environ.get("COMPOSE_TRIAL") != "inside":
         # Interfaces, mounts and processes end with the namespaces.
         command = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
-        command += [sys.executable, __file__, *sys.argv[1:]]
+        command += [sys.executable, script, *sys.argv[1:]]
         # Told to end, it ends what it started, too: an exception makes subprocess.run do so.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         clear()

@@ -1,11 +1,17 @@
 //! Builds Kubernetes and the other Go programs into `target/testbed/bin`. Law: Go decides what is
 //! out of date; without a change this takes seconds, on a fresh machine some 6 minutes.
 
-use std::{fs, io, os::unix::fs::symlink, process::Command};
+use std::{
+    fs, io,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::{
     command,
     error::{Error, Result},
+    kubernetes::Kubernetes,
     layout::Layout,
     progress::step,
     setup,
@@ -19,22 +25,21 @@ struct Binary {
     /// Build tags, comma-separated.
     tags: &'static str,
     /// What it should say when asked for its version: the version in the module's go.mod.
+    /// Kubernetes' is chosen.
     versions: &'static [&'static str],
     links: &'static [&'static str],
 }
 
+/// The one of which there are several versions.
+const KUBERNETES: &str = "kubernetes";
+
 const BINARIES: [Binary; 7] = [
     Binary {
-        name: "kubernetes",
-        module: "kubernetes",
+        name: KUBERNETES,
+        module: KUBERNETES,
         package: ".",
         tags: "",
-        versions: &[
-            "k8s.io/component-base/version.gitVersion=v1.36.3",
-            "k8s.io/component-base/version.gitMajor=1",
-            "k8s.io/component-base/version.gitMinor=36",
-            "k8s.io/component-base/version.gitTreeState=clean",
-        ],
+        versions: &["k8s.io/component-base/version.gitTreeState=clean"],
         links: &[
             "kube-apiserver",
             "kube-controller-manager",
@@ -105,28 +110,64 @@ pub fn build() -> Result<()> {
     setup::check_go()?;
     let layout = Layout::find()?;
     let bin = layout.bin();
-    fs::create_dir_all(&bin).map_err(Error::file("create", &bin))?;
+    for dir in [&bin, &layout.shared_bin()] {
+        fs::create_dir_all(dir).map_err(Error::file("create", dir))?;
+    }
     for binary in &BINARIES {
         step(&format!("go build {}", binary.name), || {
             compile(&layout, binary)
         })?;
-        for link in binary.links {
-            let path = bin.join(link);
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(Error::file("remove", path)(error));
-                }
-                _ => {}
-            }
-            symlink(binary.name, &path).map_err(Error::file("link", path))?;
+        let shared = directory(&layout, binary);
+        if shared != bin {
+            link(&shared.join(binary.name), &bin.join(binary.name))?;
+        }
+        for name in binary.links {
+            link(Path::new(binary.name), &bin.join(name))?;
         }
     }
     Ok(())
 }
 
+/// Makes a symbolic link, in the place of whatever was there.
+fn link(target: &Path, path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(Error::file("remove", path)(error));
+        }
+        _ => {}
+    }
+    symlink(target, path).map_err(Error::file("link", path))
+}
+
+/// Where a program is built.
+fn directory(layout: &Layout, binary: &Binary) -> PathBuf {
+    if binary.name == KUBERNETES {
+        layout.bin()
+    } else {
+        layout.shared_bin()
+    }
+}
+
+/// What the linker is to write into a program: the versions that it tells.
+fn versions(binary: &Binary, kubernetes: &Kubernetes) -> Vec<String> {
+    let mut versions: Vec<String> = binary.versions.iter().map(ToString::to_string).collect();
+    if binary.name == KUBERNETES {
+        let (major, minor) = kubernetes.minor.split_once('.').unwrap_or_default();
+        let told = [
+            ("gitVersion", format!("v{}", kubernetes.release)),
+            ("gitMajor", major.to_owned()),
+            ("gitMinor", minor.to_owned()),
+        ];
+        versions.extend(
+            told.map(|(name, value)| format!("k8s.io/component-base/version.{name}={value}")),
+        );
+    }
+    versions
+}
+
 fn compile(layout: &Layout, binary: &Binary) -> Result<()> {
-    let versions: String = binary
-        .versions
+    let kubernetes = layout.kubernetes();
+    let versions: String = versions(binary, kubernetes)
         .iter()
         .map(|version| format!(" -X {version}"))
         .collect();
@@ -137,8 +178,11 @@ fn compile(layout: &Layout, binary: &Binary) -> Result<()> {
         .arg(format!("-s -w{versions}"))
         .args(["-tags", binary.tags])
         .arg("-o")
-        .arg(layout.bin().join(binary.name))
-        .arg(binary.package);
+        .arg(directory(layout, binary).join(binary.name));
+    if binary.name == KUBERNETES {
+        go.arg(format!("-modfile={}", kubernetes.modfile));
+    }
+    go.arg(binary.package);
     command::capture(&mut go)?.checked().map(drop)
 }
 
@@ -161,13 +205,13 @@ pub(crate) fn check(layout: &Layout) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kubernetes::RELEASES;
 
     /// The versions given to the linker are spelled here; those built are in go.mod.
     #[test]
     fn versions_are_those_of_go_mod() {
         let layout = Layout::find().expect("the workspace");
         for (module, line) in [
-            ("kubernetes", "k8s.io/kubernetes v1.36.3"),
             ("tools", "helm.sh/helm/v4 v4.3.1"),
             (
                 "collector",
@@ -197,6 +241,34 @@ mod tests {
                         .any(|given| given.ends_with(&version))),
                 "{version}"
             );
+        }
+    }
+
+    /// Each Kubernetes has a file of pins; the staging modules of v1.36.3 are v0.36.3.
+    #[test]
+    fn every_kubernetes_is_the_one_that_its_modfile_pins() {
+        let layout = Layout::find().expect("the workspace");
+        for kubernetes in &RELEASES {
+            let file = layout.workspace().join("testbed/kubernetes");
+            let text = fs::read_to_string(file.join(kubernetes.modfile)).expect("a modfile");
+            let release = kubernetes.release;
+            assert!(release.starts_with(&format!("{}.", kubernetes.minor)));
+            assert!(text.contains(&format!("\tk8s.io/kubernetes v{release}\n")));
+            let staging = format!(" v0{}", release.trim_start_matches('1'));
+            let replaced: Vec<&str> = text.lines().filter(|line| line.contains(" => ")).collect();
+            assert!(replaced.len() > 25, "{}", kubernetes.modfile);
+            assert!(
+                replaced.iter().all(|line| line.ends_with(&staging)),
+                "{replaced:?}"
+            );
+            let told = versions(&BINARIES[0], kubernetes);
+            assert!(told.contains(&format!(
+                "k8s.io/component-base/version.gitVersion=v{release}"
+            )));
+            assert!(told.iter().any(|it| it.ends_with(&format!(
+                "gitMinor={}",
+                kubernetes.minor.trim_start_matches("1.")
+            ))));
         }
     }
 

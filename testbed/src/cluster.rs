@@ -95,9 +95,10 @@ impl Cluster {
     /// The cluster that is up on this machine.
     ///
     /// # Errors
-    /// When it is not up, or not wholly.
+    /// When it is not up, or not wholly, or runs another Kubernetes than is asked for.
     pub fn connect() -> Result<Self> {
         let cluster = Self::at(Layout::find()?, saved_options());
+        cluster.layout.kubernetes().check()?;
         if let Some(component) = cluster.first_missing() {
             return Err(Error::Missing(format!(
                 "the testbed is not up: {} does not run; run `testbed up`",

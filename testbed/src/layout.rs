@@ -7,7 +7,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::{
+    cli,
+    error::{Error, Result},
+    kubernetes::{self, Kubernetes},
+};
 
 /// The network namespace, the cgroup and the CNI network are all called so.
 pub const NAME: &str = "metrics-adapter-testbed";
@@ -34,19 +38,25 @@ pub const PAUSE_IMAGE: &str = "registry.k8s.io/pause:3.10";
 #[derive(Debug, Clone)]
 pub struct Layout {
     workspace: PathBuf,
+    kubernetes: &'static Kubernetes,
 }
 
 impl Layout {
-    /// The layout of the workspace that this crate was built in.
+    /// The layout of the workspace that this crate was built in, for the Kubernetes that the
+    /// environment chooses.
     ///
     /// # Errors
-    /// When that directory is gone.
+    /// When that directory is gone, or there is no such Kubernetes.
     pub fn find() -> Result<Self> {
+        let kubernetes = Kubernetes::chosen(cli::variable(kubernetes::VARIABLE).as_deref())?;
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
         manifest
             .parent()
             .and_then(|path| path.canonicalize().ok())
-            .map(|workspace| Self { workspace })
+            .map(|workspace| Self {
+                workspace,
+                kubernetes,
+            })
             .ok_or_else(|| {
                 Error::Missing(format!(
                     "the workspace this program was built in ({}) is gone; build it again",
@@ -65,9 +75,19 @@ impl Layout {
         self.workspace.join("target/testbed")
     }
 
+    /// Which Kubernetes it is for.
+    pub fn kubernetes(&self) -> &'static Kubernetes {
+        self.kubernetes
+    }
+
     /// kubectl, helm and all the components.
     pub fn bin(&self) -> PathBuf {
-        self.state().join("bin")
+        self.state().join(self.kubernetes.bin)
+    }
+
+    /// What is the same whatever the Kubernetes; [`Self::bin`] links to it.
+    pub(crate) fn shared_bin(&self) -> PathBuf {
+        self.state().join(kubernetes::RELEASES[0].bin)
     }
 
     /// Certificates, keys and kubeconfigs; readable by root only.

@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | `app`, `cli` | the program: arguments, exit codes |
 //! | `layout` | every path, address and name |
-//! | `setup`, `binaries` | what must be installed and built first |
+//! | `setup`, `kubernetes`, `binaries` | what must be installed and built first |
 //! | `pki`, `kubeconfig`, `config`, `component` | certificates, configuration, command lines |
 //! | `network`, `cgroup`, `process` | the kernel's objects: namespace, cgroups, processes |
 //! | `machine` | settings of the machine that must be as before |
@@ -43,6 +43,7 @@ mod error;
 pub mod exoscale;
 pub mod images;
 mod kubeconfig;
+pub mod kubernetes;
 pub mod layout;
 mod machine;
 mod network;

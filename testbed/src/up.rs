@@ -34,6 +34,7 @@ pub fn up(options: &Options) -> Result<Cluster> {
 
     let running = Cluster::at(layout.clone(), cluster::saved_options());
     if is_up(&running) {
+        layout.kubernetes().check()?;
         if *options == cluster::saved_options() {
             say("the testbed is up already");
             return Ok(running);
@@ -200,6 +201,7 @@ fn prepare(cluster: &Cluster, options: &Options) -> Result<()> {
         fs::create_dir_all(&dir).map_err(Error::file("create", dir))?;
     }
     cluster::save_options(options)?;
+    layout.kubernetes().save()?;
     machine::remember()?;
     pki::create(layout)?;
     config::write(layout)?;
