@@ -13,7 +13,9 @@ use futures::FutureExt as _;
 use futures::future::{Ready, ready};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use metrics_adapter::auth::{AuthLayer, AuthService, Metrics, Options, Trust};
-use metrics_adapter::model::review::{AccessAttributes, Decision, ReviewError, Reviewer, UserInfo};
+use metrics_adapter::model::review::{
+    AccessAttributes, Cause, Decision, ReviewError, Reviewer, UserInfo,
+};
 use metrics_adapter::serving::PeerCertificates;
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use tokio::sync::watch;
@@ -22,7 +24,7 @@ use tower::{Layer as _, Service, ServiceExt as _};
 #[global_allocator]
 static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
 
-const PODS: &str = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/shop-17/pods/*/\
+const PODS: &str = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/shop-17/pods/%2A/\
                     http_requests_per_second?labelSelector=app%3Dfront-end";
 
 fn main() {
@@ -33,14 +35,19 @@ fn main() {
 struct Everybody;
 
 impl Reviewer for Everybody {
-    async fn authorize(&self, _: &UserInfo, _: &AccessAttributes) -> Result<Decision, ReviewError> {
+    async fn authorize(
+        &self,
+        _: &UserInfo,
+        _: &AccessAttributes,
+        _: Cause,
+    ) -> Result<Decision, ReviewError> {
         Ok(Decision {
             allowed: true,
             reason: "RBAC: allowed by ClusterRoleBinding \"hpa-metrics\"".to_owned(),
         })
     }
 
-    async fn authenticate(&self, _: &str) -> Result<Option<UserInfo>, ReviewError> {
+    async fn authenticate(&self, _: &str, _: Cause) -> Result<Option<UserInfo>, ReviewError> {
         Ok(None)
     }
 }

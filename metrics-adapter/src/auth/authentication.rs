@@ -33,6 +33,7 @@ struct Tokens<R>(Arc<R>);
 impl<R: Reviewer> Ask for Tokens<R> {
     type Question = SecretString;
     type Answer = Option<Arc<Caller>>;
+    const NAME: &'static str = "TokenReview";
 
     async fn ask(&self, token: &SecretString, cause: Cause) -> Result<Self::Answer, ReviewError> {
         let user = self.0.authenticate(token.expose_secret(), cause).await?;

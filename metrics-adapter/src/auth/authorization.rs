@@ -33,6 +33,7 @@ struct Question {
 impl<R: Reviewer> Ask for Accesses<R> {
     type Question = Question;
     type Answer = Arc<Decision>;
+    const NAME: &'static str = "SubjectAccessReview";
 
     async fn ask(&self, question: &Question, cause: Cause) -> Result<Self::Answer, ReviewError> {
         let Question { caller, attributes } = question;

@@ -34,6 +34,9 @@ pub(super) trait Ask: Send + Sync + 'static {
     /// What is kept; cheap to clone.
     type Answer: Clone + Send + Sync + 'static;
 
+    /// For the log.
+    const NAME: &'static str;
+
     /// Asks kube-apiserver.
     fn ask(
         &self,
@@ -199,13 +202,24 @@ impl<A: Ask> Landing<A> {
         let mut content = self.shelf.lock();
         match answer {
             Ok(answer) => {
-                content.trouble.over();
                 content.keep(self.key, answer, question, asked, &self.shelf.terms);
+                let is_news = content.trouble.over();
+                drop(content);
+                if is_news {
+                    tracing::info!(
+                        review = A::NAME,
+                        "reviews ahead of polls are answered again"
+                    );
+                }
             }
             // Cold ones do not count: what others ask must not let warm ones grow cold.
-            Err(_) if cause == Cause::Refresh => {
-                content.trouble.failed(Instant::now());
+            Err(error) if cause == Cause::Refresh => {
                 content.cool(&self.key);
+                let is_news = content.trouble.failed(Instant::now());
+                drop(content);
+                if is_news {
+                    tracing::warn!(review = A::NAME, %error, "a review ahead of a poll failed");
+                }
             }
             Err(_) => {}
         }

@@ -16,12 +16,14 @@ use crate::auth::pace::{LONGEST_INTERVAL, Pace};
 /// Questions of more bytes are not kept, so nobody asks them again but their callers.
 const LONGEST_QUESTION: usize = 4096;
 
+/// A number that tells a flight from a later one for the same question, and the flight: weak, so
+/// that a review nobody waits for any more is dropped with its last caller.
+type Departed<V> = (u64, WeakShared<Flight<V>>);
+
 pub(super) struct Content<A: Ask> {
     granted: LruCache<Fingerprint, Grant<A>>,
     refused: LruCache<Fingerprint, Kept<A::Answer>>,
-    /// Weak, so that a review nobody waits for any more is dropped with its last caller. The number
-    /// tells a flight from a later one for the same question.
-    flights: HashMap<Fingerprint, (u64, WeakShared<Flight<A::Answer>>)>,
+    flights: HashMap<Fingerprint, Departed<A::Answer>>,
     flights_so_far: u64,
     /// When which grant wants to be looked at; each has one place at most.
     agenda: BTreeSet<(Instant, Fingerprint)>,

@@ -40,18 +40,19 @@ impl Default for Trouble {
 }
 
 impl Trouble {
-    /// A review failed. Those that were under way with it say nothing new.
-    pub(super) fn failed(&mut self, now: Instant) {
-        if self.until.is_none_or(|until| until <= now) {
+    /// A review failed; whether this is news. Those that were under way with it tell nothing new.
+    pub(super) fn failed(&mut self, now: Instant) -> bool {
+        let before = self.until;
+        if before.is_none_or(|until| until <= now) {
             self.until = Some(now + self.backoff.pause(LONGEST_PAUSE));
         }
+        before.is_none()
     }
 
-    /// A review was answered.
-    pub(super) fn over(&mut self) {
-        if self.until.take().is_some() {
-            self.backoff.reset();
-        }
+    /// A review was answered; whether this is news.
+    pub(super) fn over(&mut self) -> bool {
+        self.backoff.reset();
+        self.until.take().is_some()
     }
 
     /// Reviews ahead of polls at once: in trouble one has to show first that it is over.

@@ -71,6 +71,7 @@ impl Drop for UnderWay {
 impl Ask for Slow {
     type Question = Key;
     type Answer = Verdict;
+    const NAME: &'static str = "slow";
 
     async fn ask(&self, key: &Key, cause: Cause) -> Result<Verdict, ReviewError> {
         let asked = Instant::now();
