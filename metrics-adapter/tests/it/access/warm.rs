@@ -1,6 +1,8 @@
 //! A caller who keeps coming, with answers that do not last from one poll to the next.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::*;
 
@@ -42,7 +44,7 @@ async fn no_poll_waits_for_a_review_and_a_revocation_counts_in_time() {
     let poll = async || world.raw(Some(&proxy), request.as_bytes()).await.0;
     let start = Instant::now();
     for round in 0..2 {
-        tokio::time::sleep_until((start + PERIOD * round).into()).await;
+        tokio::time::sleep_until(start + PERIOD * round).await;
         assert_eq!(poll().await, 200);
     }
     assert_eq!(world.api_server.known.take("subjectaccessreviews").len(), 2);
@@ -51,7 +53,7 @@ async fn no_poll_waits_for_a_review_and_a_revocation_counts_in_time() {
         (0, 0)
     );
     for round in 2..6 {
-        tokio::time::sleep_until((start + PERIOD * round).into()).await;
+        tokio::time::sleep_until(start + PERIOD * round).await;
         // On a machine that is busy both the review and the poll are late.
         world.reached(AHEAD, u64::from(round) - 1).await;
         assert_eq!(poll().await, 200);
