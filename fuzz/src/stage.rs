@@ -9,7 +9,9 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use metrics_adapter::api;
 use metrics_adapter::auth::{self, AuthLayer, Trust};
-use metrics_adapter::model::review::{AccessAttributes, Decision, ReviewError, Reviewer, UserInfo};
+use metrics_adapter::model::review::{
+    AccessAttributes, Cause, Decision, ReviewError, Reviewer, UserInfo,
+};
 use metrics_adapter::model::{
     ExternalQuery, ExternalValue, GroupResource, MetricInfo, MetricQuery, MetricValue, MetricsApi,
     NodeUsage, PodUsage, Provider, ProviderError, UsageQuery,
@@ -57,6 +59,7 @@ impl Reviewer for Stage {
         &self,
         user: &UserInfo,
         attributes: &AccessAttributes,
+        _cause: Cause,
     ) -> Result<Decision, ReviewError> {
         let question = (user.clone(), attributes.clone());
         self.asked.lock().unwrap().push(question);
@@ -67,7 +70,11 @@ impl Reviewer for Stage {
     }
 
     /// Tokens are their owners' names.
-    async fn authenticate(&self, token: &str) -> Result<Option<UserInfo>, ReviewError> {
+    async fn authenticate(
+        &self,
+        token: &str,
+        _cause: Cause,
+    ) -> Result<Option<UserInfo>, ReviewError> {
         Ok(Some(UserInfo {
             name: format!("token:{token}"),
             ..UserInfo::default()

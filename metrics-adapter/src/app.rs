@@ -197,6 +197,10 @@ pub async fn run(config: Config) -> Result<()> {
     tasks.spawn(named("queries ahead of polls", async move {
         stop.run_until_cancelled(evaluator.keep_warm()).await;
     }));
+    let stop = background.clone();
+    tasks.spawn(named("reviews ahead of polls", async move {
+        stop.run_until_cancelled(gate.keep_warm()).await;
+    }));
     for certificate in watched {
         let stop = background.clone();
         let watching =

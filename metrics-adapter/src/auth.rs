@@ -21,10 +21,12 @@ mod authority;
 mod authorization;
 mod bearer;
 mod cache;
+mod caller;
 mod fingerprint;
 mod layer;
 mod local;
 mod metrics;
+mod pace;
 pub(crate) mod query;
 mod request_header;
 mod status;
@@ -50,7 +52,7 @@ pub struct Options {
     pub allow_ttl: Duration,
     /// How long "denied" is kept; `--authorization-webhook-cache-unauthorized-ttl`.
     pub deny_ttl: Duration,
-    /// Entries of each of these caches. One entry costs some 200 bytes.
+    /// Entries of each of these caches, and again as many refusals.
     pub cache_capacity: NonZeroUsize,
     /// Non-resource paths that need no authorization, a final `*` matching any rest;
     /// `--authorization-always-allow-paths`.
@@ -63,7 +65,7 @@ impl Default for Options {
             token_ttl: Duration::from_secs(10),
             allow_ttl: Duration::from_secs(10),
             deny_ttl: Duration::from_secs(10),
-            cache_capacity: NonZeroUsize::new(4096).unwrap_or(NonZeroUsize::MIN),
+            cache_capacity: NonZeroUsize::new(10_000).unwrap_or(NonZeroUsize::MIN),
             always_allow_paths: ["/healthz", "/readyz", "/livez"]
                 .map(str::to_owned)
                 .to_vec(),

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use http::{Method, Uri};
 use percent_encoding::percent_decode_str;
 
+use super::fingerprint::Fingerprinter;
 use super::query;
 use crate::model::review::AccessAttributes;
 
@@ -15,29 +16,120 @@ use crate::model::review::AccessAttributes;
 const NAMESPACE_SUBRESOURCES: [&str; 2] = ["status", "finalize"];
 /// Verbs that a path may begin with.
 const SPECIAL_VERBS: [&str; 2] = ["proxy", "watch"];
+/// Segments of a path that anybody looks at: prefix, group, version, verb, `namespaces`, namespace,
+/// resource, name, subresource.
+const SEGMENTS: usize = 9;
 
-/// Everything that has to be allowed for a request to be served: one question, or two where the
-/// path has an encoded slash. kube-apiserver takes `%2F` for a separator, a router may take it
-/// for a character of a name; both readings are asked about, so neither can be got at unasked.
-pub(super) fn attributes(method: &Method, uri: &Uri) -> Vec<AccessAttributes> {
-    let raw = uri.path();
-    let query = uri.query().unwrap_or_default();
-    let decoded = decode(raw);
-    let segments: Vec<Cow<'_, str>> = decoded
-        .trim_matches('/')
-        .split('/')
-        .map(Cow::Borrowed)
-        .collect();
-    let first = read(method, &decoded, query, &segments);
-    if !has_encoded_slash(raw) {
-        return vec![first];
+/// What a request is about.
+pub(super) struct Target<'a> {
+    method: &'a Method,
+    uri: &'a Uri,
+    /// The path, percent-decoded.
+    path: Cow<'a, str>,
+}
+
+/// What has to be allowed, in the request's own letters: [`AccessAttributes`] without a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Access<'a> {
+    Resource {
+        verb: &'static str,
+        group: Cow<'a, str>,
+        version: Cow<'a, str>,
+        namespace: Cow<'a, str>,
+        resource: Cow<'a, str>,
+        subresource: Cow<'a, str>,
+        name: Cow<'a, str>,
+    },
+    NonResource {
+        path: &'a str,
+        verb: Cow<'static, str>,
+    },
+}
+
+impl<'a> Target<'a> {
+    pub(super) fn new(method: &'a Method, uri: &'a Uri) -> Self {
+        let path = decode(uri.path());
+        Self { method, uri, path }
     }
-    let segments: Vec<Cow<'_, str>> = raw.trim_matches('/').split('/').map(decode).collect();
-    let second = read(method, &decoded, query, &segments);
-    if first == second {
-        vec![first]
-    } else {
-        vec![first, second]
+
+    /// Everything that has to be allowed for a request to be served: one question, or two where
+    /// the path has an encoded slash. kube-apiserver takes `%2F` for a separator, a router may
+    /// take it for a character of a name; both readings are asked about, so neither can be got at
+    /// unasked.
+    pub(super) fn accesses(&self) -> impl Iterator<Item = Access<'_>> {
+        let segments = self.path.trim_matches('/').split('/');
+        let first = self.read(segments.map(Cow::Borrowed));
+        let raw = self.uri.path();
+        let second = has_encoded_slash(raw)
+            .then(|| self.read(raw.trim_matches('/').split('/').map(decode)))
+            .filter(|second| *second != first);
+        std::iter::once(first).chain(second)
+    }
+
+    fn read<'b>(&'b self, path: impl Iterator<Item = Cow<'b, str>>) -> Access<'b> {
+        let mut segments: [Cow<'_, str>; SEGMENTS] = Default::default();
+        let mut count = 0;
+        for (place, segment) in segments.iter_mut().zip(path) {
+            *place = segment;
+            count += 1;
+        }
+        let query = self.uri.query().unwrap_or_default();
+        resource(self.method, query, &segments[..count]).unwrap_or_else(|| Access::NonResource {
+            path: &self.path,
+            verb: match *self.method {
+                Method::GET => Cow::Borrowed("get"),
+                _ => Cow::Owned(self.method.as_str().to_ascii_lowercase()),
+            },
+        })
+    }
+}
+
+impl Access<'_> {
+    /// The question to be sent.
+    pub(super) fn to_attributes(&self) -> AccessAttributes {
+        match self {
+            Self::Resource {
+                verb,
+                group,
+                version,
+                namespace,
+                resource,
+                subresource,
+                name,
+            } => AccessAttributes::Resource {
+                verb: (*verb).to_owned(),
+                group: group.to_string(),
+                version: version.to_string(),
+                namespace: namespace.to_string(),
+                resource: resource.to_string(),
+                subresource: subresource.to_string(),
+                name: name.to_string(),
+            },
+            Self::NonResource { path, verb } => AccessAttributes::NonResource {
+                path: (*path).to_owned(),
+                verb: verb.to_string(),
+            },
+        }
+    }
+
+    /// Adds every field to a key.
+    pub(super) fn fingerprint(&self, key: Fingerprinter) -> Fingerprinter {
+        match self {
+            Self::Resource {
+                verb,
+                group,
+                version,
+                namespace,
+                resource,
+                subresource,
+                name,
+            } => [group, version, namespace, resource, subresource, name]
+                .into_iter()
+                .fold(key.field("resource").field(verb), |key, field| {
+                    key.field(field)
+                }),
+            Self::NonResource { path, verb } => key.field("path").field(path).field(verb),
+        }
     }
 }
 
@@ -52,38 +144,32 @@ fn decode(text: &str) -> Cow<'_, str> {
     percent_decode_str(text).decode_utf8_lossy()
 }
 
-fn read(method: &Method, path: &str, query: &str, segments: &[Cow<'_, str>]) -> AccessAttributes {
-    resource(method, query, segments).unwrap_or_else(|| AccessAttributes::NonResource {
-        path: path.to_owned(),
-        verb: method.as_str().to_ascii_lowercase(),
-    })
-}
-
 /// `None` for what is no resource request.
-fn resource(method: &Method, query: &str, segments: &[Cow<'_, str>]) -> Option<AccessAttributes> {
+fn resource<'a>(method: &Method, query: &str, segments: &[Cow<'a, str>]) -> Option<Access<'a>> {
     if segments.len() < 3 {
         return None;
     }
     let (group, version, rest) = match segments {
-        [prefix, version, rest @ ..] if prefix == "api" => ("", version, rest),
+        [prefix, version, rest @ ..] if prefix == "api" => (Cow::default(), version, rest),
         [prefix, group, version, rest @ ..] if prefix == "apis" && !rest.is_empty() => {
-            (group.as_ref(), version, rest)
+            (group.clone(), version, rest)
         }
         _ => return None,
     };
-    let (mut verb, mut parts) = match rest {
+    let special = rest
+        .first()
+        .and_then(|first| SPECIAL_VERBS.into_iter().find(|verb| first == verb));
+    let (mut verb, mut parts) = match special {
         // Go gives up (500) on a special verb with nothing behind it; here it stays a question
         // about no resource, which nobody is allowed by chance.
-        [special, parts @ ..] if SPECIAL_VERBS.contains(&special.as_ref()) => {
-            (special.as_ref(), parts)
-        }
-        parts => (verb_of(method), parts),
+        Some(special) => (special, &rest[1..]),
+        None => (verb_of(method), rest),
     };
-    let mut namespace = "";
+    let mut namespace = Cow::default();
     if let [first, name, ..] = parts
         && first == "namespaces"
     {
-        namespace = name;
+        namespace = name.clone();
         if parts
             .get(2)
             .is_some_and(|third| !NAMESPACE_SUBRESOURCES.contains(&third.as_ref()))
@@ -91,10 +177,13 @@ fn resource(method: &Method, query: &str, segments: &[Cow<'_, str>]) -> Option<A
             parts = parts.get(2..).unwrap_or_default();
         }
     }
-    let part = |index: usize| parts.get(index).map_or("", AsRef::as_ref);
-    let resource = part(0);
-    let mut name = part(1).to_owned();
-    let subresource = if verb == "proxy" { "" } else { part(2) };
+    let part = |index: usize| parts.get(index).cloned().unwrap_or_default();
+    let mut name = part(1);
+    let subresource = if verb == "proxy" {
+        Cow::default()
+    } else {
+        part(2)
+    };
     if name.is_empty() && verb == "get" {
         // Custom metrics are listed even if a watch is asked for.
         verb = if query::is_watch(query) && group != "custom.metrics.k8s.io" {
@@ -105,18 +194,18 @@ fn resource(method: &Method, query: &str, segments: &[Cow<'_, str>]) -> Option<A
         // Only this group serves objects by field selector. Elsewhere a name that nothing looks
         // at would let those in who may read that one name only.
         if group == "metrics.k8s.io" {
-            name = query::selected_name(query).unwrap_or_default();
+            name = Cow::Owned(query::selected_name(query).unwrap_or_default());
         }
     } else if name.is_empty() && verb == "delete" {
         verb = "deletecollection";
     }
-    Some(AccessAttributes::Resource {
-        verb: verb.to_owned(),
-        group: group.to_owned(),
-        version: version.to_string(),
-        namespace: namespace.to_owned(),
-        resource: resource.to_owned(),
-        subresource: subresource.to_owned(),
+    Some(Access::Resource {
+        verb,
+        group,
+        version: version.clone(),
+        namespace,
+        resource: part(0),
+        subresource,
         name,
     })
 }

@@ -8,22 +8,47 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use rustls_pki_types::UnixTime;
+use secrecy::{ExposeSecret as _, SecretString};
 
-use super::cache::Cache;
+use super::cache::{Ask, Cache, Terms};
+use super::caller::Caller;
 use super::fingerprint::Fingerprinter;
 use super::metrics::{Authentication, CacheName};
 use super::trust::{Trust, TrustReceiver};
-use super::{ANONYMOUS, AUTHENTICATED, Metrics, Options, UNAUTHENTICATED, bearer, request_header};
-use crate::model::review::{ReviewError, Reviewer, UserInfo};
+use super::{Metrics, Options, bearer, request_header};
+use crate::model::review::{Cause, ReviewError, Reviewer, UserInfo};
 use crate::serving::PeerCertificates;
 
 /// Authenticates requests.
-pub(super) struct Authenticator<R> {
+pub(super) struct Authenticator<R: Reviewer> {
     trust: TrustReceiver,
-    reviewer: Arc<R>,
-    tokens: Cache<Option<Arc<UserInfo>>>,
-    token_ttl: std::time::Duration,
+    tokens: Cache<Tokens<R>>,
+    anonymous: Arc<Caller>,
     metrics: Metrics,
+}
+
+/// TokenReviews.
+struct Tokens<R>(Arc<R>);
+
+impl<R: Reviewer> Ask for Tokens<R> {
+    type Question = SecretString;
+    type Answer = Option<Arc<Caller>>;
+    const NAME: &'static str = "TokenReview";
+
+    async fn ask(&self, token: &SecretString, cause: Cause) -> Result<Self::Answer, ReviewError> {
+        let user = self.0.authenticate(token.expose_secret(), cause).await?;
+        Ok(user
+            .filter(|user| !user.name.is_empty())
+            .map(|user| Arc::new(Caller::known(user))))
+    }
+
+    fn is_granted(caller: &Self::Answer) -> bool {
+        caller.is_some()
+    }
+
+    fn size(token: &SecretString) -> usize {
+        token.expose_secret().len()
+    }
 }
 
 /// Why there is no user. The texts are for the log; callers learn the status code only.
@@ -47,21 +72,29 @@ impl<R: Reviewer> Authenticator<R> {
         options: &Options,
         metrics: Metrics,
     ) -> Self {
+        let terms = Terms {
+            granted: options.token_ttl,
+            refused: options.token_ttl,
+        };
         Self {
             trust,
-            reviewer,
-            tokens: Cache::new(options.cache_capacity),
-            token_ttl: options.token_ttl,
+            tokens: Cache::new(Tokens(reviewer), options.cache_capacity, terms),
+            anonymous: Arc::new(Caller::anonymous()),
             metrics,
         }
     }
 
-    /// The user behind a request.
+    /// Has tokens reviewed ahead of their expiry; does not end.
+    pub(super) async fn keep_warm(&self) {
+        self.tokens.keep_warm().await;
+    }
+
+    /// The caller behind a request.
     pub(super) async fn authenticate(
         &self,
         headers: &HeaderMap,
         certificates: Option<&PeerCertificates>,
-    ) -> Result<Arc<UserInfo>, Error> {
+    ) -> Result<Arc<Caller>, Error> {
         let result = self.identify(headers, certificates).await;
         self.metrics.authenticated(match &result {
             Ok((_, method)) => *method,
@@ -69,51 +102,45 @@ impl<R: Reviewer> Authenticator<R> {
             Err(Error::NotReady) => Authentication::NotReady,
             Err(Error::Review(_)) => Authentication::Error,
         });
-        result.map(|(user, _)| user)
+        result.map(|(caller, _)| caller)
     }
 
     async fn identify(
         &self,
         headers: &HeaderMap,
         certificates: Option<&PeerCertificates>,
-    ) -> Result<(Arc<UserInfo>, Authentication), Error> {
+    ) -> Result<(Arc<Caller>, Authentication), Error> {
         let mut rejected = None;
         if let Some(certificates) = certificates {
             let trust = self.trust.borrow().clone().ok_or(Error::NotReady)?;
             // Without authorities nobody looks at certificates, as if none were sent.
             if !trust.is_empty() {
                 match by_certificate(&trust, headers, certificates, UnixTime::now()) {
-                    Ok((user, method)) => return Ok((Arc::new(user), method)),
+                    Ok(known) => return Ok(known),
                     Err(reason) => rejected = Some(reason),
                 }
             }
         }
         if let Some(token) = bearer::token(headers) {
             match self.by_token(&token).await? {
-                Some(user) => return Ok((user, Authentication::Token)),
+                Some(caller) => return Ok((caller, Authentication::Token)),
                 None => rejected = rejected.or_else(|| Some("invalid bearer token".to_owned())),
             }
         }
         match rejected {
             Some(reason) => Err(Error::Rejected(reason)),
-            None => Ok((Arc::new(anonymous()), Authentication::Anonymous)),
+            None => {
+                let caller = Arc::clone(&self.anonymous);
+                Ok((caller, Authentication::Anonymous))
+            }
         }
     }
 
-    async fn by_token(&self, token: &str) -> Result<Option<Arc<UserInfo>>, ReviewError> {
+    async fn by_token(&self, token: &str) -> Result<Option<Arc<Caller>>, ReviewError> {
         let key = Fingerprinter::default().field(token).finish();
-        let review = || {
-            let (reviewer, token) = (Arc::clone(&self.reviewer), token.to_owned());
-            async move {
-                let user = reviewer.authenticate(&token).await?;
-                Ok(user
-                    .filter(|user| !user.name.is_empty())
-                    .map(|user| Arc::new(known(user))))
-            }
-        };
-        let (user, origin) = self.tokens.get(key, review, |_| self.token_ttl).await;
+        let (caller, origin) = self.tokens.get(key, || token.to_owned().into()).await;
         self.metrics.looked_up(CacheName::Token, origin);
-        user
+        caller
     }
 
     /// Takes credentials out of the headers, so that nothing behind reads or logs them: the front
@@ -129,19 +156,19 @@ impl<R: Reviewer> Authenticator<R> {
     }
 }
 
-/// The user by a certificate: the one whom a front proxy names, or else the certificate's own.
+/// The caller by a certificate: the one whom a front proxy names, or else the certificate's own.
 fn by_certificate(
     trust: &Trust,
     headers: &HeaderMap,
     certificates: &PeerCertificates,
     now: UnixTime,
-) -> Result<(UserInfo, Authentication), String> {
+) -> Result<(Arc<Caller>, Authentication), String> {
     let mut reasons = Vec::new();
     if let Some(request_header) = &trust.request_header {
         match request_header.authority.verify(&certificates.0, now) {
             Ok(subject) if request_header.allows_name(&subject.common_name) => {
-                match request_header.user(headers) {
-                    Ok(Some(user)) => return Ok((known(user), Authentication::RequestHeader)),
+                match request_header.caller(headers) {
+                    Ok(Some(caller)) => return Ok((caller, Authentication::RequestHeader)),
                     Ok(None) => reasons.push("front proxy: no user name in the headers".to_owned()),
                     Err(error) => reasons.push(format!("front proxy: {error}")),
                 }
@@ -161,32 +188,12 @@ fn by_certificate(
                     groups: subject.organizations.clone(),
                     ..UserInfo::default()
                 };
-                return Ok((known(user), Authentication::ClientCertificate));
+                let caller = Arc::new(Caller::known(user));
+                return Ok((caller, Authentication::ClientCertificate));
             }
             Ok(_) => reasons.push("client: the certificate has no common name".to_owned()),
             Err(refused) => reasons.push(format!("client: {refused}")),
         }
     }
     Err(reasons.join("; "))
-}
-
-/// Adds `system:authenticated`, except to those whom an authenticator already put on one side
-/// (the front proxy forwards anonymous callers as well).
-fn known(mut user: UserInfo) -> UserInfo {
-    let placed = user
-        .groups
-        .iter()
-        .any(|group| group == AUTHENTICATED || group == UNAUTHENTICATED);
-    if !placed && user.name != ANONYMOUS {
-        user.groups.push(AUTHENTICATED.to_owned());
-    }
-    user
-}
-
-fn anonymous() -> UserInfo {
-    UserInfo {
-        name: ANONYMOUS.to_owned(),
-        groups: vec![UNAUTHENTICATED.to_owned()],
-        ..UserInfo::default()
-    }
 }

@@ -1,75 +1,111 @@
 //! May this user do this? Open paths and `system:masters` aside, kube-apiserver decides.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::cache::Cache;
+use super::attributes::Access;
+use super::cache::{Ask, Cache, Terms};
+use super::caller::Caller;
 use super::fingerprint::{Fingerprint, Fingerprinter};
 use super::metrics::{Authorization, CacheName};
 use super::{MASTERS, Metrics, Options};
-use crate::model::review::{AccessAttributes, Decision, ReviewError, Reviewer, UserInfo};
+use crate::model::review::{AccessAttributes, Cause, Decision, ReviewError, Reviewer};
 
 /// Bytes of a reason that are kept and told; RBAC's list every rule that could not be resolved.
 const MAX_REASON_BYTES: usize = 1024;
 
 /// Authorizes requests.
-pub(super) struct Authorizer<R> {
-    reviewer: Arc<R>,
-    decisions: Cache<Arc<Decision>>,
-    allow_ttl: Duration,
-    deny_ttl: Duration,
+pub(super) struct Authorizer<R: Reviewer> {
+    decisions: Cache<Accesses<R>>,
     always_allow_paths: Vec<String>,
+    exempt: Arc<Decision>,
     metrics: Metrics,
+}
+
+/// SubjectAccessReviews.
+struct Accesses<R>(Arc<R>);
+
+/// May this caller do this?
+struct Question {
+    caller: Arc<Caller>,
+    attributes: AccessAttributes,
+}
+
+impl<R: Reviewer> Ask for Accesses<R> {
+    type Question = Question;
+    type Answer = Arc<Decision>;
+    const NAME: &'static str = "SubjectAccessReview";
+
+    async fn ask(&self, question: &Question, cause: Cause) -> Result<Self::Answer, ReviewError> {
+        let Question { caller, attributes } = question;
+        let mut decision = self.0.authorize(&caller.user, attributes, cause).await?;
+        truncate(&mut decision.reason);
+        Ok(Arc::new(decision))
+    }
+
+    fn is_granted(decision: &Arc<Decision>) -> bool {
+        decision.allowed
+    }
+
+    fn size(question: &Question) -> usize {
+        let texts = match &question.attributes {
+            AccessAttributes::Resource {
+                verb,
+                group,
+                version,
+                namespace,
+                resource,
+                subresource,
+                name,
+            } => [verb, group, version, namespace, resource, subresource, name]
+                .map(String::len)
+                .iter()
+                .sum(),
+            AccessAttributes::NonResource { path, verb } => path.len() + verb.len(),
+        };
+        question.caller.size() + texts
+    }
 }
 
 impl<R: Reviewer> Authorizer<R> {
     pub(super) fn new(reviewer: Arc<R>, options: &Options, metrics: Metrics) -> Self {
+        let terms = Terms {
+            granted: options.allow_ttl,
+            refused: options.deny_ttl,
+        };
         Self {
-            reviewer,
-            decisions: Cache::new(options.cache_capacity),
-            allow_ttl: options.allow_ttl,
-            deny_ttl: options.deny_ttl,
+            decisions: Cache::new(Accesses(reviewer), options.cache_capacity, terms),
             always_allow_paths: options.always_allow_paths.clone(),
+            exempt: Arc::new(Decision {
+                allowed: true,
+                reason: String::new(),
+            }),
             metrics,
         }
     }
 
-    /// Whether `user` may do what `attributes` say.
+    /// Has decisions reviewed ahead of their expiry; does not end.
+    pub(super) async fn keep_warm(&self) {
+        self.decisions.keep_warm().await;
+    }
+
+    /// Whether `caller` may do what `access` says.
     ///
     /// # Errors
     /// If nobody could be asked; that is never "allowed".
     pub(super) async fn authorize(
         &self,
-        user: &Arc<UserInfo>,
-        attributes: &AccessAttributes,
+        caller: &Arc<Caller>,
+        access: &Access<'_>,
     ) -> Result<Arc<Decision>, ReviewError> {
-        if self.is_open(attributes) || user.groups.iter().any(|group| group == MASTERS) {
+        if self.is_open(access) || caller.user.groups.iter().any(|group| group == MASTERS) {
             self.metrics.authorized(Authorization::Exempt);
-            return Ok(Arc::new(Decision {
-                allowed: true,
-                reason: String::new(),
-            }));
+            return Ok(Arc::clone(&self.exempt));
         }
-        let review = || {
-            let (reviewer, user) = (Arc::clone(&self.reviewer), Arc::clone(user));
-            let attributes = attributes.clone();
-            async move {
-                let mut decision = reviewer.authorize(&user, &attributes).await?;
-                truncate(&mut decision.reason);
-                Ok(Arc::new(decision))
-            }
+        let question = || Question {
+            caller: Arc::clone(caller),
+            attributes: access.to_attributes(),
         };
-        let ttl = |decision: &Arc<Decision>| {
-            if decision.allowed {
-                self.allow_ttl
-            } else {
-                self.deny_ttl
-            }
-        };
-        let (decision, origin) = self
-            .decisions
-            .get(question(user, attributes), review, ttl)
-            .await;
+        let (decision, origin) = self.decisions.get(key(caller, access), question).await;
         self.metrics.looked_up(CacheName::Access, origin);
         self.metrics.authorized(match &decision {
             Ok(decision) if decision.allowed => Authorization::Allowed,
@@ -79,15 +115,15 @@ impl<R: Reviewer> Authorizer<R> {
         decision
     }
 
-    fn is_open(&self, attributes: &AccessAttributes) -> bool {
-        let AccessAttributes::NonResource { path, .. } = attributes else {
+    fn is_open(&self, access: &Access<'_>) -> bool {
+        let Access::NonResource { path, .. } = access else {
             return false;
         };
         self.always_allow_paths
             .iter()
             .any(|open| match open.strip_suffix('*') {
                 Some(prefix) => path.starts_with(prefix),
-                None => path == open,
+                None => *path == open.as_str(),
             })
     }
 }
@@ -100,32 +136,7 @@ fn truncate(reason: &mut String) {
 }
 
 /// Every field that a decision may depend on.
-fn question(user: &UserInfo, attributes: &AccessAttributes) -> Fingerprint {
-    let mut question = Fingerprinter::default()
-        .field(&user.name)
-        .field(&user.uid)
-        .list(user.groups.iter())
-        .count(user.extra.len());
-    for (key, values) in &user.extra {
-        question = question.field(key).list(values.iter());
-    }
-    match attributes {
-        AccessAttributes::Resource {
-            verb,
-            group,
-            version,
-            namespace,
-            resource,
-            subresource,
-            name,
-        } => [verb, group, version, namespace, resource, subresource, name]
-            .into_iter()
-            .fold(question.field("resource"), |question, field| {
-                question.field(field)
-            }),
-        AccessAttributes::NonResource { path, verb } => {
-            question.field("path").field(path).field(verb)
-        }
-    }
-    .finish()
+fn key(caller: &Caller, access: &Access<'_>) -> Fingerprint {
+    let caller = Fingerprinter::default().key(&caller.fingerprint);
+    access.fingerprint(caller).finish()
 }

@@ -1,36 +1,94 @@
-//! A bounded cache of reviews with shared flights.
+//! A bounded cache of reviews with shared flights, kept warm for those who keep coming.
 //!
-//! Law: equal questions that overlap cost one review; an error is never kept; a caller that
-//! goes away takes nobody else's answer with it.
+//! Whoever asks what is being asked already shares that answer (a *flight*). What was granted and
+//! is asked for at an even pace is asked again just ahead of the next poll, when the answer in memory
+//! would be too old for it: then no poll waits for kube-apiserver.
+//!
+//! Laws: an answer is never older than its time, counted from when it was asked for, whether it
+//! grants or refuses; the newest one counts. An error is never kept. A caller that goes away takes
+//! nobody else's answer with it. Nothing is asked ahead for those who are refused, so strangers
+//! cause no review but their own, and push no grant out of memory.
 
-use std::collections::HashMap;
+mod content;
+mod refresh;
+
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use futures::future::{BoxFuture, Shared, WeakShared};
-use lru::LruCache;
+use futures::future::{BoxFuture, Shared};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use self::content::Content;
 use super::fingerprint::Fingerprint;
-use crate::model::review::ReviewError;
+use crate::model::review::{Cause, ReviewError};
 
 type Flight<V> = BoxFuture<'static, Result<V, ReviewError>>;
 
-/// Flights whose callers are all gone are swept out beyond this number.
-const SWEEP_ABOVE: usize = 256;
+/// A kind of review.
+pub(super) trait Ask: Send + Sync + 'static {
+    /// All that an answer depends on.
+    type Question: Send + Sync + 'static;
+    /// What is kept; cheap to clone.
+    type Answer: Clone + Send + Sync + 'static;
 
-/// Answers by fingerprint of the question, the least recently used one leaving first.
-pub(super) struct Cache<V: Clone> {
-    state: Mutex<State<V>>,
+    /// For the log.
+    const NAME: &'static str;
+
+    /// Asks kube-apiserver.
+    fn ask(
+        &self,
+        question: &Self::Question,
+        cause: Cause,
+    ) -> impl Future<Output = Result<Self::Answer, ReviewError>> + Send;
+
+    /// Whether the answer is the one that the caller hopes for.
+    fn is_granted(answer: &Self::Answer) -> bool;
+
+    /// Bytes that the question takes in memory, about.
+    fn size(question: &Self::Question) -> usize;
 }
 
-struct State<V: Clone> {
-    /// The answer and when it ends.
-    answers: LruCache<Fingerprint, (V, Instant)>,
-    /// Weak, so that a review nobody waits for any more is dropped with its last caller.
-    flights: HashMap<Fingerprint, WeakShared<Flight<V>>>,
+/// How long answers are kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    /// Those that grant.
+    pub(super) granted: Duration,
+    /// Those that refuse.
+    pub(super) refused: Duration,
+}
+
+impl Terms {
+    const fn of(&self, granted: bool) -> Duration {
+        if granted { self.granted } else { self.refused }
+    }
+
+    /// So much time before an expected poll its answer is renewed, and so long one answer is meant
+    /// to serve polls from then on: both are over before the answer is, with a fifth of its time
+    /// to spare for polls that come late.
+    fn round(&self) -> Duration {
+        (self.granted * 2 / 5).min(Duration::from_secs(5))
+    }
+
+    /// So much of its time an answer has left at most when it is renewed.
+    fn lead(&self) -> Duration {
+        self.granted / 5
+    }
+}
+
+/// Answers by fingerprint of the question, the least recently used one leaving first.
+pub(super) struct Cache<A: Ask> {
+    asker: Arc<A>,
+    shelf: Arc<Shelf<A>>,
+}
+
+struct Shelf<A: Ask> {
+    terms: Terms,
+    content: Mutex<Content<A>>,
+    /// The agenda has a new first entry.
+    changed: Notify,
 }
 
 /// Where an answer came from.
@@ -42,75 +100,137 @@ pub(super) enum Origin {
     Review,
 }
 
-impl<V: Clone> Cache<V> {
-    pub(super) fn new(capacity: NonZeroUsize) -> Self {
+impl<A: Ask> Cache<A> {
+    /// A cache of `capacity` answers of either sort.
+    pub(super) fn new(asker: A, capacity: NonZeroUsize, terms: Terms) -> Self {
         Self {
-            state: Mutex::new(State {
-                answers: LruCache::new(capacity),
-                flights: HashMap::new(),
+            asker: Arc::new(asker),
+            shelf: Arc::new(Shelf {
+                terms,
+                content: Mutex::new(Content::new(capacity)),
+                changed: Notify::new(),
             }),
         }
     }
 
-    /// The answer for `key`: kept, in flight, or by `review`. `ttl` tells how long to keep it.
-    pub(super) async fn get<F>(
+    /// The answer for `key`: kept, in flight, or asked for now.
+    pub(super) async fn get(
         &self,
         key: Fingerprint,
-        review: impl FnOnce() -> F,
-        ttl: impl FnOnce(&V) -> Duration,
-    ) -> (Result<V, ReviewError>, Origin)
-    where
-        F: Future<Output = Result<V, ReviewError>> + Send + 'static,
-    {
+        question: impl FnOnce() -> A::Question,
+    ) -> (Result<A::Answer, ReviewError>, Origin) {
         let flight = {
-            let mut state = self.lock();
-            let now = Instant::now();
-            match state.answers.get(&key) {
-                Some((answer, end)) if now < *end => return (Ok(answer.clone()), Origin::Cache),
-                Some(_) => drop(state.answers.pop(&key)),
-                None => {}
+            let mut content = self.shelf.lock();
+            if let Some(answer) = self.shelf.find(&mut content, &key, Instant::now()) {
+                return (Ok(answer), Origin::Cache);
             }
-            state.join(key, review)
+            match content.flight(&key) {
+                Some(flight) => flight,
+                None => self.depart(&mut content, key, Arc::new(question()), Cause::Cold),
+            }
         };
-        let answer = flight.await;
-        let mut state = self.lock();
-        // The first of those who waited together keeps the answer.
-        if state.flights.remove(&key).is_some()
-            && let Ok(answer) = &answer
-        {
-            let ttl = ttl(answer);
-            if !ttl.is_zero() {
-                state
-                    .answers
-                    .put(key, (answer.clone(), Instant::now() + ttl));
-            }
-        }
-        drop(state);
-        (answer, Origin::Review)
+        (flight.await, Origin::Review)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<V>> {
-        // Nothing under this lock leaves the maps half changed.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Starts a review.
+    fn depart(
+        &self,
+        content: &mut Content<A>,
+        key: Fingerprint,
+        question: Arc<A::Question>,
+        cause: Cause,
+    ) -> Shared<Flight<A::Answer>> {
+        let landing = Landing {
+            shelf: Arc::clone(&self.shelf),
+            key,
+            number: content.next_flight(),
+        };
+        let number = landing.number;
+        let asker = Arc::clone(&self.asker);
+        let flight = async move {
+            let asked = Instant::now();
+            let answer = asker.ask(&question, cause).await;
+            landing.landed(asked, question, cause, &answer);
+            answer
+        }
+        .boxed()
+        .shared();
+        content.departed(key, number, &flight);
+        flight
     }
 }
 
-impl<V: Clone> State<V> {
-    fn join<F>(&mut self, key: Fingerprint, review: impl FnOnce() -> F) -> Shared<Flight<V>>
-    where
-        F: Future<Output = Result<V, ReviewError>> + Send + 'static,
-    {
-        if let Some(flight) = self.flights.get(&key).and_then(WeakShared::upgrade) {
-            return flight;
+impl<A: Ask> Shelf<A> {
+    fn lock(&self) -> MutexGuard<'_, Content<A>> {
+        // Nothing under this lock leaves the maps half changed.
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The answer in memory, if it is good now.
+    fn find(&self, content: &mut Content<A>, key: &Fingerprint, now: Instant) -> Option<A::Answer> {
+        let (answer, round_begins) = content.find(key, now, &self.terms);
+        // Without an answer the review that follows settles what comes next.
+        if round_begins && answer.is_some() {
+            self.plan(content, key);
         }
-        if self.flights.len() >= SWEEP_ABOVE {
-            self.flights.retain(|_, flight| flight.upgrade().is_some());
+        answer
+    }
+
+    /// Puts a question on the agenda where it wants to be.
+    fn plan(&self, content: &mut Content<A>, key: &Fingerprint) {
+        if content.plan(key, &self.terms) {
+            self.changed.notify_one();
         }
-        let flight = review().boxed().shared();
-        if let Some(weak) = flight.downgrade() {
-            self.flights.insert(key, weak);
+    }
+}
+
+/// Takes a flight off the shelf when it has landed or was cancelled, and settles what comes next.
+struct Landing<A: Ask> {
+    shelf: Arc<Shelf<A>>,
+    key: Fingerprint,
+    number: u64,
+}
+
+impl<A: Ask> Landing<A> {
+    fn landed(
+        &self,
+        asked: Instant,
+        question: Arc<A::Question>,
+        cause: Cause,
+        answer: &Result<A::Answer, ReviewError>,
+    ) {
+        let mut content = self.shelf.lock();
+        match answer {
+            Ok(answer) => {
+                content.keep(self.key, answer, question, asked, &self.shelf.terms);
+                let is_news = content.trouble.over();
+                drop(content);
+                if is_news {
+                    tracing::info!(
+                        review = A::NAME,
+                        "reviews ahead of polls are answered again"
+                    );
+                }
+            }
+            // Cold ones do not count: what others ask must not let warm ones grow cold.
+            Err(error) if cause == Cause::Refresh => {
+                content.cool(&self.key);
+                let is_news = content.trouble.failed(Instant::now());
+                drop(content);
+                if is_news {
+                    tracing::warn!(review = A::NAME, %error, "a review ahead of a poll failed");
+                }
+            }
+            Err(_) => {}
         }
-        flight
+    }
+}
+
+impl<A: Ask> Drop for Landing<A> {
+    fn drop(&mut self) {
+        let mut content = self.shelf.lock();
+        content.landed(&self.key, self.number);
+        self.shelf.plan(&mut content, &self.key);
     }
 }
 

@@ -17,6 +17,12 @@ impl Fingerprinter {
         self
     }
 
+    /// A finished key, whose length is always the same.
+    pub(super) fn key(mut self, key: &Fingerprint) -> Self {
+        self.0.update(key);
+        self
+    }
+
     pub(super) fn list<'a>(self, items: impl ExactSizeIterator<Item = &'a String>) -> Self {
         let start = self.count(items.len());
         items.fold(start, |this, item| this.field(item))

@@ -9,25 +9,26 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use tower::{Layer, Service};
 
-use super::attributes::attributes;
+use super::attributes::Target;
 use super::authentication::{self, Authenticator};
 use super::authorization::Authorizer;
+use super::caller::Caller;
 use super::metrics::Authorization;
 use super::{Metrics, Options, TrustReceiver, UNAUTHENTICATED, status};
-use crate::model::review::{Reviewer, UserInfo};
+use crate::model::review::Reviewer;
 use crate::serving::{PeerCertificates, Standing};
 
 /// Lets requests through whose caller is known and allowed, with the caller
 /// (`Arc<UserInfo>`) in their extensions and without their credentials.
-pub struct AuthLayer<R>(Arc<Gate<R>>);
+pub struct AuthLayer<R: Reviewer>(Arc<Gate<R>>);
 
 /// A service behind an [`AuthLayer`].
-pub struct AuthService<S, R> {
+pub struct AuthService<S, R: Reviewer> {
     inner: S,
     gate: Arc<Gate<R>>,
 }
 
-struct Gate<R> {
+struct Gate<R: Reviewer> {
     authenticator: Authenticator<R>,
     authorizer: Authorizer<R>,
     metrics: Metrics,
@@ -50,15 +51,23 @@ impl<R: Reviewer> AuthLayer<R> {
             metrics,
         }))
     }
+
+    /// Asks again for what callers keep coming for, ahead of its expiry; does not end.
+    pub async fn keep_warm(&self) {
+        tokio::join!(
+            self.0.authenticator.keep_warm(),
+            self.0.authorizer.keep_warm()
+        );
+    }
 }
 
-impl<R> Clone for AuthLayer<R> {
+impl<R: Reviewer> Clone for AuthLayer<R> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<S, R> Layer<S> for AuthLayer<R> {
+impl<S, R: Reviewer> Layer<S> for AuthLayer<R> {
     type Service = AuthService<S, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
@@ -69,7 +78,7 @@ impl<S, R> Layer<S> for AuthLayer<R> {
     }
 }
 
-impl<S: Clone, R> Clone for AuthService<S, R> {
+impl<S: Clone, R: Reviewer> Clone for AuthService<S, R> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
@@ -113,10 +122,10 @@ where
                 standing: standing.as_ref(),
             };
             match gate.judge(asked).await {
-                Ok(user) => {
+                Ok(caller) => {
                     *request.headers_mut() = headers;
                     gate.authenticator.strip(request.headers_mut());
-                    request.extensions_mut().insert(user);
+                    request.extensions_mut().insert(Arc::clone(&caller.user));
                     inner.call(request).await
                 }
                 Err(refusal) => Ok(refusal),
@@ -138,8 +147,8 @@ impl<R: Reviewer> Gate<R> {
     async fn judge<ResBody: From<Bytes>>(
         &self,
         asked: Asked<'_>,
-    ) -> Result<Arc<UserInfo>, Response<ResBody>> {
-        let user = self
+    ) -> Result<Arc<Caller>, Response<ResBody>> {
+        let caller = self
             .authenticator
             .authenticate(asked.headers, asked.certificates)
             .await
@@ -154,6 +163,7 @@ impl<R: Reviewer> Gate<R> {
                     status::review_failed()
                 }
             })?;
+        let user = &caller.user;
         if !user.groups.iter().any(|group| group == UNAUTHENTICATED)
             && let Some(standing) = asked.standing
         {
@@ -161,13 +171,14 @@ impl<R: Reviewer> Gate<R> {
         }
         if let Some(whom) = impersonated(asked.headers) {
             self.metrics.authorized(Authorization::Impersonation);
-            return Err(status::impersonation(&user, &whom));
+            return Err(status::impersonation(user, &whom));
         }
-        for attributes in attributes(asked.method, asked.uri) {
-            match self.authorizer.authorize(&user, &attributes).await {
+        for access in Target::new(asked.method, asked.uri).accesses() {
+            match self.authorizer.authorize(&caller, &access).await {
                 Ok(decision) if decision.allowed => {}
                 Ok(decision) => {
-                    return Err(status::forbidden(&user, &attributes, &decision.reason));
+                    let attributes = access.to_attributes();
+                    return Err(status::forbidden(user, &attributes, &decision.reason));
                 }
                 Err(error) => {
                     tracing::warn!(%error, user = user.name, "cannot authorize: review failed");
@@ -175,7 +186,7 @@ impl<R: Reviewer> Gate<R> {
                 }
             }
         }
-        Ok(user)
+        Ok(caller)
     }
 }
 

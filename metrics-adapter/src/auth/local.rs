@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Metrics;
 use super::authority::{Authority, AuthorityError};
+use super::caller::Callers;
 use super::request_header::RequestHeader;
 use super::trust::{Trust, TrustReceiver};
 
@@ -228,6 +229,7 @@ impl LocalRequestHeader {
             uid_headers: Vec::new(),
             group_headers: self.group_headers.clone(),
             extra_prefixes: self.extra_prefixes.clone(),
+            callers: Callers::default(),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The front proxy's way to say whom it speaks for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 
 use super::authority::Authority;
+use super::caller::{Caller, Callers};
 use crate::model::review::UserInfo;
 
 /// Settings of request-header authentication, as the ConfigMap tells them.
@@ -23,6 +25,8 @@ pub struct RequestHeader {
     pub group_headers: Vec<HeaderName>,
     /// Prefixes of headers with extra fields, in lower case.
     pub extra_prefixes: Vec<String>,
+    /// Whom it named lately.
+    pub(super) callers: Callers,
 }
 
 /// A header that names an identity is not UTF-8. To guess would be to take one for another.
@@ -35,9 +39,24 @@ impl RequestHeader {
         self.allowed_names.is_empty() || self.allowed_names.iter().any(|name| name == common_name)
     }
 
-    /// The user that the headers name, without added groups; `None` if they name nobody. To be
-    /// asked only about requests that came with the front proxy's certificate.
-    pub(super) fn user(&self, headers: &HeaderMap) -> Result<Option<UserInfo>, NotUtf8> {
+    /// Whom the headers name, if anybody. To be asked only about requests that came with the front
+    /// proxy's certificate.
+    pub(super) fn caller(&self, headers: &HeaderMap) -> Result<Option<Arc<Caller>>, NotUtf8> {
+        let make = || Ok(self.user(headers)?.map(Caller::known));
+        self.callers.get(headers, |name| self.is_naming(name), make)
+    }
+
+    /// Whether a header tells anything about the user.
+    fn is_naming(&self, name: &HeaderName) -> bool {
+        let is_extra = |prefix: &String| name.as_str().starts_with(prefix.as_str());
+        self.username_headers.contains(name)
+            || self.uid_headers.contains(name)
+            || self.group_headers.contains(name)
+            || self.extra_prefixes.iter().any(is_extra)
+    }
+
+    /// The user that the headers name, without added groups.
+    fn user(&self, headers: &HeaderMap) -> Result<Option<UserInfo>, NotUtf8> {
         let name = first(headers, &self.username_headers)?;
         if name.is_empty() {
             return Ok(None);

@@ -15,10 +15,11 @@ use tokio::sync::watch;
 use tower::Layer as _;
 
 use super::*;
-use crate::model::review::{AccessAttributes, Decision, ReviewError, Reviewer, UserInfo};
+use crate::model::review::{AccessAttributes, Cause, Decision, ReviewError, Reviewer, UserInfo};
 use crate::serving::tests::support::{Answer, Ca, Client, Identity, Protocol, TestServer};
 
 mod trust;
+mod warm;
 
 const PODS: &str = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/shop/pods/*/rps";
 
@@ -31,14 +32,19 @@ struct FakeReviewer {
     down: AtomicBool,
     accesses: AtomicUsize,
     token_reviews: AtomicUsize,
+    /// What was asked by whom, and why.
+    asked: Mutex<Vec<(String, AccessAttributes, Cause)>>,
 }
 
 impl Reviewer for FakeReviewer {
     async fn authorize(
         &self,
         user: &UserInfo,
-        _attributes: &AccessAttributes,
+        attributes: &AccessAttributes,
+        cause: Cause,
     ) -> Result<Decision, ReviewError> {
+        let asked = (user.name.clone(), attributes.clone(), cause);
+        self.asked.lock().unwrap().push(asked);
         self.accesses.fetch_add(1, Ordering::SeqCst);
         if self.down.load(Ordering::SeqCst) {
             return Err(ReviewError("kube-apiserver is down".to_owned()));
@@ -50,7 +56,11 @@ impl Reviewer for FakeReviewer {
         })
     }
 
-    async fn authenticate(&self, token: &str) -> Result<Option<UserInfo>, ReviewError> {
+    async fn authenticate(
+        &self,
+        token: &str,
+        _cause: Cause,
+    ) -> Result<Option<UserInfo>, ReviewError> {
         self.token_reviews.fetch_add(1, Ordering::SeqCst);
         if self.down.load(Ordering::SeqCst) {
             return Err(ReviewError("kube-apiserver is down".to_owned()));

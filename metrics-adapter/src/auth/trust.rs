@@ -10,6 +10,7 @@ use http::HeaderName;
 use tokio::sync::watch;
 
 use super::authority::{Authority, AuthorityError};
+use super::caller::Callers;
 use super::request_header::RequestHeader;
 
 /// The current trust; `None` until it was read for the first time.
@@ -81,6 +82,7 @@ impl Trust {
                     uid_headers: header_names(data, "requestheader-uid-headers")?,
                     group_headers: header_names(data, "requestheader-group-headers")?,
                     extra_prefixes: prefixes(data, "requestheader-extra-headers-prefix")?,
+                    callers: Callers::default(),
                 }))
             })
             .transpose()?;

@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use telemetry::reload::Reloads;
 
 use super::Coverage;
+use crate::model::review::Cause;
 
 /// Which review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,7 +56,7 @@ pub(super) enum Answer {
     Timeout,
 }
 
-telemetry::snake_case_labels!(Review, Outcome, Call, Answer);
+telemetry::snake_case_labels!(Cause, Review, Outcome, Call, Answer);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
@@ -71,6 +72,7 @@ struct DurationLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReviewLabels {
     review: Review,
+    cause: Cause,
     result: Outcome,
 }
 
@@ -135,7 +137,8 @@ impl Metrics {
         };
         registry.register(
             "review_duration_seconds",
-            "Time of TokenReviews and SubjectAccessReviews, waiting included",
+            "Time of TokenReviews and SubjectAccessReviews by cause (cold: a caller waits; refresh: one is \
+             expected) and result, waiting included",
             metrics.reviews.clone(),
         );
         registry.register(
@@ -171,9 +174,13 @@ impl Metrics {
         metrics
     }
 
-    pub(super) fn reviewed(&self, review: Review, result: Outcome, seconds: f64) {
+    pub(super) fn reviewed(&self, review: Review, cause: Cause, result: Outcome, seconds: f64) {
         self.reviews
-            .get_or_create(&ReviewLabels { review, result })
+            .get_or_create(&ReviewLabels {
+                review,
+                cause,
+                result,
+            })
             .observe(seconds);
     }
 

@@ -1,6 +1,8 @@
 //! Reviews by kube-apiserver: whose token is this, and may they?
+//!
+//! Law: nobody who waits for a review ever waits for one that only somebody expected wants: each has
+//! its own places.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
@@ -14,13 +16,19 @@ use tokio::time::Instant;
 
 use super::metrics::{Outcome, Review};
 use super::{Metrics, Options, failure};
-use crate::model::review::{AccessAttributes, Decision, ReviewError, Reviewer, UserInfo};
+use crate::model::review::{AccessAttributes, Cause, Decision, ReviewError, Reviewer, UserInfo};
+
+/// Reviews ahead of callers at once.
+const REFRESHES: usize = 32;
 
 /// Asks kube-apiserver, within a deadline and with a limit on questions at once.
 pub struct ClusterReviewer {
     tokens: Api<TokenReview>,
     accesses: Api<SubjectAccessReview>,
-    slots: Arc<Semaphore>,
+    /// For reviews that callers wait for.
+    cold: Semaphore,
+    /// For reviews ahead of callers.
+    refresh: Semaphore,
     timeout: Duration,
     metrics: Metrics,
 }
@@ -35,7 +43,8 @@ impl ClusterReviewer {
         Self {
             tokens: Api::all(authentication),
             accesses: Api::all(authorization),
-            slots: Arc::new(Semaphore::new(options.review_concurrency)),
+            cold: Semaphore::new(options.review_concurrency),
+            refresh: Semaphore::new(REFRESHES),
             timeout: options.review_timeout,
             metrics,
         }
@@ -44,12 +53,17 @@ impl ClusterReviewer {
     async fn ask<T>(
         &self,
         review: Review,
+        cause: Cause,
         call: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, ReviewError> {
         let start = Instant::now();
+        let places = match cause {
+            Cause::Cold => &self.cold,
+            Cause::Refresh => &self.refresh,
+        };
         let asked = tokio::time::timeout(self.timeout, async {
-            // Closed never: the semaphore lives as long as `self`.
-            let _slot = self.slots.acquire().await.ok();
+            // Closed never: the semaphores live as long as `self`.
+            let _place = places.acquire().await.ok();
             call.await
         })
         .await;
@@ -64,7 +78,7 @@ impl ClusterReviewer {
             Outcome::Failure
         };
         self.metrics
-            .reviewed(review, outcome, start.elapsed().as_secs_f64());
+            .reviewed(review, cause, outcome, start.elapsed().as_secs_f64());
         answer
     }
 }
@@ -74,13 +88,14 @@ impl Reviewer for ClusterReviewer {
         &self,
         user: &UserInfo,
         attributes: &AccessAttributes,
+        cause: Cause,
     ) -> Result<Decision, ReviewError> {
         let review = SubjectAccessReview {
             spec: spec(user, attributes),
             ..Default::default()
         };
         let call = async { self.accesses.create(&PostParams::default(), &review).await };
-        let status = self.ask(Review::Access, call).await?.status;
+        let status = self.ask(Review::Access, cause, call).await?.status;
         let status =
             status.ok_or_else(|| ReviewError("the access review has no status".to_owned()))?;
         Ok(Decision {
@@ -90,7 +105,11 @@ impl Reviewer for ClusterReviewer {
         })
     }
 
-    async fn authenticate(&self, token: &str) -> Result<Option<UserInfo>, ReviewError> {
+    async fn authenticate(
+        &self,
+        token: &str,
+        cause: Cause,
+    ) -> Result<Option<UserInfo>, ReviewError> {
         // No audiences: kube-apiserver takes its own, and refuses tokens made for others.
         let spec = TokenReviewSpec {
             token: Some(token.to_owned()),
@@ -101,7 +120,7 @@ impl Reviewer for ClusterReviewer {
             ..Default::default()
         };
         let call = async { self.tokens.create(&PostParams::default(), &review).await };
-        let status = self.ask(Review::Token, call).await?.status;
+        let status = self.ask(Review::Token, cause, call).await?.status;
         let status =
             status.ok_or_else(|| ReviewError("the token review has no status".to_owned()))?;
         if !status.authenticated.unwrap_or(false) {

@@ -14,7 +14,7 @@ use kube::client::Body;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::review::{AccessAttributes, Reviewer as _, UserInfo};
+use crate::model::review::{AccessAttributes, Cause, Reviewer as _, UserInfo};
 
 type Reply = UnsyncBoxBody<bytes::Bytes, std::convert::Infallible>;
 
@@ -517,7 +517,10 @@ async fn reviews_have_answers_errors_and_a_deadline() {
     };
 
     api.set(accesses, 403, vec![status(403, "may not create reviews")]);
-    let error = reviewer.authorize(&user, &path).await.unwrap_err();
+    let error = reviewer
+        .authorize(&user, &path, Cause::Cold)
+        .await
+        .unwrap_err();
     assert_eq!(error.to_string(), "may not create reviews (status 403)");
     for (status, allowed) in [
         (json!({"allowed": true, "reason": "RBAC: yes"}), true),
@@ -526,12 +529,16 @@ async fn reviews_have_answers_errors_and_a_deadline() {
     ] {
         api.set(accesses, 201, vec![json!({"spec": {}, "status": status})]);
         assert_eq!(
-            reviewer.authorize(&user, &path).await.unwrap().allowed,
+            reviewer
+                .authorize(&user, &path, Cause::Cold)
+                .await
+                .unwrap()
+                .allowed,
             allowed
         );
     }
     api.set(accesses, 201, vec![json!({"spec": {}})]);
-    assert!(reviewer.authorize(&user, &path).await.is_err());
+    assert!(reviewer.authorize(&user, &path, Cause::Cold).await.is_err());
 
     let known = json!({"authenticated": true, "user": {"username": "robot", "groups": ["g"]}});
     for (status, name) in [
@@ -541,7 +548,7 @@ async fn reviews_have_answers_errors_and_a_deadline() {
         (json!({"authenticated": true, "user": {}}), None),
     ] {
         api.set(tokens, 201, vec![json!({"spec": {}, "status": status})]);
-        let user = reviewer.authenticate("t").await.unwrap();
+        let user = reviewer.authenticate("t", Cause::Cold).await.unwrap();
         assert_eq!(user.map(|user| user.name).as_deref(), name);
     }
 }
@@ -556,7 +563,7 @@ async fn a_review_that_hangs_ends() {
     let options = mk_options();
     let reviewer = ClusterReviewer::new(client.clone(), client, &options, Metrics::default());
     let start = tokio::time::Instant::now();
-    assert!(reviewer.authenticate("t").await.is_err());
+    assert!(reviewer.authenticate("t", Cause::Cold).await.is_err());
     assert_eq!(start.elapsed(), options.review_timeout);
 }
 

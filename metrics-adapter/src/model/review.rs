@@ -54,23 +54,34 @@ pub struct Decision {
     pub reason: String,
 }
 
+/// Why a review is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// A caller waits for the answer.
+    Cold,
+    /// A caller is expected; nobody waits yet.
+    Refresh,
+}
+
 /// A review could not be done; never to be taken for "allowed".
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct ReviewError(pub String);
 
-/// Asks kube-apiserver about callers.
+/// Asks kube-apiserver about callers. Those who wait go before those who are expected.
 pub trait Reviewer: Send + Sync + 'static {
     /// SubjectAccessReview: may `user` do this?
     fn authorize(
         &self,
         user: &UserInfo,
         attributes: &AccessAttributes,
+        cause: Cause,
     ) -> impl Future<Output = Result<Decision, ReviewError>> + Send;
 
     /// TokenReview: whose bearer token is this? `None` when it is not valid.
     fn authenticate(
         &self,
         token: &str,
+        cause: Cause,
     ) -> impl Future<Output = Result<Option<UserInfo>, ReviewError>> + Send;
 }

@@ -5,7 +5,12 @@ const EXTERNAL: &str = "/apis/external.metrics.k8s.io/v1beta1";
 const RESOURCE: &str = "/apis/metrics.k8s.io/v1beta1";
 
 fn of(method: &Method, path: &str) -> Vec<AccessAttributes> {
-    attributes(method, &path.parse().unwrap())
+    let uri = path.parse().unwrap();
+    let target = Target::new(method, &uri);
+    target
+        .accesses()
+        .map(|access| access.to_attributes())
+        .collect()
 }
 
 /// `verb group/version namespace resource subresource name`, with `-` for what is empty.

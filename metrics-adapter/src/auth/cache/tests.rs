@@ -1,129 +1,228 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashSet;
 
 use super::*;
 
-const TTL: Duration = Duration::from_secs(10);
-const KEY: Fingerprint = [1; 32];
+mod warm;
 
-/// A review that counts how often it is asked and takes a second.
-#[derive(Clone, Default)]
-struct Slow(Arc<AtomicUsize>);
+const TTL: Duration = Duration::from_secs(10);
+const TERMS: Terms = Terms {
+    granted: TTL,
+    refused: TTL,
+};
+
+/// Something to ask about.
+type Key = u16;
+
+/// What kube-apiserver said, and when it was asked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Verdict {
+    granted: bool,
+    asked: Instant,
+}
+
+/// A kube-apiserver that takes a second for everything.
+#[derive(Clone)]
+struct Slow(Arc<Mutex<State>>);
+
+struct State {
+    takes: Duration,
+    is_down: bool,
+    refused: HashSet<Key>,
+    asked: Vec<(Key, Cause, Instant)>,
+    under_way: usize,
+    /// The most at once.
+    peak: usize,
+}
 
 impl Slow {
-    fn ask(
-        &self,
-        answer: Result<u32, ReviewError>,
-    ) -> impl Future<Output = Result<u32, ReviewError>> + Send + 'static {
-        let asked = Arc::clone(&self.0);
-        async move {
-            asked.fetch_add(1, Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            answer
-        }
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(State {
+            takes: Duration::from_secs(1),
+            is_down: false,
+            refused: HashSet::new(),
+            asked: Vec::new(),
+            under_way: 0,
+            peak: 0,
+        })))
     }
 
-    fn asked(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
+    fn set<T>(&self, set: impl FnOnce(&mut State) -> T) -> T {
+        set(&mut self.0.lock().unwrap())
+    }
+
+    /// The reviews since the last time, of either cause.
+    fn take(&self) -> (usize, usize) {
+        let asked = self.set(|state| std::mem::take(&mut state.asked));
+        let is_cold = |(_, cause, _): &&(Key, Cause, Instant)| *cause == Cause::Cold;
+        let cold = asked.iter().filter(is_cold).count();
+        (cold, asked.len() - cold)
     }
 }
 
-fn mk_cache(capacity: usize) -> Cache<u32> {
-    Cache::new(NonZeroUsize::new(capacity).unwrap())
+/// A review that has not ended, or been dropped.
+struct UnderWay(Slow);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.set(|state| state.under_way -= 1);
+    }
+}
+
+impl Ask for Slow {
+    type Question = Key;
+    type Answer = Verdict;
+    const NAME: &'static str = "slow";
+
+    async fn ask(&self, key: &Key, cause: Cause) -> Result<Verdict, ReviewError> {
+        let asked = Instant::now();
+        let takes = self.set(|state| {
+            state.asked.push((*key, cause, asked));
+            state.under_way += 1;
+            state.peak = state.peak.max(state.under_way);
+            state.takes
+        });
+        let _under_way = UnderWay(self.clone());
+        tokio::time::sleep(takes).await;
+        self.set(|state| {
+            if state.is_down {
+                return Err(ReviewError("down".to_owned()));
+            }
+            Ok(Verdict {
+                granted: !state.refused.contains(key),
+                asked,
+            })
+        })
+    }
+
+    fn is_granted(verdict: &Verdict) -> bool {
+        verdict.granted
+    }
+
+    /// The last key is a very long question.
+    fn size(key: &Key) -> usize {
+        if *key == Key::MAX { 5000 } else { 100 }
+    }
+}
+
+fn mk_cache(capacity: usize, terms: Terms) -> (Cache<Slow>, Slow) {
+    let slow = Slow::new();
+    let capacity = NonZeroUsize::new(capacity).unwrap();
+    (Cache::new(slow.clone(), capacity, terms), slow)
+}
+
+async fn ask(cache: &Cache<Slow>, key: Key) -> (Result<Verdict, ReviewError>, Origin) {
+    let mut fingerprint = [0; 32];
+    fingerprint[..2].copy_from_slice(&key.to_le_bytes());
+    cache.get(fingerprint, || key).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn keeps_an_answer_for_its_time_and_no_longer() {
-    let (cache, slow) = (mk_cache(8), Slow::default());
-    let get = || cache.get(KEY, || slow.ask(Ok(7)), |_| TTL);
-    assert_eq!(get().await.1, Origin::Review);
-    tokio::time::advance(TTL - Duration::from_millis(1)).await;
-    let (answer, origin) = get().await;
-    assert_eq!(
-        (answer.unwrap(), origin, slow.asked()),
-        (7, Origin::Cache, 1)
-    );
-    tokio::time::advance(Duration::from_millis(1)).await;
-    assert_eq!((get().await.1, slow.asked()), (Origin::Review, 2));
+    let terms = Terms {
+        granted: TTL,
+        refused: TTL * 2,
+    };
+    for (key, ttl) in [(1, TTL), (2, TTL * 2)] {
+        let (cache, slow) = mk_cache(8, terms);
+        slow.set(|state| state.refused.insert(2));
+        let start = Instant::now();
+        assert_eq!(ask(&cache, key).await.1, Origin::Review);
+        // From when it was asked, not from when it was answered.
+        tokio::time::sleep_until(start + ttl - Duration::from_millis(1)).await;
+        let (verdict, origin) = ask(&cache, key).await;
+        assert_eq!((verdict.unwrap().asked, origin), (start, Origin::Cache));
+        tokio::time::sleep_until(start + ttl).await;
+        assert_eq!(ask(&cache, key).await.1, Origin::Review);
+        assert_eq!(slow.take(), (2, 0));
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn overlapping_questions_share_one_review() {
-    let (cache, slow) = (mk_cache(8), Slow::default());
-    let get = || cache.get(KEY, || slow.ask(Ok(7)), |_| TTL);
-    let (a, b, c) = tokio::join!(get(), get(), get());
-    assert_eq!((a.0.unwrap(), b.0.unwrap(), c.0.unwrap()), (7, 7, 7));
-    assert_eq!(slow.asked(), 1);
+    let (cache, slow) = mk_cache(8, TERMS);
+    let (a, b, c) = tokio::join!(ask(&cache, 1), ask(&cache, 1), ask(&cache, 1));
+    let a = a.0.unwrap();
+    assert_eq!((b.0.unwrap(), c.0.unwrap()), (a, a));
+    assert_eq!(slow.take(), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn errors_are_shared_but_not_kept() {
-    let (cache, slow) = (mk_cache(8), Slow::default());
-    let fail = || {
-        cache.get(
-            KEY,
-            || slow.ask(Err(ReviewError("down".to_owned()))),
-            |_| TTL,
-        )
-    };
-    let (a, b) = tokio::join!(fail(), fail());
+    let (cache, slow) = mk_cache(8, TERMS);
+    slow.set(|state| state.is_down = true);
+    let (a, b) = tokio::join!(ask(&cache, 1), ask(&cache, 1));
     assert!(a.0.is_err() && b.0.is_err());
-    assert_eq!(slow.asked(), 1);
-    assert_eq!(
-        cache.get(KEY, || slow.ask(Ok(1)), |_| TTL).await.0.unwrap(),
-        1
-    );
-    assert_eq!(slow.asked(), 2);
+    assert_eq!(slow.take(), (1, 0));
+    slow.set(|state| state.is_down = false);
+    assert!(ask(&cache, 1).await.0.unwrap().granted);
+    assert_eq!(slow.take(), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_goes_away_harms_nobody() {
-    let (cache, slow) = (mk_cache(8), Slow::default());
-    let get = || cache.get(KEY, || slow.ask(Ok(7)), |_| TTL);
+    let (cache, slow) = mk_cache(8, TERMS);
     // The first caller starts the review and gives up; the second had joined it.
-    let first = tokio::time::timeout(Duration::from_millis(100), get());
-    let (gone, stayed) = tokio::join!(first, get());
+    let first = tokio::time::timeout(Duration::from_millis(100), ask(&cache, 1));
+    let (gone, stayed) = tokio::join!(first, ask(&cache, 1));
     assert!(gone.is_err());
-    assert_eq!(stayed.0.unwrap(), 7);
-    assert_eq!(slow.asked(), 1);
+    assert!(stayed.0.unwrap().granted);
+    assert_eq!(slow.take(), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_abandoned_review_is_asked_anew() {
-    let (cache, slow) = (mk_cache(8), Slow::default());
-    let get = || cache.get(KEY, || slow.ask(Ok(7)), |_| TTL);
-    assert!(
-        tokio::time::timeout(Duration::from_millis(100), get())
-            .await
-            .is_err()
-    );
-    assert_eq!(get().await.0.unwrap(), 7);
-    assert_eq!(slow.asked(), 2);
+    let (cache, slow) = mk_cache(8, TERMS);
+    let first = tokio::time::timeout(Duration::from_millis(100), ask(&cache, 1));
+    assert!(first.await.is_err());
+    assert_eq!(cache.shelf.lock().sizes(), [0; 4]);
+    assert!(ask(&cache, 1).await.0.unwrap().granted);
+    assert_eq!(slow.take(), (2, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn is_bounded() {
-    let (cache, slow) = (mk_cache(2), Slow::default());
+async fn is_bounded_and_refusals_push_nothing_out() {
+    let (cache, slow) = mk_cache(2, TERMS);
+    slow.set(|state| {
+        state.takes = Duration::ZERO;
+        state.refused.extend(10..20);
+    });
     for key in 0..10 {
-        cache
-            .get([key; 32], || slow.ask(Ok(0)), |_| TTL)
-            .await
-            .0
-            .unwrap();
+        assert!(ask(&cache, key).await.0.unwrap().granted);
     }
-    let state = cache.lock();
-    assert_eq!((state.answers.len(), state.flights.len()), (2, 0));
+    for key in 10..20 {
+        assert!(!ask(&cache, key).await.0.unwrap().granted);
+    }
+    assert_eq!(cache.shelf.lock().sizes(), [2, 2, 2, 0]);
+    for key in [8, 9, 18, 19] {
+        assert_eq!(ask(&cache, key).await.1, Origin::Cache, "{key}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_zero_time_keeps_nothing() {
-    let (cache, slow) = (mk_cache(8), Slow::default());
-    for _ in 0..2 {
-        cache
-            .get(KEY, || slow.ask(Ok(0)), |_| Duration::ZERO)
-            .await
-            .0
-            .unwrap();
+    let terms = Terms {
+        granted: Duration::ZERO,
+        refused: Duration::ZERO,
+    };
+    let (cache, slow) = mk_cache(8, terms);
+    slow.set(|state| state.refused.insert(2));
+    for key in [1, 1, 2, 2] {
+        assert_eq!(ask(&cache, key).await.1, Origin::Review);
     }
-    assert_eq!(slow.asked(), 2);
+    assert_eq!(slow.take(), (4, 0));
+    assert_eq!(cache.shelf.lock().sizes(), [0; 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_answer_counts() {
+    let (cache, slow) = mk_cache(8, TERMS);
+    assert!(ask(&cache, 1).await.0.unwrap().granted);
+    slow.set(|state| state.refused.insert(1));
+    tokio::time::sleep(TTL).await;
+    assert!(!ask(&cache, 1).await.0.unwrap().granted);
+    assert_eq!(cache.shelf.lock().sizes(), [0, 1, 0, 0]);
+    slow.set(|state| state.refused.clear());
+    tokio::time::sleep(TTL).await;
+    assert!(ask(&cache, 1).await.0.unwrap().granted);
+    assert_eq!(cache.shelf.lock().sizes(), [1, 0, 1, 0]);
 }

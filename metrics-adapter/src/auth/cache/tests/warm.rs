@@ -1,0 +1,288 @@
+//! Pollers, and what kube-apiserver sees of them.
+
+use super::*;
+
+const PERIOD: Duration = Duration::from_secs(15);
+
+/// What comes of `pollers` while the cache is kept warm.
+async fn with_warmth<T>(cache: &Cache<Slow>, pollers: impl Future<Output = T>) -> T {
+    tokio::select! {
+        () = cache.keep_warm() => unreachable!("it does not end"),
+        result = pollers => result,
+    }
+}
+
+/// Asks for `key` at these times from now on; no answer may be older than `ttl`. How many waited for
+/// a review, and in which of the polls last.
+async fn poll(
+    cache: &Cache<Slow>,
+    key: Key,
+    ttl: Duration,
+    times: impl Iterator<Item = Duration>,
+) -> (usize, usize) {
+    let start = Instant::now();
+    let (mut waited, mut last) = (0, 0);
+    for (number, time) in times.enumerate() {
+        tokio::time::sleep_until(start + time).await;
+        let came = Instant::now();
+        let (verdict, origin) = ask(cache, key).await;
+        let verdict = verdict.unwrap();
+        if origin == Origin::Review {
+            (waited, last) = (waited + 1, number);
+        } else {
+            let age = came.duration_since(verdict.asked);
+            assert!(age < ttl, "{age:?} old after {time:?}");
+        }
+    }
+    (waited, last)
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_keeps_coming_never_waits_again() {
+    for (ttl, period, reviews) in [
+        // Seconds: of an answer, from poll to poll; reviews in ten minutes at most.
+        (10, 15, 41),
+        (10, 30, 21),
+        (10, 60, 11),
+        (14, 15, 41),
+        (5, 15, 41),
+        (2, 15, 41),
+        // More polls than answers are good for.
+        (10, 5, 76),
+        (10, 1, 76),
+        (30, 15, 26),
+        (300, 15, 4),
+    ] {
+        let case = format!("{ttl} s, every {period} s");
+        let terms = Terms {
+            granted: Duration::from_secs(ttl),
+            refused: Duration::from_secs(ttl),
+        };
+        let (cache, slow) = mk_cache(8, terms);
+        slow.set(|state| state.takes = Duration::from_millis(20));
+        let polls = (0..600 / period).map(|number| {
+            // Some come late.
+            Duration::from_secs(number * period) + Duration::from_millis(number * 37 % 100)
+        });
+        let (cold, last) = with_warmth(&cache, poll(&cache, 1, terms.granted, polls)).await;
+        assert!(cold <= 2 && last <= 1, "{case}: {cold} waited, {last} last");
+        let asked = slow.take();
+        assert_eq!(asked.0, cold, "{case}");
+        assert!(asked.0 + asked.1 <= reviews, "{case}: {asked:?}");
+
+        // Nobody comes any more.
+        with_warmth(&cache, tokio::time::sleep(Duration::from_secs(ttl + 600))).await;
+        let idle = slow.take();
+        // Two periods, or 45 s, are four fifths of so many answers.
+        let most = (period * 2).max(45) * 5 / (ttl * 4) + 1;
+        assert!(idle.1 <= usize::try_from(most).unwrap(), "{case}: {idle:?}");
+        with_warmth(&cache, tokio::time::sleep(Duration::from_secs(600))).await;
+        assert_eq!(slow.take(), (0, 0), "{case}");
+        assert_eq!(cache.shelf.lock().sizes(), [0; 4], "{case}");
+    }
+}
+
+/// HPAs that share a metric and a namespace share a question.
+#[tokio::test(start_paused = true)]
+async fn many_pollers_of_one_question_cost_one_review_per_period_or_per_time() {
+    let mut random = 1_u64;
+    for pollers in [1, 2, 3, 5, 20, 100] {
+        for _ in 0..10 {
+            let (cache, slow) = mk_cache(8, TERMS);
+            slow.set(|state| state.takes = Duration::from_millis(20));
+            let polls = (0..pollers).map(|_| {
+                random = random
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                let phase = Duration::from_millis((random >> 33) % 15_000);
+                let times = (0..40).map(move |number| phase + PERIOD * number);
+                poll(&cache, 1, TTL, times)
+            });
+            let polls = futures::future::join_all(polls);
+            for (_, last) in with_warmth(&cache, polls).await {
+                assert!(last <= 2, "{pollers} pollers: waited in round {last}");
+            }
+            let (cold, ahead) = slow.take();
+            // Ten minutes: 75 times 8 s.
+            assert!(
+                cold <= 3 && ahead <= 75,
+                "{pollers} pollers: {cold}, {ahead}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_is_seen_within_the_time_of_an_answer() {
+    for revoked in 60..90 {
+        let (cache, slow) = mk_cache(8, TERMS);
+        slow.set(|state| state.takes = Duration::ZERO);
+        let start = Instant::now();
+        let revoked = start + Duration::from_secs(revoked);
+        let polls = async {
+            for number in 0..40 {
+                tokio::time::sleep_until(start + PERIOD * number).await;
+                if Instant::now() >= revoked {
+                    slow.set(|state| state.refused.insert(1));
+                }
+                let verdict = ask(&cache, 1).await.0.unwrap();
+                let is_late = Instant::now() >= revoked + TTL;
+                assert!(
+                    !(verdict.granted && is_late),
+                    "granted {:?} late",
+                    revoked.elapsed()
+                );
+            }
+        };
+        let revocation = async {
+            tokio::time::sleep_until(revoked).await;
+            slow.set(|state| state.refused.insert(1));
+        };
+        with_warmth(&cache, async { tokio::join!(polls, revocation) }).await;
+        // Whoever is refused is asked about when it asks: 40 polls, each with one review at most.
+        let (cold, ahead) = slow.take();
+        assert!(cold + ahead <= 41, "{cold}, {ahead}");
+        assert!(cold >= 30, "{cold}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_ends_no_answer_early_and_none_late() {
+    let (cache, slow) = mk_cache(1000, TERMS);
+    slow.set(|state| state.takes = Duration::from_millis(20));
+    // 500 pollers, 20 ms apart.
+    let polls = async |rounds: u32| {
+        let start = Instant::now();
+        let pollers = (0..500).map(|key| {
+            let (cache, first) = (&cache, start + Duration::from_millis(20) * u32::from(key));
+            async move {
+                for number in 0..rounds {
+                    tokio::time::sleep_until(first + PERIOD * number).await;
+                    let came = Instant::now();
+                    let verdict = ask(cache, key).await.0.unwrap();
+                    assert!(came.saturating_duration_since(verdict.asked) < TTL);
+                }
+            }
+        });
+        futures::future::join_all(pollers).await;
+        tokio::time::sleep_until(start + PERIOD * rounds).await;
+    };
+    with_warmth(&cache, polls(4)).await;
+    assert_eq!(slow.take().0, 1000, "two rounds");
+
+    slow.set(|state| state.is_down = true);
+    let down = Instant::now();
+    with_warmth(&cache, async {
+        while down.elapsed() < TTL * 3 {
+            for key in 0..500 {
+                // Who waits goes away, so that all reviews that end are those ahead.
+                let asked = tokio::time::timeout(Duration::ZERO, ask(&cache, key));
+                if let Ok((verdict, _)) = asked.await {
+                    assert!(verdict.unwrap().asked.elapsed() < TTL);
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    })
+    .await;
+    let (_, ahead) = slow.take();
+    assert!(
+        (1..=16 + 6).contains(&ahead),
+        "{ahead} ahead while kube-apiserver is away"
+    );
+
+    // All is as before after some rounds, without a storm.
+    slow.set(|state| (state.is_down, state.peak) = (false, 0));
+    with_warmth(&cache, polls(8)).await;
+    slow.take();
+    with_warmth(&cache, polls(3)).await;
+    let (cold, ahead) = slow.take();
+    assert_eq!(cold, 0);
+    assert!((1490..=1510).contains(&ahead), "{ahead}");
+    assert!(slow.set(|state| state.peak) <= 16 + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_cause_no_review_but_their_own() {
+    let (cache, slow) = mk_cache(100, TERMS);
+    slow.set(|state| {
+        state.takes = Duration::ZERO;
+        state.refused.extend(1..Key::MAX);
+    });
+    let friend = poll(&cache, 0, TTL, (0..20).map(|number| PERIOD * number));
+    let strangers = async {
+        for number in 0..20_u16 {
+            let end = Instant::now() + PERIOD;
+            // Some come again and again, most are new.
+            for key in (1..50).chain(1000 * number + 100..1000 * number + 1100) {
+                assert!(!ask(&cache, key).await.0.unwrap().granted);
+            }
+            tokio::time::sleep_until(end).await;
+        }
+    };
+    let both = async { tokio::join!(friend, strangers).0 };
+    assert_eq!(with_warmth(&cache, both).await, (2, 1));
+    let asked = slow.set(|state| std::mem::take(&mut state.asked));
+    let ahead = asked
+        .iter()
+        .filter(|(_, cause, _)| *cause == Cause::Refresh);
+    assert!(ahead.clone().all(|(key, ..)| *key == 0));
+    assert!(ahead.count() <= 20);
+    let [granted, refused, agenda, flights] = cache.shelf.lock().sizes();
+    assert_eq!((granted, refused, agenda, flights), (1, 100, 1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn reviews_ahead_are_few_at_once_and_spaced() {
+    let (cache, slow) = mk_cache(1000, TERMS);
+    let round = async |cache: &Cache<Slow>| {
+        futures::future::join_all((0..1000).map(|key| ask(cache, key))).await;
+    };
+    slow.set(|state| state.takes = Duration::ZERO);
+    round(&cache).await;
+    tokio::time::sleep(PERIOD).await;
+    round(&cache).await;
+    slow.set(|state| {
+        state.takes = Duration::from_millis(10);
+        state.asked.clear();
+        state.peak = 0;
+    });
+    with_warmth(&cache, tokio::time::sleep(PERIOD)).await;
+    let asked = slow.set(|state| std::mem::take(&mut state.asked));
+    assert_eq!(asked.len(), 1000);
+    // One in a millisecond, of ten milliseconds each.
+    assert!((10..=12).contains(&slow.set(|state| state.peak)));
+    slow.set(|state| state.takes = Duration::from_secs(1));
+    with_warmth(&cache, async {
+        round(&cache).await;
+        tokio::time::sleep(PERIOD).await;
+    })
+    .await;
+    assert_eq!(slow.set(|state| state.peak), 16);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_joins_the_review_ahead_of_it() {
+    let (cache, slow) = mk_cache(8, TERMS);
+    slow.set(|state| state.takes = Duration::ZERO);
+    assert_eq!(
+        poll(&cache, 1, TTL, [Duration::ZERO, PERIOD].into_iter()).await,
+        (2, 1)
+    );
+    slow.take();
+    // The answer comes after the poll.
+    slow.set(|state| state.takes = Duration::from_secs(8));
+    let late = poll(&cache, 1, TTL, std::iter::once(PERIOD));
+    assert_eq!(with_warmth(&cache, late).await, (1, 0));
+    assert_eq!(slow.take(), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn very_long_questions_are_not_kept() {
+    let (cache, slow) = mk_cache(8, TERMS);
+    slow.set(|state| state.takes = Duration::ZERO);
+    let times = (0..10).map(|number| PERIOD * number);
+    let polls = poll(&cache, Key::MAX, TTL, times);
+    assert_eq!(with_warmth(&cache, polls).await, (10, 9));
+    assert_eq!(slow.take(), (10, 0));
+}
