@@ -18,7 +18,7 @@ use crate::model::{
     ProviderError, QueryValue, ResourceType, Selector, Target,
 };
 use crate::prometheus::QueryClient;
-use crate::rules::{Objects, Rule};
+use crate::rules::Rule;
 
 /// After a failure that took longer there is no second query: the HPA waits for 10 s.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -159,8 +159,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
                 }
             }
         }
-        let named = Objects::Named(names);
-        let question = Question::about(named, query, entry, resource, objects).map_err(failed)?;
+        let question = Question::about(names, query, entry, resource, objects).map_err(failed)?;
         let outcome = self.put(query, rule, &question).await;
         self.judged(rule.id(), outcome)
     }

@@ -11,7 +11,7 @@ use tracing::info;
 use super::memory::is_small;
 use crate::discovery::Entry;
 use crate::model::{MetricQuery, ObjectSource, ResourceType, Selector};
-use crate::rules::{Fingerprint, Objects, QueryError, QueryScope, RuleId};
+use crate::rules::{Association, Fingerprint, Objects, QueryError, QueryScope, Rule, RuleId};
 
 /// Metrics times namespaces and metric selectors whose shared question is at hand; about a
 /// kilobyte each. Others are written anew.
@@ -32,31 +32,71 @@ pub(super) struct Question {
 }
 
 impl Question {
-    /// Writes the question about some objects, or all.
+    /// Writes the question about the named objects.
     pub(super) fn about(
-        objects: Objects<'_>,
+        names: &[Arc<str>],
         asked: &MetricQuery,
         entry: &Entry,
         resource: &ResourceType,
         source: &impl ObjectSource,
     ) -> Result<Self, QueryError> {
-        let Entry { rule, series, .. } = entry;
-        let resolve = |group: &str, name: &str| source.resolve(group, name);
-        let association = rule.labels().associate(&resolve)?;
-        let label = association.label(resource)?;
-        let scope = QueryScope {
-            series,
-            label: &label,
-            namespace: asked.namespace.as_deref(),
-            metric_selector: &asked.metric_selector,
-            objects,
-        };
-        Ok(Self {
-            promql: rule.query(&association, &scope)?.into(),
-            age: rule.age_query(&association, &scope)?.map(Into::into),
-            label,
+        let rule = &entry.rule;
+        let objects = Objects::Named(names);
+        scoped(objects, asked, entry, resource, source, |labels, scope| {
+            Self::new(rule.query(labels, scope)?, rule, labels, scope)
         })
     }
+
+    /// Writes the question about all objects; `None` where the rule does not say the same about
+    /// each of them then.
+    fn shared(
+        asked: &MetricQuery,
+        entry: &Entry,
+        resource: &ResourceType,
+        source: &impl ObjectSource,
+    ) -> Result<Option<Self>, QueryError> {
+        let (rule, all) = (&entry.rule, Objects::All);
+        scoped(all, asked, entry, resource, source, |labels, scope| {
+            let promql = rule.shared_query(labels, scope)?;
+            promql
+                .map(|promql| Self::new(promql, rule, labels, scope))
+                .transpose()
+        })
+    }
+
+    fn new(
+        promql: String,
+        rule: &Rule,
+        association: &Association<'_>,
+        scope: &QueryScope<'_>,
+    ) -> Result<Self, QueryError> {
+        Ok(Self {
+            promql: promql.into(),
+            age: rule.age_query(association, scope)?.map(Into::into),
+            label: scope.label.to_owned(),
+        })
+    }
+}
+
+/// Tells `write` what a rule needs to know of a request to write its queries.
+fn scoped<T>(
+    objects: Objects<'_>,
+    asked: &MetricQuery,
+    entry: &Entry,
+    resource: &ResourceType,
+    source: &impl ObjectSource,
+    write: impl FnOnce(&Association<'_>, &QueryScope<'_>) -> Result<T, QueryError>,
+) -> Result<T, QueryError> {
+    let resolve = |group: &str, name: &str| source.resolve(group, name);
+    let association = entry.rule.labels().associate(&resolve)?;
+    let scope = QueryScope {
+        series: &entry.series,
+        label: &association.label(resource)?,
+        namespace: asked.namespace.as_deref(),
+        metric_selector: &asked.metric_selector,
+        objects,
+    };
+    write(&association, &scope)
 }
 
 /// The question that all requests for one metric of one namespace share.
@@ -68,31 +108,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Writes the question about all objects, if it says the same about each of them.
-    fn new(
-        asked: &MetricQuery,
-        entry: &Entry,
-        resource: &ResourceType,
-        source: &impl ObjectSource,
-    ) -> Result<Self, QueryError> {
-        let Entry { rule, series, .. } = entry;
-        let resolve = |group: &str, name: &str| source.resolve(group, name);
-        let association = rule.labels().associate(&resolve)?;
-        let scope = QueryScope {
-            series,
-            label: &association.label(resource)?,
-            namespace: asked.namespace.as_deref(),
-            metric_selector: &asked.metric_selector,
-            objects: Objects::All,
-        };
-        let question = rule
-            .is_separable(&association, &scope)?
-            .then(|| Question::about(Objects::All, asked, entry, resource, source))
-            .transpose()?;
-        Ok(Self {
+    const fn new(question: Option<Question>) -> Self {
+        Self {
             question,
             failed: Mutex::new(None),
-        })
+        }
     }
 
     /// The question, unless it failed lately.
@@ -146,7 +166,10 @@ impl Questions {
         resource: &ResourceType,
         source: &impl ObjectSource,
     ) -> Result<Arc<Shared>, QueryError> {
-        let write = || Shared::new(asked, entry, resource, source).map(Arc::new);
+        let write = || {
+            let question = Question::shared(asked, entry, resource, source)?;
+            Ok(Arc::new(Shared::new(question)))
+        };
         if !is_small(&asked.metric_selector) {
             return write();
         }
