@@ -1,5 +1,7 @@
 //! What Prometheus is asked for a custom metric, and which questions all requests for it share.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,6 +10,7 @@ use lru::LruCache;
 use tokio::time::Instant;
 use tracing::info;
 
+use super::answer::{Keep, Query};
 use super::memory::is_small;
 use crate::discovery::Entry;
 use crate::model::{MetricQuery, ObjectSource, ResourceType, Selector};
@@ -24,11 +27,9 @@ const AVOIDED: Duration = Duration::from_secs(60);
 /// What Prometheus is asked.
 #[derive(Debug)]
 pub(super) struct Question {
-    pub(super) promql: Arc<str>,
+    pub(super) query: Arc<Query>,
     /// For the newest sample's time.
-    pub(super) age: Option<Arc<str>>,
-    /// The label that carries the objects' names in the results.
-    pub(super) label: String,
+    pub(super) age: Option<Arc<Query>>,
 }
 
 impl Question {
@@ -70,10 +71,17 @@ impl Question {
         association: &Association<'_>,
         scope: &QueryScope<'_>,
     ) -> Result<Self, QueryError> {
+        // The label that carries the objects' names in the results.
+        let keep = Keep::Objects(scope.label.into());
+        let query = |promql: String| {
+            Arc::new(Query {
+                promql: promql.into(),
+                keep: keep.clone(),
+            })
+        };
         Ok(Self {
-            promql: promql.into(),
-            age: rule.age_query(association, scope)?.map(Into::into),
-            label: scope.label.to_owned(),
+            query: query(promql),
+            age: rule.age_query(association, scope)?.map(query),
         })
     }
 }
@@ -134,25 +142,51 @@ impl Shared {
     }
 }
 
-/// Which requests share a question. The rule's content stands for its labels and its template.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
+/// What requests have in common that share a question. The rule's content stands for its labels
+/// and its template.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key<'a> {
+    rule: Fingerprint,
+    series: &'a str,
+    resource: &'a ResourceType,
+    namespace: Option<&'a str>,
+    metric_selector: &'a Selector,
+}
+
+/// A shared question with its key. It is looked for by the key's hash, so that a request copies
+/// nothing; of two keys with one hash the later one is here.
+struct Written {
     rule: Fingerprint,
     series: Arc<str>,
     resource: ResourceType,
     namespace: Option<Arc<str>>,
     metric_selector: Selector,
+    shared: Arc<Shared>,
+}
+
+impl Written {
+    fn key(&self) -> Key<'_> {
+        Key {
+            rule: self.rule,
+            series: &self.series,
+            resource: &self.resource,
+            namespace: self.namespace.as_deref(),
+            metric_selector: &self.metric_selector,
+        }
+    }
 }
 
 /// The shared questions that were asked for most recently.
 pub(super) struct Questions {
-    written: Mutex<LruCache<Key, Arc<Shared>>>,
+    written: Mutex<LruCache<u64, Written>>,
+    hasher: RandomState,
 }
 
 impl Default for Questions {
     fn default() -> Self {
         Self {
             written: Mutex::new(LruCache::new(QUESTIONS)),
+            hasher: RandomState::new(),
         }
     }
 }
@@ -175,20 +209,31 @@ impl Questions {
         }
         let key = Key {
             rule: entry.rule.id().content(),
+            series: &entry.series,
+            resource,
+            namespace: asked.namespace.as_deref(),
+            metric_selector: &asked.metric_selector,
+        };
+        let hash = self.hasher.hash_one(key);
+        if let Some(written) = self.lock().get(&hash)
+            && written.key() == key
+        {
+            return Ok(Arc::clone(&written.shared));
+        }
+        let shared = write()?;
+        let written = Written {
+            rule: key.rule,
             series: Arc::clone(&entry.series),
             resource: resource.clone(),
             namespace: asked.namespace.clone(),
             metric_selector: asked.metric_selector.clone(),
+            shared: Arc::clone(&shared),
         };
-        if let Some(shared) = self.lock().get(&key) {
-            return Ok(Arc::clone(shared));
-        }
-        let shared = write()?;
-        self.lock().put(key, Arc::clone(&shared));
+        self.lock().put(hash, written);
         Ok(shared)
     }
 
-    fn lock(&self) -> MutexGuard<'_, LruCache<Key, Arc<Shared>>> {
+    fn lock(&self) -> MutexGuard<'_, LruCache<u64, Written>> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
