@@ -53,17 +53,19 @@ impl Labels {
             let before = before.and_then(|before| before.at(place));
             let text = |text: &Arc<str>, before: Option<&Arc<str>>| {
                 let shared = before.is_some_and(|before| Arc::ptr_eq(before, text));
-                if shared { 0 } else { COUNTS + text.len() }
+                if shared { 0 } else { counted(text.len()) }
             };
             text(name, before.map(|(name, _)| name)) + text(value, before.map(|(_, value)| value))
         };
         let texts: usize = self.0.iter().enumerate().map(label).sum();
-        COUNTS + size_of_val::<[Label]>(&self.0) + texts
+        counted(size_of_val::<[Label]>(&self.0)) + texts
     }
 }
 
-/// Bytes of an `Arc` beside its content: the two counts.
-const COUNTS: usize = 2 * size_of::<usize>();
+/// Bytes of what an `Arc` points to: two counts and the content, aligned as the counts are.
+const fn counted(content: usize) -> usize {
+    (2 * size_of::<usize>() + content).next_multiple_of(align_of::<usize>())
+}
 
 impl FromIterator<Label> for Labels {
     fn from_iter<I: IntoIterator<Item = Label>>(labels: I) -> Self {
@@ -124,8 +126,8 @@ mod tests {
         let (name, value): Label = ("pod".into(), "web-0".into());
         let alone: Labels = [(Arc::clone(&name), value)].into_iter().collect();
         let beside: Labels = [(name, "web-1".into())].into_iter().collect();
-        let own = COUNTS + size_of::<Label>() + COUNTS + "web-0".len();
-        assert_eq!(alone.bytes(None), own + COUNTS + "pod".len());
+        let own = counted(size_of::<Label>()) + counted("web-0".len());
+        assert_eq!(alone.bytes(None), own + counted("pod".len()));
         assert_eq!(beside.bytes(Some(&alone)), own);
     }
 }
