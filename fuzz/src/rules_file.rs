@@ -202,8 +202,8 @@ fn discovered(rule: &Rule, selector: &Selector, names: &[Arc<str>]) {
                     .all(|query| !query.is_empty())
             );
             // Whoever can be asked about can be judged, too.
-            let judged = rule.is_separable(&association, &scope);
-            assert!(judged.is_ok() || queries[0].is_err(), "{judged:?}");
+            let shared = rule.shared_query(&association, &scope);
+            assert!(shared.is_ok() || queries[0].is_err(), "{shared:?}");
         }
     }
     let scope = ExternalScope {

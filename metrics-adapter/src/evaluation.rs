@@ -2,17 +2,19 @@
 //!
 //! The objects come from memory, and so do answers that are new enough (`answers`): the only wait
 //! is for Prometheus, under its client's deadline, and whoever polls at an even pace hardly waits.
-//! Where the rule allows it (`rules::Rule::is_separable`), all requests for one metric in one
+//! Where the rule allows it (`rules::Rule::shared_query`), all requests for one metric in one
 //! namespace share one query, and each takes its objects out of the answer.
 
 mod answer;
 mod answers;
+mod cost;
 mod custom;
 mod demand;
 mod external;
 mod journal;
 mod memory;
 mod metrics;
+mod objects;
 mod question;
 mod usage;
 mod value;
@@ -29,9 +31,9 @@ use crate::model::{
     NodeUsage, ObjectSource, PodUsage, Provider, ProviderError, UsageQuery,
 };
 use crate::prometheus::QueryClient;
-use crate::rules::{Policy, QueryError, RuleId};
-use answer::Answer;
-use answers::{Answers, Failure, Poll};
+use crate::rules::{Policy, QueryError, Rule, RuleId};
+use answer::{Answer, Query};
+use answers::{Answers, Failure, Poll, Source};
 use journal::Journal;
 use memory::Memory;
 use question::Questions;
@@ -59,10 +61,11 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         max_staleness: Duration,
         metrics: Metrics,
     ) -> Self {
+        metrics.costs.follow(Arc::clone(&discovery));
         Self {
             objects,
             discovery,
-            answers: Answers::new(client),
+            answers: Answers::new(client, metrics.clone()),
             questions: Questions::default(),
             max_staleness,
             journal: Journal::default(),
@@ -82,39 +85,45 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         policy.max_age.map_or(bound, |max_age| bound.min(max_age))
     }
 
-    /// An answer that is new enough. `asked` tells pollers of one query apart.
+    /// An answer that is new enough, and whence it came. `asked` tells pollers of one query apart.
     async fn answer(
         &self,
-        promql: &Arc<str>,
+        rule: &RuleId,
+        query: &Arc<Query>,
         bound: Duration,
         asked: &impl Hash,
-    ) -> Result<Arc<Answer>, Failure> {
+    ) -> Result<(Arc<Answer>, Source), Failure> {
         let poll = Poll {
+            rule,
             bound,
             poller: self.answers.poller(asked),
         };
-        let (outcome, source) = self.answers.get(promql, poll).await;
-        if outcome.is_ok() {
-            self.metrics.answered(source);
-        }
-        outcome
+        let (outcome, source) = self.answers.get(query, poll).await;
+        outcome.map(|answer| (answer, source))
     }
 
-    /// Likewise, where a rule also asks for the time of the newest sample.
+    /// Likewise for a request that needs no other one, with the time of the newest sample where a
+    /// rule asks for that.
     async fn answers(
         &self,
-        promql: &Arc<str>,
-        age: Option<&Arc<str>>,
-        bound: Duration,
+        rule: &Rule,
+        query: &Arc<Query>,
+        age: Option<&Arc<Query>>,
         asked: &impl Hash,
     ) -> Result<(Arc<Answer>, Option<Arc<Answer>>), Failure> {
+        let bound = self.bound(rule.policy());
         let newest = async {
             match age {
-                Some(age) => self.answer(age, bound, asked).await.map(Some),
+                Some(age) => self.answer(rule.id(), age, bound, asked).await.map(Some),
                 None => Ok(None),
             }
         };
-        futures::try_join!(self.answer(promql, bound, asked), newest)
+        let ((result, source), newest) =
+            futures::try_join!(self.answer(rule.id(), query, bound, asked), newest)?;
+        let (newest, of_newest) = newest.unzip();
+        self.metrics
+            .answered(of_newest.map_or(source, |of_newest| source.max(of_newest)));
+        Ok((result, newest))
     }
 
     /// Tells what came of a rule's query.

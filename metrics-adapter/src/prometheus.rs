@@ -10,6 +10,7 @@ mod credentials;
 pub mod decode;
 mod login;
 mod metrics;
+mod permits;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -101,7 +102,8 @@ impl PrometheusError {
 
 /// Asks Prometheus.
 pub trait QueryClient: Send + Sync + 'static {
-    /// `/api/v1/series` for one selector between two times.
+    /// `/api/v1/series` for one selector between two times. Nobody's request waits for it, so it
+    /// comes after calls that somebody waits for.
     fn series(
         &self,
         selector: &str,
@@ -114,6 +116,18 @@ pub trait QueryClient: Send + Sync + 'static {
         &self,
         promql: &str,
     ) -> impl Future<Output = Result<QueryValue, PrometheusError>> + Send;
+
+    /// Likewise, ahead of the time when the answer is needed: calls that somebody waits for come
+    /// first, unless `awaited` is ready, for then somebody waits for this one, too.
+    fn query_ahead(
+        &self,
+        promql: &str,
+        awaited: impl Future<Output = ()> + Send,
+    ) -> impl Future<Output = Result<QueryValue, PrometheusError>> + Send {
+        // Without a limit there is no order.
+        drop(awaited);
+        self.query(promql)
+    }
 
     /// The present by Prometheus' clock, as far as it is known.
     fn present(&self) -> Timestamp {

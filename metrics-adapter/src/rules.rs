@@ -173,20 +173,21 @@ impl Rule {
         )?)
     }
 
-    /// Whether the query for all objects says the same about each of them as queries for some:
-    /// proven from the rule, for the series and the label of a request.
+    /// The PromQL that all requests for a metric can share: the query for all objects, where that
+    /// says the same about each of them as queries for some. `None` where it is not proven from
+    /// the rule, for the series and the label of a request; `scope` is about [`Objects::All`].
     ///
     /// # Errors
     /// As [`Self::query`].
-    pub fn is_separable(
+    pub fn shared_query(
         &self,
         association: &Association<'_>,
         scope: &QueryScope<'_>,
-    ) -> Result<bool, QueryError> {
+    ) -> Result<Option<String>, QueryError> {
         if !self.metrics_query.only_prints("LabelMatchers")
             || self.metrics_query.uses("LabelValuesByName")
         {
-            return Ok(false);
+            return Ok(None);
         }
         let names = STAND_INS.map(Arc::from);
         let chosen = QueryScope {
@@ -197,12 +198,10 @@ impl Rule {
             label: scope.label,
             value: &alternation(&names),
         };
-        let all = QueryScope {
-            objects: Objects::All,
-            ..*scope
-        };
-        Ok(!self.query(association, &all)?.contains(choice.value)
-            && separability::separable(&self.query(association, &chosen)?, choice))
+        let all = self.query(association, scope)?;
+        let proven = !all.contains(choice.value)
+            && separability::separable(&self.query(association, &chosen)?, choice);
+        Ok(proven.then_some(all))
     }
 
     /// The PromQL that asks for the time of each object's newest sample; `None` where the rule

@@ -1,68 +1,106 @@
-//! One answer of Prometheus, and its elements by the name of their object.
+//! What Prometheus is asked, and what is kept of its answer.
 
-use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::objects::Objects;
 use crate::model::{QueryValue, Sample};
 
-/// Bytes of an element without its labels: the first node of their map, its place in the vector and
-/// in the index.
-const ELEMENT: usize = 550;
-/// Bytes of a label beyond its name and value: two counted texts, and a share of further nodes.
-const LABEL: usize = 100;
+/// A query, and what of its answer is looked at. Whoever has equal ones shares the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Query {
+    pub(super) promql: Arc<str>,
+    pub(super) keep: Keep,
+}
+
+/// What is kept of a vector.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Keep {
+    /// Values by a label, which carries the names of objects.
+    Objects(Arc<str>),
+    /// Elements with all their labels.
+    Elements,
+}
 
 /// An answer, shared by whoever asked.
 #[derive(Debug)]
 pub(super) struct Answer {
-    value: QueryValue,
+    told: Told,
     asked: Instant,
-    /// Made for the first label that is asked for; there is hardly ever another one.
-    index: OnceLock<Index>,
 }
 
-/// Places of elements by the value of a label. Of several for one value the last one counts; those
-/// without the label are nobody's.
+/// What was told.
 #[derive(Debug)]
-struct Index {
-    label: String,
-    places: HashMap<Arc<str>, usize>,
-}
-
-impl Index {
-    fn new(elements: &[Sample], label: &str) -> Self {
-        let named = |(place, sample): (usize, &Sample)| {
-            Some((Arc::clone(sample.labels.get(label)?), place))
-        };
-        Self {
-            label: label.to_owned(),
-            places: elements.iter().enumerate().filter_map(named).collect(),
-        }
-    }
+pub(super) enum Told {
+    /// A vector of which [`Keep::Objects`] is kept.
+    Objects(Objects),
+    /// A vector of which all is kept.
+    Elements(Box<[Sample]>),
+    /// A number, whatever was to be kept.
+    Scalar { value: f64, timestamp: Timestamp },
 }
 
 impl Answer {
     /// What Prometheus told when it was asked at some time.
-    pub(super) const fn new(value: QueryValue, asked: Instant) -> Self {
-        Self {
-            value,
-            asked,
-            index: OnceLock::new(),
+    pub(super) fn new(value: QueryValue, keep: &Keep, asked: Instant) -> Self {
+        let told = match (value, keep) {
+            (QueryValue::Vector(samples), Keep::Objects(label)) => {
+                Told::Objects(Objects::new(&samples, label))
+            }
+            (QueryValue::Vector(samples), Keep::Elements) => Told::Elements(samples.into()),
+            (QueryValue::Scalar { value, timestamp }, _) => Told::Scalar { value, timestamp },
+        };
+        Self { told, asked }
+    }
+
+    /// What was told.
+    pub(super) const fn told(&self) -> &Told {
+        &self.told
+    }
+
+    /// The values by object; `None` for anything else.
+    pub(super) const fn objects(&self) -> Option<&Objects> {
+        match &self.told {
+            Told::Objects(objects) => Some(objects),
+            _ => None,
         }
     }
 
-    /// As Prometheus gave it.
-    pub(super) const fn value(&self) -> &QueryValue {
-        &self.value
+    /// The elements with their labels; none for anything else.
+    pub(super) const fn elements(&self) -> &[Sample] {
+        match &self.told {
+            Told::Elements(elements) => elements,
+            _ => &[],
+        }
     }
 
-    /// Memory that it takes, about: elements with their labels, names by which they are found.
+    /// Elements that are kept.
+    pub(super) const fn len(&self) -> usize {
+        match &self.told {
+            Told::Objects(objects) => objects.len(),
+            Told::Elements(elements) => elements.len(),
+            Told::Scalar { .. } => 1,
+        }
+    }
+
+    /// Bytes of memory that it takes.
     pub(super) fn bytes(&self) -> usize {
-        let label = |(name, value): (&Arc<str>, &Arc<str>)| name.len() + value.len() + LABEL;
-        let element = |sample: &Sample| ELEMENT + sample.labels.iter().map(label).sum::<usize>();
-        self.elements().iter().map(element).sum()
+        let content = match &self.told {
+            Told::Objects(objects) => objects.bytes(),
+            Told::Elements(elements) => {
+                let mut before = None;
+                let labels = elements.iter().map(|element| {
+                    let before = before.replace(&element.labels);
+                    element.labels.bytes(before)
+                });
+                size_of_val::<[Sample]>(elements) + labels.sum::<usize>()
+            }
+            Told::Scalar { .. } => 0,
+        };
+        size_of::<Self>() + content
     }
 
     /// When Prometheus was asked.
@@ -74,108 +112,37 @@ impl Answer {
     pub(super) fn age(&self, now: Instant) -> Duration {
         now.duration_since(self.asked)
     }
-
-    /// The elements of a vector; a scalar has none.
-    pub(super) fn elements(&self) -> &[Sample] {
-        match &self.value {
-            QueryValue::Vector(samples) => samples,
-            QueryValue::Scalar { .. } => &[],
-        }
-    }
-
-    /// The elements by the value of a label.
-    pub(super) fn by_name(&self, label: &str) -> ByName<'_> {
-        let elements = self.elements();
-        let index = self.index.get_or_init(|| Index::new(elements, label));
-        let index = if index.label == label {
-            IndexRef::Shared(index)
-        } else {
-            IndexRef::Own(Index::new(elements, label))
-        };
-        ByName { elements, index }
-    }
-}
-
-enum IndexRef<'a> {
-    Shared(&'a Index),
-    Own(Index),
-}
-
-/// The elements of an answer by the name of their object.
-pub(super) struct ByName<'a> {
-    elements: &'a [Sample],
-    index: IndexRef<'a>,
-}
-
-impl<'a> ByName<'a> {
-    /// Nothing at all.
-    pub(super) fn none() -> Self {
-        Self {
-            elements: &[],
-            index: IndexRef::Own(Index::new(&[], "")),
-        }
-    }
-
-    pub(super) fn get(&self, name: &str) -> Option<&'a Sample> {
-        self.elements.get(*self.places().get(name)?)
-    }
-
-    /// Whether no element is anybody's.
-    pub(super) fn is_empty(&self) -> bool {
-        self.places().is_empty()
-    }
-
-    fn places(&self) -> &HashMap<Arc<str>, usize> {
-        match &self.index {
-            IndexRef::Shared(index) => &index.places,
-            IndexRef::Own(index) => &index.places,
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
 
     #[test]
-    fn each_label_has_its_own_names() {
-        let sample = |pod: &str, node: Option<&str>, value: f64| Sample {
-            labels: [("pod", Some(pod)), ("node", node)]
+    fn only_what_is_looked_at_is_kept() {
+        let sample = |pod: &str| Sample {
+            labels: [("pod", pod), ("node", "n1")]
+                .map(|(name, value)| (name.into(), value.into()))
                 .into_iter()
-                .filter_map(|(label, value)| Some((label.into(), value?.into())))
                 .collect(),
-            value,
+            value: 1.0,
             timestamp: Timestamp::UNIX_EPOCH,
         };
-        let answer = Answer::new(
-            QueryValue::Vector(vec![
-                sample("a", Some("n"), 1.0),
-                sample("b", Some("n"), 2.0),
-                sample("c", None, 3.0),
-            ]),
-            Instant::now(),
-        );
-        let value = |label: &str, name: &str| answer.by_name(label).get(name).map(|s| s.value);
-        assert_eq!(value("pod", "a"), Some(1.0));
-        assert_eq!(value("pod", "n"), None);
-        assert_eq!(value("node", "n"), Some(2.0));
-        assert_eq!(value("node", "a"), None);
-        assert_eq!(value("pod", "c"), Some(3.0));
-        assert_eq!(answer.bytes(), 3 * ELEMENT + 5 * LABEL + 3 * 4 + 2 * 5);
-        assert!(answer.by_name("zone").is_empty() && !answer.by_name("node").is_empty());
-    }
-
-    #[test]
-    fn a_scalar_has_no_elements() {
-        let answer = Answer::new(
-            QueryValue::Scalar {
-                value: 1.0,
-                timestamp: Timestamp::UNIX_EPOCH,
-            },
-            Instant::now(),
-        );
-        assert!(answer.elements().is_empty() && answer.by_name("pod").is_empty());
+        let vector = || QueryValue::Vector(vec![sample("web-0"), sample("web-1")]);
+        let now = Instant::now();
+        let objects = Answer::new(vector(), &Keep::Objects("pod".into()), now);
+        assert!(objects.objects().is_some() && objects.elements().is_empty());
+        let elements = Answer::new(vector(), &Keep::Elements, now);
+        assert!(elements.objects().is_none());
+        assert_eq!(elements.elements()[1], sample("web-1"));
+        assert_eq!((objects.len(), elements.len()), (2, 2));
+        assert!(objects.bytes() * 2 < elements.bytes());
+        let scalar = QueryValue::Scalar {
+            value: 1.0,
+            timestamp: Timestamp::UNIX_EPOCH,
+        };
+        let scalar = Answer::new(scalar, &Keep::Objects("pod".into()), now);
+        assert!(scalar.objects().is_none() && scalar.elements().is_empty());
+        assert!(matches!(scalar.told(), Told::Scalar { value: 1.0, .. }));
     }
 }

@@ -21,12 +21,15 @@ use std::time::Duration;
 use futures::future::{Shared, WeakShared};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::answer::Answer;
+use super::Metrics;
+use super::answer::{Answer, Query};
 use super::demand::{Demand, LONGEST_PERIOD, Poller};
 use crate::prometheus::{PrometheusError, QueryClient};
+use crate::rules::RuleId;
 
 /// Queries ahead of polls that run at once. The client's own limit is shared with the polls that
 /// cannot be answered from memory: these must not wait behind those.
@@ -95,8 +98,8 @@ impl Failure {
     }
 }
 
-/// Whence an answer came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whence an answer came; of several the greatest one counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Source {
     /// It was there.
     Memory,
@@ -108,7 +111,9 @@ pub(super) enum Source {
 
 /// Who asks, and what is good enough.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Poll {
+pub(super) struct Poll<'a> {
+    /// Whose query it is. Where rules share one, it is the first one's.
+    pub(super) rule: &'a RuleId,
     /// How old the answer may be; 0 for one that was asked for just now.
     pub(super) bound: Duration,
     /// See [`Answers::poller`].
@@ -125,32 +130,35 @@ pub(super) struct Answers<C> {
     hasher: RandomState,
 }
 
-#[derive(Default)]
 struct Shelf {
     content: Mutex<Content>,
     /// The agenda has a new first entry.
     changed: Notify,
+    metrics: Metrics,
 }
 
 #[derive(Default)]
 struct Content {
-    entries: HashMap<Arc<str>, Entry>,
+    entries: HashMap<Arc<Query>, Entry>,
     /// When which query wants to be looked at.
-    agenda: BinaryHeap<Reverse<(Instant, Arc<str>)>>,
+    agenda: BinaryHeap<Reverse<(Instant, Arc<Query>)>>,
     /// Number of the next flight: tells a flight from a later one for the same query.
     next_flight: u64,
     /// How long queries take, smoothed; failures count.
     usual: Duration,
     pause: Pause,
-    /// Of all answers that are kept.
+    /// Answers that are kept, and bytes of all of them.
+    kept: usize,
     bytes: usize,
+    /// Entries that are asked ahead of polls.
+    ahead: usize,
 }
 
-#[derive(Default)]
 struct Entry {
+    /// Whose query it is.
+    rule: RuleId,
     kept: Option<Arc<Answer>>,
-    /// Keeps nothing alive: when the last passenger goes, the query is cancelled with it.
-    flight: Option<(u64, WeakShared<Flight>)>,
+    flight: Option<Airborne>,
     demand: Demand,
     /// How long it takes, smoothed.
     latency: Duration,
@@ -160,6 +168,24 @@ struct Entry {
     provided: Option<Instant>,
     /// When it stands on the agenda; other places there are void.
     attention: Option<Instant>,
+    /// Whether the next expected poll is provided for.
+    is_ahead: bool,
+}
+
+/// A flight as the shelf knows it.
+struct Airborne {
+    number: u64,
+    /// Keeps nothing alive: when the last passenger goes, the query is cancelled with it.
+    shared: WeakShared<Flight>,
+    /// Somebody's request waits for it.
+    awaited: Arc<Notify>,
+}
+
+/// When the answer is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    Now,
+    Later,
 }
 
 /// No queries ahead of polls while Prometheus has trouble.
@@ -187,10 +213,14 @@ enum Found {
 }
 
 impl<C: QueryClient> Answers<C> {
-    pub(super) fn new(client: Arc<C>) -> Self {
+    pub(super) fn new(client: Arc<C>, metrics: Metrics) -> Self {
         Self {
             client,
-            shelf: Arc::default(),
+            shelf: Arc::new(Shelf {
+                content: Mutex::default(),
+                changed: Notify::new(),
+                metrics,
+            }),
             hasher: RandomState::new(),
         }
     }
@@ -201,20 +231,21 @@ impl<C: QueryClient> Answers<C> {
     }
 
     /// An answer that is good enough for the poll.
-    pub(super) async fn get(&self, promql: &Arc<str>, poll: Poll) -> (Outcome, Source) {
-        match self.find(promql, poll) {
+    pub(super) async fn get(&self, query: &Arc<Query>, poll: Poll<'_>) -> (Outcome, Source) {
+        match self.find(query, poll) {
             Found::Kept(answer) => (Ok(answer), Source::Memory),
             Found::Flight(flight, source) => (flight.await, source),
         }
     }
 
-    fn find(&self, promql: &Arc<str>, poll: Poll) -> Found {
+    fn find(&self, query: &Arc<Query>, poll: Poll<'_>) -> Found {
         let now = Instant::now();
         let mut content = self.shelf.lock();
-        let Some(entry) = content.entry(promql) else {
-            return Found::Flight(self.depart(&mut content, promql), Source::Prometheus);
+        let Some(entry) = content.entry(query, poll.rule) else {
+            let flight = self.depart(&mut content, query, poll.rule, Need::Now);
+            return Found::Flight(flight, Source::Prometheus);
         };
-        if !poll.bound.is_zero() && promql.len() <= LONGEST_QUERY {
+        if !poll.bound.is_zero() && query.promql.len() <= LONGEST_QUERY {
             entry.bound = entry.bound.max(poll.bound);
             entry.demand.polled(poll.poller, now);
         }
@@ -224,27 +255,45 @@ impl<C: QueryClient> Answers<C> {
             // wanted is after that.
             return Found::Kept(Arc::clone(kept));
         }
-        let flight = entry.flight.as_ref();
-        if let Some(flight) = flight.and_then(|(_, flight)| flight.upgrade()) {
+        if let Some(airborne) = &entry.flight
+            && let Some(flight) = airborne.shared.upgrade()
+        {
+            airborne.awaited.notify_one();
             return Found::Flight(flight, Source::Flight);
         }
-        Found::Flight(self.depart(&mut content, promql), Source::Prometheus)
+        let flight = self.depart(&mut content, query, poll.rule, Need::Now);
+        Found::Flight(flight, Source::Prometheus)
     }
 
     /// Starts a query.
-    fn depart(&self, content: &mut Content, promql: &Arc<str>) -> Shared<Flight> {
+    fn depart(
+        &self,
+        content: &mut Content,
+        query: &Arc<Query>,
+        rule: &RuleId,
+        need: Need,
+    ) -> Shared<Flight> {
         let number = content.next_flight;
         content.next_flight += 1;
         let landing = Landing {
             shelf: Arc::clone(&self.shelf),
-            promql: Arc::clone(promql),
+            query: Arc::clone(query),
+            rule: rule.clone(),
             number,
         };
+        self.shelf.metrics.flights.inc();
         let client = Arc::clone(&self.client);
+        let awaited = Arc::new(Notify::new());
+        let joined = Arc::clone(&awaited);
         let flight: Shared<Flight> = async move {
             let asked = Instant::now();
-            let outcome = match client.query(&landing.promql).await {
-                Ok(value) => Ok(Arc::new(Answer::new(value, asked))),
+            let promql = &landing.query.promql;
+            let told = match need {
+                Need::Now => client.query(promql).await,
+                Need::Later => client.query_ahead(promql, joined.notified()).await,
+            };
+            let outcome = match told {
+                Ok(value) => Ok(Arc::new(Answer::new(value, &landing.query.keep, asked))),
                 Err(error) => {
                     let usual = landing.shelf.lock().usual;
                     Err(Failure::of(&error, asked.elapsed(), usual))
@@ -256,8 +305,12 @@ impl<C: QueryClient> Answers<C> {
         .boxed()
         .shared();
         // A flight that has not been polled yet can always be downgraded.
-        if let (Some(weak), Some(entry)) = (flight.downgrade(), content.entries.get_mut(promql)) {
-            entry.flight = Some((number, weak));
+        if let (Some(shared), Some(entry)) = (flight.downgrade(), content.entries.get_mut(query)) {
+            entry.flight = Some(Airborne {
+                number,
+                shared,
+                awaited,
+            });
         }
         flight
     }
@@ -268,9 +321,9 @@ impl<C: QueryClient> Answers<C> {
         let mut wanted = VecDeque::new();
         loop {
             while flights.len() < AHEAD_AT_ONCE
-                && let Some(promql) = wanted.pop_front()
+                && let Some(query) = wanted.pop_front()
             {
-                flights.extend(self.ahead(&promql));
+                flights.extend(self.ahead(&query));
             }
             let first = self.shelf.lock().first();
             let due = async {
@@ -288,21 +341,25 @@ impl<C: QueryClient> Answers<C> {
     }
 
     /// Starts a query ahead of a poll, unless the poll was faster.
-    fn ahead(&self, promql: &Arc<str>) -> Option<Shared<Flight>> {
+    fn ahead(&self, query: &Arc<Query>) -> Option<Shared<Flight>> {
         let now = Instant::now();
         let mut content = self.shelf.lock();
-        let entry = content.entries.get_mut(promql)?;
+        let entry = content.entries.get_mut(query)?;
         let in_time = entry.provided.is_some_and(|poll| poll >= now);
-        (in_time && entry.flight.is_none()).then(|| self.depart(&mut content, promql))
+        if !in_time || entry.flight.is_some() {
+            return None;
+        }
+        let rule = entry.rule.clone();
+        Some(self.depart(&mut content, query, &rule, Need::Later))
     }
 
     /// Looks at the first query of the agenda, and tells it if it is to be asked.
-    fn due(&self) -> Option<Arc<str>> {
+    fn due(&self) -> Option<Arc<Query>> {
         let now = Instant::now();
         let mut content = self.shelf.lock();
-        let Reverse((at, promql)) = content.agenda.pop()?;
+        let Reverse((at, query)) = content.agenda.pop()?;
         let is_paused = content.pause.is_on(now);
-        let entry = content.entries.get_mut(&promql)?;
+        let entry = content.entries.get_mut(&query)?;
         if entry.attention != Some(at) {
             return None;
         }
@@ -316,16 +373,18 @@ impl<C: QueryClient> Answers<C> {
             entry.provided = wanted;
         }
         // What comes later than its poll, or too old for it, helps nobody.
-        let helps = entry.flight.is_none() && entry.latency <= lead && !is_paused;
-        if entry.is_forgotten() {
-            content.entries.remove(&promql);
-        }
-        content.bytes -= outdated.as_ref().map_or(0, |kept| kept.bytes());
-        self.shelf.attend(&mut content, &promql, now);
+        let helps = entry.latency <= lead && !is_paused;
+        let is_idle = entry.flight.is_none();
+        let is_ahead = helps && (wanted.is_some() || entry.wants(now).is_some());
+        content.provide(&query, is_ahead);
+        content.discard(outdated.as_ref());
+        content.forget(&query);
+        content.tell(&self.shelf.metrics);
+        self.shelf.attend(&mut content, &query, now);
         // Large answers take a while to go, and others wait for the lock.
         drop(content);
         drop(outdated);
-        (wanted.is_some() && helps).then_some(promql)
+        (wanted.is_some() && helps && is_idle).then_some(query)
     }
 }
 
@@ -335,8 +394,8 @@ impl Shelf {
     }
 
     /// Puts a query on the agenda where its entry wants to be.
-    fn attend(&self, content: &mut Content, promql: &Arc<str>, now: Instant) {
-        let Some(entry) = content.entries.get_mut(promql) else {
+    fn attend(&self, content: &mut Content, query: &Arc<Query>, now: Instant) {
+        let Some(entry) = content.entries.get_mut(query) else {
             return;
         };
         let at = entry.next_attention(now);
@@ -344,7 +403,7 @@ impl Shelf {
             return;
         }
         entry.attention = Some(at);
-        content.agenda.push(Reverse((at, Arc::clone(promql))));
+        content.agenda.push(Reverse((at, Arc::clone(query))));
         if content.first() == Some(at) {
             self.changed.notify_one();
         }
@@ -353,11 +412,45 @@ impl Shelf {
 
 impl Content {
     /// The entry of a query; `None` when there are too many.
-    fn entry(&mut self, promql: &Arc<str>) -> Option<&mut Entry> {
-        if self.entries.len() >= MAX_QUERIES && !self.entries.contains_key(promql) {
+    fn entry(&mut self, query: &Arc<Query>, rule: &RuleId) -> Option<&mut Entry> {
+        if self.entries.len() >= MAX_QUERIES && !self.entries.contains_key(query) {
             return None;
         }
-        Some(self.entries.entry(Arc::clone(promql)).or_default())
+        let entry = self.entries.entry(Arc::clone(query));
+        Some(entry.or_insert_with(|| Entry::new(rule.clone())))
+    }
+
+    /// Takes an entry away that knows nothing, if nobody waits for it.
+    fn forget(&mut self, query: &Query) {
+        if self.entries.get(query).is_some_and(Entry::is_forgotten) {
+            self.provide(query, false);
+            self.entries.remove(query);
+        }
+    }
+
+    /// Notes whether a query is asked ahead of polls.
+    fn provide(&mut self, query: &Query, is_ahead: bool) {
+        let Some(entry) = self.entries.get_mut(query) else {
+            return;
+        };
+        let was_ahead = std::mem::replace(&mut entry.is_ahead, is_ahead);
+        self.ahead = self.ahead + usize::from(is_ahead) - usize::from(was_ahead);
+    }
+
+    /// An answer is kept no longer.
+    fn discard(&mut self, answer: Option<&Arc<Answer>>) {
+        if let Some(answer) = answer {
+            self.kept -= 1;
+            self.bytes -= answer.bytes();
+        }
+    }
+
+    /// Tells how much there is.
+    fn tell(&self, metrics: &Metrics) {
+        let set = |gauge: &Gauge, count| gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        set(&metrics.kept, self.kept);
+        set(&metrics.kept_bytes, self.bytes);
+        set(&metrics.ahead, self.ahead);
     }
 
     /// When the agenda goes on.
@@ -366,8 +459,8 @@ impl Content {
     }
 
     /// Keeps an answer in the place of the one before, if somebody wants it and there is room.
-    fn keep(&mut self, promql: &str, answer: &Arc<Answer>) {
-        let Some(entry) = self.entries.get_mut(promql) else {
+    fn keep(&mut self, query: &Query, answer: &Arc<Answer>) {
+        let Some(entry) = self.entries.get_mut(query) else {
             return;
         };
         entry.latency = smoothed(entry.latency, answer.age(Instant::now()));
@@ -375,12 +468,14 @@ impl Content {
             return;
         }
         let before = entry.kept.take();
-        self.bytes -= before.map_or(0, |kept| kept.bytes());
-        let bytes = self.bytes + answer.bytes();
-        if bytes <= MAX_BYTES {
-            self.bytes = bytes;
+        let others = self.bytes - before.as_ref().map_or(0, |kept| kept.bytes());
+        let bytes = answer.bytes();
+        if others + bytes <= MAX_BYTES {
             entry.kept = Some(Arc::clone(answer));
+            self.kept += 1;
+            self.bytes += bytes;
         }
+        self.discard(before.as_ref());
     }
 }
 
@@ -390,6 +485,20 @@ fn smoothed(before: Duration, newest: Duration) -> Duration {
 }
 
 impl Entry {
+    fn new(rule: RuleId) -> Self {
+        Self {
+            rule,
+            kept: None,
+            flight: None,
+            demand: Demand::default(),
+            latency: Duration::ZERO,
+            bound: Duration::ZERO,
+            provided: None,
+            attention: None,
+            is_ahead: false,
+        }
+    }
+
     /// Whether nothing is known and nobody waits.
     fn is_forgotten(&self) -> bool {
         self.kept.is_none() && self.flight.is_none() && self.demand.is_empty()
@@ -433,19 +542,26 @@ impl Entry {
 /// Takes a flight off the shelf when it has landed or was cancelled.
 struct Landing {
     shelf: Arc<Shelf>,
-    promql: Arc<str>,
+    query: Arc<Query>,
+    rule: RuleId,
     number: u64,
 }
 
 impl Landing {
     fn landed(&self, asked: Instant, outcome: &Outcome) {
         let now = Instant::now();
+        let (metrics, took) = (&self.shelf.metrics, now.duration_since(asked));
+        let answer = outcome.as_ref().ok();
+        metrics
+            .costs
+            .asked(&self.rule, took, answer.map(AsRef::as_ref));
         let mut content = self.shelf.lock();
-        content.usual = smoothed(content.usual, now.duration_since(asked));
+        content.usual = smoothed(content.usual, took);
         match outcome {
             Ok(answer) => {
                 content.pause = Pause::default();
-                content.keep(&self.promql, answer);
+                content.keep(&self.query, answer);
+                content.tell(metrics);
             }
             Err(failure) if failure.is_trouble() => content.pause.failed(now),
             Err(_) => {}
@@ -455,17 +571,16 @@ impl Landing {
 
 impl Drop for Landing {
     fn drop(&mut self) {
+        self.shelf.metrics.flights.dec();
         let mut content = self.shelf.lock();
-        if let Some(entry) = content.entries.get_mut(&self.promql)
-            && matches!(entry.flight, Some((number, _)) if number == self.number)
+        if let Some(entry) = content.entries.get_mut(&self.query)
+            && let Some(airborne) = &entry.flight
+            && airborne.number == self.number
         {
             entry.flight = None;
-            if entry.is_forgotten() {
-                content.entries.remove(&self.promql);
-            }
+            content.forget(&self.query);
         }
-        self.shelf
-            .attend(&mut content, &self.promql, Instant::now());
+        self.shelf.attend(&mut content, &self.query, Instant::now());
     }
 }
 

@@ -7,18 +7,19 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::answer::{Answer, ByName};
+use super::answer::Answer;
 use super::answers::Failure;
+use super::objects::Objects;
 use super::question::Question;
 use super::value::{self, Reading, Unusable};
 use super::{Evaluator, Lack};
 use crate::discovery::Entry;
 use crate::model::{
     Fallback, MetricInfo, MetricQuery, MetricValue, MetricsApi, ObjectRef, ObjectSource,
-    ProviderError, QueryValue, ResourceType, Selector, Target,
+    ProviderError, ResourceType, Selector, Target,
 };
 use crate::prometheus::QueryClient;
-use crate::rules::{Objects, Rule};
+use crate::rules::Rule;
 
 /// After a failure that took longer there is no second query: the HPA waits for 10 s.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -27,13 +28,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 struct Answered {
     result: Arc<Answer>,
     newest: Option<Arc<Answer>>,
-    label: String,
 }
 
 /// The same by the objects' names.
 struct Found<'a> {
-    samples: ByName<'a>,
-    newest: ByName<'a>,
+    samples: &'a Objects,
+    newest: Option<&'a Objects>,
     /// How long ago the older one of both was asked for.
     kept: Duration,
 }
@@ -56,19 +56,18 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             metric: Arc::clone(&query.metric),
             described,
         };
-        let asked = query.resource.to_string();
         let resource = self
             .objects
             .resolve(&query.resource.group, &query.resource.resource)
-            .ok_or_else(|| not_found(asked.clone()))?;
+            .ok_or_else(|| not_found(query.resource.to_string()))?;
+        let described = || match &query.target {
+            Target::Name(name) => format!("{} {name}", resource.id),
+            Target::Selected(_) => resource.id.to_string(),
+        };
         let info = MetricInfo {
             resource: resource.id.clone(),
             namespaced: query.namespace.is_some(),
             metric: Arc::clone(&query.metric),
-        };
-        let described = match &query.target {
-            Target::Name(name) => format!("{} {name}", resource.id),
-            Target::Selected(_) => resource.id.to_string(),
         };
         let catalog = self.discovery.catalog();
         // Most kinds without namespaces are listed as if they had them (prometheus-adapter's rule,
@@ -84,48 +83,47 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         let entry = catalog
             .get(&info)
             .or_else(listed_namespaced)
-            .ok_or_else(|| not_found(described.clone()))?;
+            .ok_or_else(|| not_found(described()))?;
         let rule = &entry.rule;
         if query.namespace.is_some() && !resource.namespaced && query.target.is_selected() {
             // There is nothing of that kind in a namespace. A name may do: the series may have
             // both labels.
-            return Err(not_found(described));
+            return Err(not_found(described()));
         }
         let names = self.selected(&query, &resource)?;
         if names.is_empty() {
             // As prometheus-adapter: no objects, no metric.
-            return Err(not_found(described));
+            return Err(not_found(described()));
         }
         let answered = self.answered(&query, &resource, entry, &names).await?;
         let (result, newest) = (&answered.result, answered.newest.as_deref());
-        let QueryValue::Vector(samples) = result.value() else {
+        let Some(samples) = result.objects() else {
             return Err(self.no_vector(rule.id()));
         };
+        if samples.len() == 0 && samples.evaluated().is_some() {
+            // The rule's query forgot `by (<<.GroupBy>>)`.
+            debug!(rule = %rule.id(), "no sample carries the label of the objects");
+            return Err(not_found(described()));
+        }
         let now = Instant::now();
         let found = Found {
-            samples: result.by_name(&answered.label),
-            newest: newest.map_or_else(ByName::none, |newest| newest.by_name(&answered.label)),
+            samples,
+            newest: newest.and_then(Answer::objects),
             kept: newest.map_or(Duration::ZERO, |newest| {
                 newest.age(now).max(result.age(now))
             }),
         };
-        if found.samples.is_empty() && !samples.is_empty() {
-            // The rule's query forgot `by (<<.GroupBy>>)`.
-            let label = answered.label;
-            debug!(label, "no sample carries the label of the objects");
-            return Err(not_found(described));
-        }
-        let any = samples.first();
-        let any = any.or_else(|| newest.and_then(|newest| newest.elements().first()));
+        let evaluated = samples.evaluated();
+        let evaluated = evaluated.or_else(|| found.newest?.evaluated());
         let asked = Asked {
             query: &query,
             resource: &resource,
             rule,
-            evaluated: any.map_or_else(Timestamp::now, |sample| sample.timestamp),
+            evaluated: evaluated.unwrap_or_else(Timestamp::now),
         };
         let values = self.readings(&asked, &names, &found)?;
         match query.target {
-            Target::Name(_) if values.is_empty() => Err(not_found(described)),
+            Target::Name(_) if values.is_empty() => Err(not_found(described())),
             _ => Ok(values),
         }
     }
@@ -159,8 +157,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
                 }
             }
         }
-        let named = Objects::Named(names);
-        let question = Question::about(named, query, entry, resource, objects).map_err(failed)?;
+        let question = Question::about(names, query, entry, resource, objects).map_err(failed)?;
         let outcome = self.put(query, rule, &question).await;
         self.judged(rule.id(), outcome)
     }
@@ -168,18 +165,14 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     /// Puts a question.
     async fn put(
         &self,
-        query: &MetricQuery,
+        asked: &MetricQuery,
         rule: &Rule,
         question: &Question,
     ) -> Result<Answered, Failure> {
-        let bound = self.bound(rule.policy());
-        let (promql, age) = (&question.promql, question.age.as_ref());
-        let (result, newest) = self.answers(promql, age, bound, &query.target).await?;
-        Ok(Answered {
-            result,
-            newest,
-            label: question.label.clone(),
-        })
+        let Question { query, age } = question;
+        let answers = self.answers(rule, query, age.as_ref(), &asked.target);
+        let (result, newest) = answers.await?;
+        Ok(Answered { result, newest })
     }
 
     /// The values of the named objects, in the order of the names.
@@ -231,7 +224,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         let timestamp = match policy.max_age {
             None => Some(sample.timestamp),
             Some(max_age) => {
-                let newest = found.newest.get(name);
+                let newest = found.newest.and_then(|newest| newest.get(name));
                 let taken = newest.and_then(|newest| value::fresh(newest, found.kept, max_age));
                 taken.map(|taken| taken.min(sample.timestamp))
             }

@@ -6,13 +6,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::answer::{Answer, Keep, Query, Told};
 use super::value::{self, Unusable};
 use super::{Evaluator, Lack};
 use crate::discovery::ExternalEntry;
 use crate::model::sample::Labels;
 use crate::model::{
     ExternalQuery, ExternalValue, Fallback, MetricsApi, ObjectSource, ProviderError, Quantity,
-    QueryValue,
+    Sample,
 };
 use crate::prometheus::QueryClient;
 use crate::rules::{ExternalScope, QueryError, Rule};
@@ -37,13 +38,12 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
                     metric: Arc::clone(&query.metric),
                     described: described(&query),
                 })?;
-        let (promql, age) = self
+        let (asked, age) = self
             .external_question(&query, rule, series)
             .map_err(|error| self.query_failed(&query.metric, rule.id(), &error))?;
-        let bound = self.bound(rule.policy());
-        let outcome = self.answers(&promql, age.as_ref(), bound, &()).await;
+        let outcome = self.answers(rule, &asked, age.as_ref(), &()).await;
         let (result, newest) = self.judged(rule.id(), outcome)?;
-        let mut elements = elements(result.value());
+        let mut elements = elements(&result);
         let kept = newest
             .as_ref()
             .map_or(Duration::ZERO, |newest| newest.age(Instant::now()));
@@ -55,7 +55,8 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             return self.nothing(&query, rule, Lack::Missing, evaluated);
         }
         if let Some(max_age) = rule.policy().max_age {
-            let Some(taken) = newest.and_then(|newest| value::fresh(newest, kept, max_age)) else {
+            let Some(taken) = newest.and_then(|newest| value::fresh(newest.into(), kept, max_age))
+            else {
                 let lack = Lack::Unusable(Unusable::Stale);
                 return self.nothing(&query, rule, lack, evaluated);
             };
@@ -71,7 +72,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         query: &ExternalQuery,
         rule: &Rule,
         series: &str,
-    ) -> Result<(Arc<str>, Option<Arc<str>>), QueryError> {
+    ) -> Result<(Arc<Query>, Option<Arc<Query>>), QueryError> {
         let resolve = |group: &str, name: &str| self.objects.resolve(group, name);
         let association = rule.labels().associate(&resolve)?;
         let scope = ExternalScope {
@@ -79,9 +80,15 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             namespace: Some(&query.namespace),
             selector: &query.selector,
         };
-        let promql = rule.external_query(&association, &scope)?;
+        let query = |promql: String| {
+            Arc::new(Query {
+                promql: promql.into(),
+                keep: Keep::Elements,
+            })
+        };
+        let asked = rule.external_query(&association, &scope)?;
         let age = rule.external_age_query(&association, &scope)?;
-        Ok((promql.into(), age.map(Into::into)))
+        Ok((query(asked), age.map(query)))
     }
 
     /// The values of the elements; what a quantity cannot hold is left out, or as the rule says.
@@ -189,20 +196,18 @@ fn mk_value(rule: &Rule, element: Element, value: Quantity) -> ExternalValue {
     }
 }
 
-fn elements(result: &QueryValue) -> Vec<Element> {
-    match result {
-        QueryValue::Vector(samples) => samples
-            .iter()
-            .map(|sample| Element {
-                labels: Some(sample.labels.clone()),
-                value: sample.value,
-                timestamp: sample.timestamp,
-            })
-            .collect(),
-        QueryValue::Scalar { value, timestamp } => vec![Element {
+fn elements(result: &Answer) -> Vec<Element> {
+    if let Told::Scalar { value, timestamp } = *result.told() {
+        return vec![Element {
             labels: None,
-            value: *value,
-            timestamp: *timestamp,
-        }],
+            value,
+            timestamp,
+        }];
     }
+    let element = |sample: &Sample| Element {
+        labels: Some(sample.labels.clone()),
+        value: sample.value,
+        timestamp: sample.timestamp,
+    };
+    result.elements().iter().map(element).collect()
 }

@@ -1,12 +1,16 @@
-//! What evaluation tells about itself. Label values come from code.
+//! What evaluation tells about itself. Label values come from code, and from the rules file.
+
+use std::sync::Arc;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::Lack;
 use super::answers::Source;
+use super::cost::Costs;
 use super::value::Unusable;
 use crate::model::MetricsApi;
 
@@ -21,12 +25,20 @@ struct SourceLabels {
     source: &'static str,
 }
 
-/// Counters of evaluation.
+/// Counters and gauges of evaluation.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     unusable: Family<ReasonLabels, Counter>,
     substituted: Family<ReasonLabels, Counter>,
     answers: Family<SourceLabels, Counter>,
+    /// Answers in memory, and what they take.
+    pub(super) kept: Gauge,
+    pub(super) kept_bytes: Gauge,
+    /// Queries that are asked ahead of the polls that are expected.
+    pub(super) ahead: Gauge,
+    /// Queries under way; whoever asks the same shares them.
+    pub(super) flights: Gauge,
+    pub(super) costs: Arc<Costs>,
 }
 
 impl Metrics {
@@ -45,12 +57,38 @@ impl Metrics {
         );
         registry.register(
             "answers_total",
-            "Answers of Prometheus that requests were made of: from memory, from a query that somebody else had asked, or from a query of their own",
+            "Requests that were answered with what Prometheus told, by where that came from: all of it from memory, some of it from a query that somebody else had asked, or from one of their own",
             metrics.answers.clone(),
         );
+        for (name, help, gauge) in [
+            (
+                "kept_answers",
+                "Answers of Prometheus in memory",
+                &metrics.kept,
+            ),
+            (
+                "kept_answer_bytes",
+                "Bytes of memory that kept answers of Prometheus take",
+                &metrics.kept_bytes,
+            ),
+            (
+                "queries_ahead",
+                "Queries that are asked ahead of the polls that are expected",
+                &metrics.ahead,
+            ),
+            (
+                "queries_under_way",
+                "Queries for values that Prometheus is being asked, each shared by all who need it",
+                &metrics.flights,
+            ),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
+        registry.register_collector(Box::new(Arc::clone(&metrics.costs)));
         metrics
     }
 
+    /// Counts a request that was answered.
     pub(super) fn answered(&self, source: Source) {
         let source = match source {
             Source::Memory => "memory",

@@ -1,5 +1,7 @@
 //! What Prometheus is asked for a custom metric, and which questions all requests for it share.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,10 +10,11 @@ use lru::LruCache;
 use tokio::time::Instant;
 use tracing::info;
 
+use super::answer::{Keep, Query};
 use super::memory::is_small;
 use crate::discovery::Entry;
 use crate::model::{MetricQuery, ObjectSource, ResourceType, Selector};
-use crate::rules::{Fingerprint, Objects, QueryError, QueryScope, RuleId};
+use crate::rules::{Association, Fingerprint, Objects, QueryError, QueryScope, Rule, RuleId};
 
 /// Metrics times namespaces and metric selectors whose shared question is at hand; about a
 /// kilobyte each. Others are written anew.
@@ -24,39 +27,84 @@ const AVOIDED: Duration = Duration::from_secs(60);
 /// What Prometheus is asked.
 #[derive(Debug)]
 pub(super) struct Question {
-    pub(super) promql: Arc<str>,
+    pub(super) query: Arc<Query>,
     /// For the newest sample's time.
-    pub(super) age: Option<Arc<str>>,
-    /// The label that carries the objects' names in the results.
-    pub(super) label: String,
+    pub(super) age: Option<Arc<Query>>,
 }
 
 impl Question {
-    /// Writes the question about some objects, or all.
+    /// Writes the question about the named objects.
     pub(super) fn about(
-        objects: Objects<'_>,
+        names: &[Arc<str>],
         asked: &MetricQuery,
         entry: &Entry,
         resource: &ResourceType,
         source: &impl ObjectSource,
     ) -> Result<Self, QueryError> {
-        let Entry { rule, series, .. } = entry;
-        let resolve = |group: &str, name: &str| source.resolve(group, name);
-        let association = rule.labels().associate(&resolve)?;
-        let label = association.label(resource)?;
-        let scope = QueryScope {
-            series,
-            label: &label,
-            namespace: asked.namespace.as_deref(),
-            metric_selector: &asked.metric_selector,
-            objects,
-        };
-        Ok(Self {
-            promql: rule.query(&association, &scope)?.into(),
-            age: rule.age_query(&association, &scope)?.map(Into::into),
-            label,
+        let rule = &entry.rule;
+        let objects = Objects::Named(names);
+        scoped(objects, asked, entry, resource, source, |labels, scope| {
+            Self::new(rule.query(labels, scope)?, rule, labels, scope)
         })
     }
+
+    /// Writes the question about all objects; `None` where the rule does not say the same about
+    /// each of them then.
+    fn shared(
+        asked: &MetricQuery,
+        entry: &Entry,
+        resource: &ResourceType,
+        source: &impl ObjectSource,
+    ) -> Result<Option<Self>, QueryError> {
+        let (rule, all) = (&entry.rule, Objects::All);
+        scoped(all, asked, entry, resource, source, |labels, scope| {
+            let promql = rule.shared_query(labels, scope)?;
+            promql
+                .map(|promql| Self::new(promql, rule, labels, scope))
+                .transpose()
+        })
+    }
+
+    fn new(
+        promql: String,
+        rule: &Rule,
+        association: &Association<'_>,
+        scope: &QueryScope<'_>,
+    ) -> Result<Self, QueryError> {
+        // The label that carries the objects' names in the results.
+        let keep = Keep::Objects(scope.label.into());
+        let query = |promql: String| {
+            Arc::new(Query {
+                promql: promql.into(),
+                keep: keep.clone(),
+            })
+        };
+        Ok(Self {
+            query: query(promql),
+            age: rule.age_query(association, scope)?.map(query),
+        })
+    }
+}
+
+/// Tells `write` what a rule needs to know of a request to write its queries.
+fn scoped<T>(
+    objects: Objects<'_>,
+    asked: &MetricQuery,
+    entry: &Entry,
+    resource: &ResourceType,
+    source: &impl ObjectSource,
+    write: impl FnOnce(&Association<'_>, &QueryScope<'_>) -> Result<T, QueryError>,
+) -> Result<T, QueryError> {
+    let resolve = |group: &str, name: &str| source.resolve(group, name);
+    let association = entry.rule.labels().associate(&resolve)?;
+    let scope = QueryScope {
+        series: &entry.series,
+        label: &association.label(resource)?,
+        namespace: asked.namespace.as_deref(),
+        metric_selector: &asked.metric_selector,
+        objects,
+    };
+    write(&association, &scope)
 }
 
 /// The question that all requests for one metric of one namespace share.
@@ -68,31 +116,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Writes the question about all objects, if it says the same about each of them.
-    fn new(
-        asked: &MetricQuery,
-        entry: &Entry,
-        resource: &ResourceType,
-        source: &impl ObjectSource,
-    ) -> Result<Self, QueryError> {
-        let Entry { rule, series, .. } = entry;
-        let resolve = |group: &str, name: &str| source.resolve(group, name);
-        let association = rule.labels().associate(&resolve)?;
-        let scope = QueryScope {
-            series,
-            label: &association.label(resource)?,
-            namespace: asked.namespace.as_deref(),
-            metric_selector: &asked.metric_selector,
-            objects: Objects::All,
-        };
-        let question = rule
-            .is_separable(&association, &scope)?
-            .then(|| Question::about(Objects::All, asked, entry, resource, source))
-            .transpose()?;
-        Ok(Self {
+    const fn new(question: Option<Question>) -> Self {
+        Self {
             question,
             failed: Mutex::new(None),
-        })
+        }
     }
 
     /// The question, unless it failed lately.
@@ -114,25 +142,51 @@ impl Shared {
     }
 }
 
-/// Which requests share a question. The rule's content stands for its labels and its template.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
+/// What requests have in common that share a question. The rule's content stands for its labels
+/// and its template.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key<'a> {
+    rule: Fingerprint,
+    series: &'a str,
+    resource: &'a ResourceType,
+    namespace: Option<&'a str>,
+    metric_selector: &'a Selector,
+}
+
+/// A shared question with its key. It is looked for by the key's hash, so that a request copies
+/// nothing; of two keys with one hash the later one is here.
+struct Written {
     rule: Fingerprint,
     series: Arc<str>,
     resource: ResourceType,
     namespace: Option<Arc<str>>,
     metric_selector: Selector,
+    shared: Arc<Shared>,
+}
+
+impl Written {
+    fn key(&self) -> Key<'_> {
+        Key {
+            rule: self.rule,
+            series: &self.series,
+            resource: &self.resource,
+            namespace: self.namespace.as_deref(),
+            metric_selector: &self.metric_selector,
+        }
+    }
 }
 
 /// The shared questions that were asked for most recently.
 pub(super) struct Questions {
-    written: Mutex<LruCache<Key, Arc<Shared>>>,
+    written: Mutex<LruCache<u64, Written>>,
+    hasher: RandomState,
 }
 
 impl Default for Questions {
     fn default() -> Self {
         Self {
             written: Mutex::new(LruCache::new(QUESTIONS)),
+            hasher: RandomState::new(),
         }
     }
 }
@@ -146,26 +200,40 @@ impl Questions {
         resource: &ResourceType,
         source: &impl ObjectSource,
     ) -> Result<Arc<Shared>, QueryError> {
-        let write = || Shared::new(asked, entry, resource, source).map(Arc::new);
+        let write = || {
+            let question = Question::shared(asked, entry, resource, source)?;
+            Ok(Arc::new(Shared::new(question)))
+        };
         if !is_small(&asked.metric_selector) {
             return write();
         }
         let key = Key {
             rule: entry.rule.id().content(),
+            series: &entry.series,
+            resource,
+            namespace: asked.namespace.as_deref(),
+            metric_selector: &asked.metric_selector,
+        };
+        let hash = self.hasher.hash_one(key);
+        if let Some(written) = self.lock().get(&hash)
+            && written.key() == key
+        {
+            return Ok(Arc::clone(&written.shared));
+        }
+        let shared = write()?;
+        let written = Written {
+            rule: key.rule,
             series: Arc::clone(&entry.series),
             resource: resource.clone(),
             namespace: asked.namespace.clone(),
             metric_selector: asked.metric_selector.clone(),
+            shared: Arc::clone(&shared),
         };
-        if let Some(shared) = self.lock().get(&key) {
-            return Ok(Arc::clone(shared));
-        }
-        let shared = write()?;
-        self.lock().put(key, Arc::clone(&shared));
+        self.lock().put(hash, written);
         Ok(shared)
     }
 
-    fn lock(&self) -> MutexGuard<'_, LruCache<Key, Arc<Shared>>> {
+    fn lock(&self) -> MutexGuard<'_, LruCache<u64, Written>> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

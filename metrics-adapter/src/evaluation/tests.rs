@@ -1,5 +1,6 @@
 #[path = "../../tests/it/cluster.rs"]
 mod cluster;
+mod cost;
 mod external;
 mod option;
 mod shared;
@@ -9,6 +10,7 @@ use std::sync::Mutex;
 
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -16,6 +18,7 @@ use crate::config::RuleFile;
 use crate::discovery::{self, Options, Relister};
 use crate::model::{GroupResource, QueryValue, Sample, Selector, Target};
 use crate::prometheus::{PrometheusError, SeriesSet, SeriesShape};
+use crate::rules::RuleSet;
 use cluster::Cluster;
 
 /// One series `ops{namespace,pod}`; queries answer what the test sets.
@@ -113,13 +116,33 @@ async fn mk_evaluator_of(
     rules: &str,
     answer: Result<QueryValue, &'static str>,
 ) -> (Evaluator<Fake, Cluster>, Arc<Fake>) {
+    let (_updates, updated) = watch::channel(mk_rules(rules));
+    let (evaluator, client, relister) = mk_updated(updated, answer);
+    let _ = tokio::time::timeout(
+        Duration::from_millis(1),
+        relister.run(CancellationToken::new()),
+    )
+    .await;
+    (evaluator, client)
+}
+
+fn mk_rules(text: &str) -> Arc<RuleSet> {
+    crate::rules::compile(&RuleFile::parse(text).unwrap())
+        .unwrap()
+        .into()
+}
+
+/// Likewise, with the loop that lists the metrics of the newest rules.
+fn mk_updated(
+    updated: watch::Receiver<Arc<RuleSet>>,
+    answer: Result<QueryValue, &'static str>,
+) -> (Evaluator<Fake, Cluster>, Arc<Fake>, Relister<Fake, Cluster>) {
     let client = Arc::new(Fake {
         answer: Mutex::new(answer),
         special: Mutex::default(),
         asked: Mutex::default(),
     });
-    let rules = crate::rules::compile(&RuleFile::parse(rules).unwrap()).unwrap();
-    let rules = Arc::new(rules);
+    let rules = Arc::clone(&updated.borrow());
     let options = Options {
         interval: Duration::from_secs(60),
         max_age: Duration::from_secs(60),
@@ -134,16 +157,12 @@ async fn mk_evaluator_of(
         rules,
         options,
         metrics,
-    );
-    let state = relister.state();
-    let _ = tokio::time::timeout(
-        Duration::from_millis(1),
-        relister.run(CancellationToken::new()),
     )
-    .await;
+    .with_updates(updated);
+    let state = relister.state();
     let metrics = Metrics::default();
     let evaluator = Evaluator::new(Arc::clone(&client), objects, state, Duration::ZERO, metrics);
-    (evaluator, client)
+    (evaluator, client, relister)
 }
 
 fn mk_samples(samples: &[(&[(&str, &str)], f64)]) -> QueryValue {

@@ -11,12 +11,13 @@ use futures::stream;
 use jiff::Timestamp;
 
 use super::Evaluator;
-use super::answer::Answer;
+use super::answer::{Answer, Keep, Query, Told};
+use super::answers::Source;
 use super::value::{self, Unusable};
 use crate::model::{
     Amount, Consumer, Format, GroupResource, IndexedObject, MetricsApi, NodeUsage, ObjectSource,
-    ObjectSourceError, PodUsage, ProviderError, Quantity, QueryValue, ResourceType, Sample,
-    Selector, Usage, UsageQuery,
+    ObjectSourceError, PodUsage, ProviderError, Quantity, ResourceType, Sample, Selector, Usage,
+    UsageQuery,
 };
 use crate::prometheus::QueryClient;
 use crate::rules::{QueryError, ResourceRule, ResourceRules, UsageScope};
@@ -35,7 +36,7 @@ struct Asked {
 /// The answer to one query; nothing where the file has no query.
 #[derive(Default)]
 struct Found {
-    result: Option<Arc<Answer>>,
+    result: Option<(Arc<Answer>, Source)>,
     /// The label that carries the objects' names.
     label: String,
 }
@@ -43,7 +44,7 @@ struct Found {
 impl Found {
     fn by_name(&self) -> HashMap<&str, Vec<&Sample>> {
         let mut by_name: HashMap<&str, Vec<&Sample>> = HashMap::new();
-        if let Some(answer) = &self.result {
+        if let Some((answer, _)) = &self.result {
             for sample in answer.elements() {
                 // A sample without the label counts for the object called "", which nobody is.
                 let name = sample.labels.get(self.label.as_str());
@@ -115,7 +116,15 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         };
         let objects = self.consumers(consumer, &query)?;
         let mut usages = Vec::new();
-        for asked in self.ask_all(rules, consumer, &kind, objects).await? {
+        let answered = self.ask_all(rules, consumer, &kind, objects).await?;
+        let found = answered
+            .iter()
+            .flat_map(|asked| [&asked.cpu, &asked.memory]);
+        let sources = found.filter_map(|found| Some(found.result.as_ref()?.1));
+        if let Some(source) = sources.max() {
+            self.metrics.answered(source);
+        }
+        for asked in answered {
             let (cpu, memory) = (asked.cpu.by_name(), asked.memory.by_name());
             for object in &asked.objects {
                 let name = object.name.as_ref();
@@ -246,13 +255,19 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         else {
             return Ok(Found::default());
         };
-        let outcome = self.answer(&promql.into(), self.max_staleness, &()).await;
-        let result = self.judged(rule.id(), outcome)?;
-        if matches!(result.value(), QueryValue::Scalar { .. }) {
+        let query = Arc::new(Query {
+            promql: promql.into(),
+            keep: Keep::Elements,
+        });
+        let outcome = self
+            .answer(rule.id(), &query, self.max_staleness, &())
+            .await;
+        let (result, source) = self.judged(rule.id(), outcome)?;
+        if matches!(result.told(), Told::Scalar { .. }) {
             return Err(self.no_vector(rule.id()));
         }
         Ok(Found {
-            result: Some(result),
+            result: Some((result, source)),
             label,
         })
     }

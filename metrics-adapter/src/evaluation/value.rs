@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::{Quantity, Sample};
+use super::objects::Point;
+use crate::model::Quantity;
 
 /// Why a sample is no value. prometheus-adapter serves the smallest integer for such samples of
 /// external metrics, which makes the HPA scale to its minimum.
@@ -60,7 +61,7 @@ pub(super) fn quantity(value: f64) -> Result<Quantity, Unusable> {
 /// The newest sample's own time, which is the value of its element in the answer to an age query;
 /// `None` where that is too long ago. The age is measured by Prometheus' clock alone, up to when
 /// it answered; since then `kept` has passed by ours.
-pub(super) fn fresh(newest: &Sample, kept: Duration, max_age: Duration) -> Option<Timestamp> {
+pub(super) fn fresh(newest: Point, kept: Duration, max_age: Duration) -> Option<Timestamp> {
     let since_epoch = SignedDuration::try_from_secs_f64(newest.value).ok()?;
     let taken = Timestamp::from_duration(since_epoch).ok()?;
     let age = newest.timestamp.duration_since(taken) + SignedDuration::try_from(kept).ok()?;

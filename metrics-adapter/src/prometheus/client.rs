@@ -1,6 +1,7 @@
 //! The HTTP client.
 
 use std::fmt;
+use std::future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::clock::Clock;
 use super::credentials::Contents;
 use super::login::Login;
+use super::permits::{Permit, Permits};
 use super::{Credentials, Metrics, PrometheusError, QueryClient, SeriesSet, body, decode};
 use crate::model::QueryValue;
 
@@ -69,7 +71,7 @@ pub struct Client {
     connection: ArcSwap<Connection>,
     login: Login,
     options: Options,
-    permits: Semaphore,
+    permits: Permits,
     /// For the one large answer that may be read at a time.
     large: Semaphore,
     clock: Clock,
@@ -93,7 +95,7 @@ impl Client {
         Ok(Self {
             connection: ArcSwap::from_pointee(connection),
             login,
-            permits: Semaphore::new(options.concurrency),
+            permits: Permits::new(options.concurrency),
             large: Semaphore::new(1),
             clock: Clock::default(),
             options,
@@ -154,13 +156,14 @@ impl Client {
         &self,
         endpoint: &'static str,
         parameters: &[(&str, &str)],
+        permit: impl Future<Output = Permit>,
         read: impl AsyncFnOnce(Response) -> Result<T, PrometheusError>,
     ) -> Result<T, PrometheusError> {
         let started = Instant::now();
         let timeout = self.options.timeout;
         // Waiting for a permit counts: the caller has only so much time.
         let exchange = async {
-            let _permit = self.permits.acquire().await;
+            let _permit = permit.await;
             read(self.exchange(endpoint, parameters).await?).await
         };
         let result = tokio::time::timeout(timeout, exchange)
@@ -173,6 +176,44 @@ impl Client {
         };
         self.metrics.observe(endpoint, outcome, started.elapsed());
         result
+    }
+
+    /// One query, when its turn comes.
+    async fn values(
+        &self,
+        promql: &str,
+        permit: impl Future<Output = Permit>,
+    ) -> Result<QueryValue, PrometheusError> {
+        let (length, limit) = (promql.len(), self.options.max_query_length);
+        if limit > 0 && length > limit {
+            self.metrics.count("query", "query_too_long");
+            return Err(PrometheusError::QueryTooLong { length, limit });
+        }
+        let timeout = format!("{}ms", self.options.timeout.as_millis());
+        let parameters = [("query", promql), ("timeout", timeout.as_str())];
+        let transport = |error: &_| self.transport(error);
+        self.call("query", &parameters, permit, async |mut response| {
+            let status = response.status().as_u16();
+            if !response.status().is_success() {
+                let body = body::beginning(&mut response, &transport).await?;
+                return decode::query(status, &body);
+            }
+            let limit = self.options.max_body.min(body::MAX_VALUES);
+            let body = body::whole(&mut response, limit, &self.large, &transport).await?;
+            if !body.is_large() {
+                return decode::query(status, &body.bytes);
+            }
+            let decoding = tokio::task::spawn_blocking({
+                let bytes = body.bytes;
+                move || decode::query(status, &bytes)
+            });
+            decoding.await.unwrap_or_else(|error| {
+                Err(PrometheusError::Decode(format!(
+                    "the decoder ended: {error}"
+                )))
+            })
+        })
+        .await
     }
 
     async fn exchange(
@@ -253,7 +294,9 @@ impl QueryClient for Client {
         let (start, end) = (unix_seconds(start), unix_seconds(end));
         let parameters = [("match[]", selector), ("start", &start), ("end", &end)];
         let transport = |error: &_| self.transport(error);
-        self.call("series", &parameters, async |mut response| {
+        // Nobody's request waits for it.
+        let permit = self.permits.acquire_later(future::pending());
+        self.call("series", &parameters, permit, async |mut response| {
             let status = response.status().as_u16();
             if !response.status().is_success() {
                 let body = body::beginning(&mut response, &transport).await?;
@@ -266,36 +309,16 @@ impl QueryClient for Client {
     }
 
     async fn query(&self, promql: &str) -> Result<QueryValue, PrometheusError> {
-        let (length, limit) = (promql.len(), self.options.max_query_length);
-        if limit > 0 && length > limit {
-            self.metrics.count("query", "query_too_long");
-            return Err(PrometheusError::QueryTooLong { length, limit });
-        }
-        let timeout = format!("{}ms", self.options.timeout.as_millis());
-        let parameters = [("query", promql), ("timeout", timeout.as_str())];
-        let transport = |error: &_| self.transport(error);
-        self.call("query", &parameters, async |mut response| {
-            let status = response.status().as_u16();
-            if !response.status().is_success() {
-                let body = body::beginning(&mut response, &transport).await?;
-                return decode::query(status, &body);
-            }
-            let limit = self.options.max_body.min(body::MAX_VALUES);
-            let body = body::whole(&mut response, limit, &self.large, &transport).await?;
-            if !body.is_large() {
-                return decode::query(status, &body.bytes);
-            }
-            let decoding = tokio::task::spawn_blocking({
-                let bytes = body.bytes;
-                move || decode::query(status, &bytes)
-            });
-            decoding.await.unwrap_or_else(|error| {
-                Err(PrometheusError::Decode(format!(
-                    "the decoder ended: {error}"
-                )))
-            })
-        })
-        .await
+        self.values(promql, self.permits.acquire()).await
+    }
+
+    async fn query_ahead(
+        &self,
+        promql: &str,
+        awaited: impl Future<Output = ()> + Send,
+    ) -> Result<QueryValue, PrometheusError> {
+        let permit = self.permits.acquire_later(awaited);
+        self.values(promql, permit).await
     }
 
     fn present(&self) -> Timestamp {

@@ -2,17 +2,19 @@
 //!
 //! Law: a body may be anything; what is kept of it is no more than a small multiple of its size.
 
+mod vector;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{PrometheusError, SeriesSet, SeriesShape};
-use crate::model::{QueryValue, Sample};
+use crate::model::QueryValue;
+use vector::{Point, Samples};
 
 /// Bytes of a foreign body that the log tells.
 const BEGINNING: usize = 200;
@@ -55,15 +57,10 @@ pub fn query(status: u16, body: &[u8]) -> Result<QueryValue, PrometheusError> {
         )))
     };
     match envelope(status, body)? {
-        ResultData::Vector(items) => items
-            .into_iter()
-            .map(sample)
-            .collect::<Result<_, _>>()
-            .map(QueryValue::Vector),
-        ResultData::Scalar((at, value)) => Ok(QueryValue::Scalar {
-            value: number(&value)?,
-            timestamp: timestamp(at)?,
-        }),
+        ResultData::Vector(Samples(samples)) => Ok(QueryValue::Vector(samples)),
+        ResultData::Scalar(Point { value, timestamp }) => {
+            Ok(QueryValue::Scalar { value, timestamp })
+        }
         ResultData::Matrix(_) => unexpected("matrix"),
         ResultData::String(_) => unexpected("string"),
     }
@@ -139,38 +136,10 @@ fn beginning(body: &[u8]) -> String {
 #[derive(serde::Deserialize)]
 #[serde(tag = "resultType", content = "result", rename_all = "lowercase")]
 enum ResultData {
-    Vector(Vec<VectorItem>),
-    Scalar((f64, String)),
+    Vector(Samples),
+    Scalar(Point),
     Matrix(IgnoredAny),
     String(IgnoredAny),
-}
-
-#[derive(serde::Deserialize)]
-struct VectorItem {
-    metric: crate::model::sample::Labels,
-    value: (f64, String),
-}
-
-fn sample(item: VectorItem) -> Result<Sample, PrometheusError> {
-    let (at, value) = item.value;
-    Ok(Sample {
-        labels: item.metric,
-        value: number(&value)?,
-        timestamp: timestamp(at)?,
-    })
-}
-
-/// Prometheus writes `NaN`, `+Inf` and `-Inf`, which Rust reads.
-fn number(text: &str) -> Result<f64, PrometheusError> {
-    text.parse()
-        .map_err(|_| PrometheusError::Decode(format!("{text:?} is not a sample value")))
-}
-
-fn timestamp(seconds: f64) -> Result<Timestamp, PrometheusError> {
-    // Prometheus has milliseconds; the cast saturates and jiff refuses what is out of range.
-    #[allow(clippy::cast_possible_truncation)]
-    Timestamp::from_millisecond((seconds * 1000.0).round() as i64)
-        .map_err(|_| PrometheusError::Decode(format!("{seconds} is not a time")))
 }
 
 impl<'de> Deserialize<'de> for SeriesSet {
@@ -314,6 +283,30 @@ mod tests {
     }
 
     #[test]
+    fn texts_that_samples_have_in_common_are_kept_once() {
+        let value = query(
+            200,
+            br#"{"status":"success","data":{"result":[
+                {"value":[1,"1"],"metric":{"ns":"shop","pod":"a"}},
+                {"metric":{"pod":"b","ns":"sho\u0070"},"value":[1,"2"],"histogram":[1,{}]},
+                {"metric":{"ns":"bank","pod":"b"},"value":[1,"3"]}],"resultType":"vector"}}"#,
+        )
+        .unwrap();
+        let QueryValue::Vector(samples) = value else {
+            panic!("{value:?}")
+        };
+        let shown: Vec<String> = samples.iter().map(|s| format!("{:?}", s.labels)).collect();
+        assert_eq!(shown[1], r#"{"ns": "shop", "pod": "b"}"#);
+        let label = |sample: usize, place| samples[sample].labels.at(place).unwrap();
+        for place in 0..2 {
+            assert!(Arc::ptr_eq(label(0, place).0, label(1, place).0));
+            assert!(Arc::ptr_eq(label(1, place).0, label(2, place).0));
+        }
+        assert!(Arc::ptr_eq(label(1, 1).1, label(2, 1).1));
+        assert!(!Arc::ptr_eq(label(1, 0).1, label(2, 0).1));
+    }
+
+    #[test]
     fn what_is_not_an_answer_is_an_error() {
         for (status, body, kind, text) in [
             (200, &b"<html><body>login</body></html>"[..], "decode", "<html>"),
@@ -324,6 +317,9 @@ mod tests {
             (200, br#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#, "decode", "matrix"),
             (200, br#"{"status":"success","data":{"resultType":"string","result":[1,"x"]}}"#, "decode", "string"),
             (200, br#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"x"]}]}}"#, "decode", "sample value"),
+            (200, br#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{}}]}}"#, "decode", "`value`"),
+            (200, br#"{"status":"success","data":{"resultType":"vector","result":[{"value":[1,"1"]}]}}"#, "decode", "`metric`"),
+            (200, br#"{"status":"success","data":{"resultType":"scalar","result":[1e300,"1"]}}"#, "decode", "not a time"),
             (200, b"", "decode", "EOF"),
         ] {
             let error = query(status, body).unwrap_err();

@@ -39,7 +39,7 @@ pub enum Objects<'a> {
     /// By their names, at least one.
     Named(&'a [Arc<str>]),
     /// All that there are. The query may say something else about them than about the same
-    /// objects by their names, see [`super::Rule::is_separable`].
+    /// objects by their names, see [`super::Rule::shared_query`].
     All,
 }
 

@@ -16,6 +16,7 @@ mod external;
 mod guide;
 mod kinds;
 mod kubernetes;
+mod long_query;
 mod metrics;
 mod option;
 mod own_metrics;

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use jiff::Timestamp;
 
 use super::*;
+use crate::evaluation::answer::{Keep, Told};
 use crate::model::{QueryValue, Sample};
 use crate::prometheus::{PrometheusError, SeriesSet};
 
@@ -11,14 +12,18 @@ struct Upstream {
     queries: AtomicU32,
     took_ms: AtomicU64,
     fails: AtomicBool,
+    /// There are permits for those only whom somebody waits for.
+    is_busy: AtomicBool,
     /// Of a vector; none for a scalar.
     elements: AtomicU32,
 }
 
-const POLL: Poll = Poll {
-    bound: Duration::from_secs(5),
-    poller: 1,
-};
+const BOUND: Duration = Duration::from_secs(5);
+
+/// The rule of all queries.
+fn mk_rule() -> RuleId {
+    RuleId::new("rules[0]", &1)
+}
 
 impl QueryClient for Upstream {
     async fn series(
@@ -39,7 +44,7 @@ impl QueryClient for Upstream {
         let elements = self.elements.load(Ordering::Relaxed);
         if elements > 0 {
             let sample = Sample {
-                labels: [("pod".into(), "web-0".into())].into(),
+                labels: [("pod".into(), "web-0".into())].into_iter().collect(),
                 value: 1.0,
                 timestamp: Timestamp::UNIX_EPOCH,
             };
@@ -50,6 +55,24 @@ impl QueryClient for Upstream {
             timestamp: Timestamp::UNIX_EPOCH,
         })
     }
+
+    async fn query_ahead(
+        &self,
+        promql: &str,
+        awaited: impl Future<Output = ()> + Send,
+    ) -> Result<QueryValue, PrometheusError> {
+        if self.is_busy.load(Ordering::Relaxed) {
+            awaited.await;
+        }
+        self.query(promql).await
+    }
+}
+
+fn mk_query(promql: &str) -> Arc<Query> {
+    Arc::new(Query {
+        promql: promql.into(),
+        keep: Keep::Elements,
+    })
 }
 
 struct Stand {
@@ -64,10 +87,11 @@ impl Stand {
             queries: AtomicU32::new(0),
             took_ms: AtomicU64::new(100),
             fails: AtomicBool::new(false),
+            is_busy: AtomicBool::new(false),
             elements: AtomicU32::new(0),
         });
         Self {
-            answers: Arc::new(Answers::new(Arc::clone(&upstream))),
+            answers: Arc::new(Answers::new(Arc::clone(&upstream), Metrics::default())),
             upstream,
             start: Instant::now(),
         }
@@ -87,19 +111,37 @@ impl Stand {
 
     /// Which query's answer a poll gets, and how; nothing on failure.
     async fn poll(&self, promql: &str, poller: Poller) -> Option<(f64, Source)> {
-        let bound = Duration::from_secs(5);
-        let (outcome, source) = self
-            .answers
-            .get(&promql.into(), Poll { bound, poller })
-            .await;
-        match outcome.ok()?.value() {
-            QueryValue::Scalar { value, .. } => Some((*value, source)),
-            QueryValue::Vector(_) => None,
+        let (outcome, source) = self.get(promql, poller, BOUND).await;
+        match outcome.ok()?.told() {
+            Told::Scalar { value, .. } => Some((*value, source)),
+            _ => None,
         }
+    }
+
+    async fn get(&self, promql: &str, poller: Poller, bound: Duration) -> (Outcome, Source) {
+        let poll = Poll {
+            rule: &mk_rule(),
+            bound,
+            poller,
+        };
+        self.answers.get(&mk_query(promql), poll).await
     }
 
     fn queries(&self) -> u32 {
         self.upstream.queries.load(Ordering::Relaxed)
+    }
+
+    /// Answers kept, queries asked ahead of polls, and those under way.
+    fn gauges(&self) -> (i64, i64, i64) {
+        let metrics = &self.answers.shelf.metrics;
+        let content = self.answers.shelf.lock();
+        let bytes = i64::try_from(content.bytes).unwrap();
+        assert_eq!(metrics.kept_bytes.get(), bytes);
+        (
+            metrics.kept.get(),
+            metrics.ahead.get(),
+            metrics.flights.get(),
+        )
     }
 
     fn remembered(&self) -> (usize, usize) {
@@ -140,15 +182,11 @@ async fn an_answer_is_good_for_as_long_as_its_bound_and_no_longer() {
 #[tokio::test(start_paused = true)]
 async fn without_a_bound_nothing_is_kept_or_asked_ahead() {
     let stand = Stand::new();
-    let poll = Poll {
-        bound: Duration::ZERO,
-        poller: 1,
-    };
     stand
         .warm(async {
             for round in 0..4 {
                 stand.until(f64::from(round) * 15.0).await;
-                let (_, source) = stand.answers.get(&"x".into(), poll).await;
+                let (_, source) = stand.get("x", 1, Duration::ZERO).await;
                 assert_eq!(source, Source::Prometheus);
                 assert_eq!(stand.remembered(), (0, 0));
             }
@@ -180,6 +218,7 @@ async fn one_passenger_may_leave_without_harm_and_the_last_one_ends_the_query() 
             .count()
     };
     assert_eq!(flights(&stand), 0);
+    assert_eq!(stand.gauges(), (1, 0, 0));
     assert_eq!(stand.poll("y", 1).await, Some((3.0, Source::Prometheus)));
 }
 
@@ -197,6 +236,7 @@ async fn an_even_pace_is_provided_for() {
                 }
             }
             assert_eq!(found[..3], [Source::Prometheus; 3]);
+            assert_eq!(stand.gauges(), (1, 1, 0));
             assert!(
                 found[4..].iter().all(|source| *source == Source::Memory),
                 "{found:?}"
@@ -242,6 +282,7 @@ async fn nobody_polls_any_more_and_nothing_is_asked_or_kept() {
             stand.until(300.0).await;
             assert_eq!(stand.queries(), asked + 1);
             assert_eq!(stand.remembered(), (0, 0));
+            assert_eq!(stand.gauges(), (0, 0, 0));
         })
         .await;
 }
@@ -320,16 +361,18 @@ async fn what_clients_ask_for_is_bounded() {
 #[tokio::test(start_paused = true)]
 async fn what_prometheus_answers_is_bounded() {
     let stand = Stand::new();
-    let elements = u32::try_from(MAX_BYTES / 3 / 600).unwrap();
+    // All of them share their texts, and nearly a third of the room is taken.
+    let element = size_of::<Sample>() + 48;
+    let elements = u32::try_from(MAX_BYTES / 3 / element + 100).unwrap();
     stand.upstream.elements.store(elements, Ordering::Relaxed);
     for query in ["a", "b", "c", "d"] {
-        let (outcome, _) = stand.answers.get(&query.into(), POLL).await;
+        let (outcome, _) = stand.get(query, 1, BOUND).await;
         assert!(outcome.is_ok());
     }
     assert_eq!(stand.remembered(), (4, 2));
     // The next one of a query takes the place of the one before.
     stand.until(6.0).await;
-    stand.answers.get(&"a".into(), POLL).await.0.unwrap();
+    stand.get("a", 1, BOUND).await.0.unwrap();
     assert!(stand.answers.shelf.lock().bytes <= MAX_BYTES);
 }
 
@@ -360,4 +403,23 @@ async fn a_query_that_is_too_large_is_told_from_trouble() {
             assert_eq!(alone, too_large && took < Duration::from_secs(1), "{error}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_hurries_the_query_ahead_that_it_joins() {
+    let stand = Stand::new();
+    stand
+        .warm(async {
+            for round in 0..3 {
+                stand.until(f64::from(round) * 15.0).await;
+                stand.poll("x", 1).await;
+            }
+            // It was asked ahead of the next poll, and has no permit.
+            stand.upstream.is_busy.store(true, Ordering::Relaxed);
+            stand.until(45.0).await;
+            assert_eq!(stand.gauges().2, 1);
+            let (_, source) = stand.poll("x", 1).await.unwrap();
+            assert_eq!(source, Source::Flight);
+        })
+        .await;
 }

@@ -80,7 +80,7 @@ async fn queue(evaluator: &Evaluator<Fake, Cluster>) -> Vec<String> {
                 let labels: Vec<String> = v
                     .labels
                     .iter()
-                    .flatten()
+                    .flat_map(crate::model::sample::Labels::iter)
                     .map(|(k, v)| format!("{k}={v}"))
                     .collect();
                 let age = NOW - v.timestamp.as_second();

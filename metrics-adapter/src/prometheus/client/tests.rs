@@ -2,8 +2,13 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::pin::pin;
 
+use futures::poll;
 use prometheus_client::registry::Registry;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
 
 use super::*;
 
@@ -71,6 +76,10 @@ fn serve(head: &'static str, piece: &'static str, times: usize) -> String {
 }
 
 fn mk_client(url: &str) -> Client {
+    mk_client_with(url, 20)
+}
+
+fn mk_client_with(url: &str, concurrency: usize) -> Client {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let options = Options {
         url: url.parse().unwrap(),
@@ -78,7 +87,7 @@ fn mk_client(url: &str) -> Client {
         headers: Vec::new(),
         credentials: Credentials::default(),
         timeout: Duration::from_secs(20),
-        concurrency: 20,
+        concurrency,
         max_body: 128 << 20,
         max_query_length: 0,
     };
@@ -131,4 +140,73 @@ async fn series_are_decoded_while_they_come() {
     let cut = serve(FIRST, ",{\"__name__\":\"up\"}", 4096);
     let error = mk_client(&cut).series("up", now, now).await.unwrap_err();
     assert!(error.to_string().contains("EOF"), "{error}");
+}
+
+/// Prometheus' part: tells what it is asked, and answers when it may.
+async fn serve_in_turn() -> (String, mpsc::UnboundedReceiver<String>, Arc<Semaphore>) {
+    let (asked, turns) = mpsc::unbounded_channel();
+    let may_answer = Arc::new(Semaphore::new(0));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answering = Arc::clone(&may_answer);
+    let serve = async move {
+        let mut turns = JoinSet::new();
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let (asked, answering) = (asked.clone(), Arc::clone(&answering));
+            turns.spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(socket.read_u8().await.unwrap());
+                }
+                let head = String::from_utf8(head).unwrap();
+                let path = head.split(' ').nth(1).unwrap();
+                let url: Url = format!("http://x{path}").parse().unwrap();
+                let mut pairs = url.query_pairs();
+                let text = pairs.find(|(name, _)| name == "query" || name == "match[]");
+                asked.send(text.unwrap().1.into_owned()).unwrap();
+                answering.acquire().await.unwrap().forget();
+                let data = match url.path() {
+                    "/api/v1/series" => "[]",
+                    _ => r#"{"resultType":"scalar","result":[1,"2"]}"#,
+                };
+                let answer = format!(r#"{HEAD}{{"status":"success","data":{data}}}"#);
+                socket.write_all(answer.as_bytes()).await.unwrap();
+            });
+        }
+    };
+    #[allow(clippy::disallowed_methods, reason = "ends with the test's runtime")]
+    tokio::spawn(serve);
+    (url, turns, may_answer)
+}
+
+#[tokio::test]
+async fn what_a_request_waits_for_is_asked_first() {
+    let (url, mut turns, may_answer) = serve_in_turn().await;
+    let client = mk_client_with(&url, 1);
+    let (somebody, now) = (Notify::new(), Timestamp::now());
+    let mut first = pin!(client.query("first"));
+    let asked = tokio::select! {
+        asked = turns.recv() => asked,
+        answer = &mut first => panic!("{answer:?}"),
+    };
+    assert_eq!(asked.as_deref(), Some("first"));
+    // All others wait for the only permit, the request last.
+    let mut series = pin!(client.series("series", now, now));
+    let mut ahead = pin!(client.query_ahead("ahead", future::pending()));
+    let mut joined = pin!(client.query_ahead("joined", somebody.notified()));
+    let mut cold = pin!(client.query("cold"));
+    assert!(poll!(&mut series).is_pending() && poll!(&mut ahead).is_pending());
+    assert!(poll!(&mut joined).is_pending() && poll!(&mut cold).is_pending());
+    // A request takes the answer that was to come ahead of it.
+    somebody.notify_one();
+    assert!(poll!(&mut joined).is_pending());
+    may_answer.add_permits(5);
+    let answers = tokio::join!(first, series, ahead, joined, cold);
+    assert!(answers.0.is_ok() && answers.1.is_ok() && answers.2.is_ok());
+    assert!(answers.3.is_ok() && answers.4.is_ok());
+    let mut order = Vec::new();
+    while let Ok(text) = turns.try_recv() {
+        order.push(text);
+    }
+    assert_eq!(order, ["cold", "joined", "series", "ahead"]);
 }

@@ -1,0 +1,147 @@
+//! Values by the names of their objects, in little more memory than names and values need: a
+//! metric of a namespace's pods is kept for as long as somebody polls it.
+
+use std::cmp::Ordering;
+
+use jiff::Timestamp;
+
+use crate::model::Sample;
+
+/// The value of one object.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Point {
+    pub(super) value: f64,
+    pub(super) timestamp: Timestamp,
+}
+
+impl From<&Sample> for Point {
+    fn from(sample: &Sample) -> Self {
+        Self {
+            value: sample.value,
+            timestamp: sample.timestamp,
+        }
+    }
+}
+
+/// What is kept of a vector whose elements are about objects.
+#[derive(Debug)]
+pub(super) struct Objects {
+    /// All names in their order, one after the other.
+    names: Box<str>,
+    /// Where each name ends, and its value.
+    values: Box<[(usize, Point)]>,
+    evaluated: Option<Timestamp>,
+}
+
+impl Objects {
+    /// The elements by the value of a label. Of several for one value the last one counts; those
+    /// without the label are nobody's.
+    pub(super) fn new(elements: &[Sample], label: &str) -> Self {
+        let named = elements.iter().filter_map(|sample| {
+            let name = sample.labels.get(label)?;
+            Some((name.as_ref(), sample))
+        });
+        let mut named: Vec<(&str, &Sample)> = named.collect();
+        // Stable: the last one of equal names is the last one of the vector.
+        named.sort_by_key(|(name, _)| *name);
+        let same = |a: &(&str, _), b: &(&str, _)| a.0 == b.0;
+        let each = || named.chunk_by(same).filter_map(<[_]>::last);
+        let mut names = String::with_capacity(each().map(|(name, _)| name.len()).sum());
+        let values = each().map(|(name, sample)| {
+            names.push_str(name);
+            (names.len(), Point::from(*sample))
+        });
+        Self {
+            values: values.collect(),
+            names: names.into_boxed_str(),
+            evaluated: elements.first().map(|element| element.timestamp),
+        }
+    }
+
+    /// The value of an object.
+    pub(super) fn get(&self, name: &str) -> Option<Point> {
+        let (mut low, mut high) = (0, self.values.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.name(middle).cmp(name) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Greater => high = middle,
+                Ordering::Equal => return Some(self.values[middle].1),
+            }
+        }
+        None
+    }
+
+    fn name(&self, place: usize) -> &str {
+        let start = place
+            .checked_sub(1)
+            .map_or(0, |before| self.values[before].0);
+        &self.names[start..self.values[place].0]
+    }
+
+    /// How many objects have a value.
+    pub(super) const fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The time of the vector's first element, which may be nobody's; `None` for an empty vector.
+    pub(super) const fn evaluated(&self) -> Option<Timestamp> {
+        self.evaluated
+    }
+
+    /// Bytes of memory beside its own.
+    pub(super) const fn bytes(&self) -> usize {
+        self.names.len() + size_of_val::<[(usize, Point)]>(&self.values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn each_object_has_the_last_value_of_its_name() {
+        let at = Timestamp::from_second;
+        let sample = |second, labels: &[(&str, &str)], value| Sample {
+            labels: labels
+                .iter()
+                .map(|(k, v)| (Arc::from(*k), Arc::from(*v)))
+                .collect(),
+            value,
+            timestamp: at(second).unwrap(),
+        };
+        let elements = [
+            sample(1, &[("node", "n")], 1.0),
+            sample(2, &[("pod", "web-10"), ("node", "n")], 2.0),
+            sample(3, &[("pod", "web-1")], 3.0),
+            sample(4, &[("pod", "web-10"), ("node", "m")], 4.0),
+            sample(5, &[("pod", "")], 5.0),
+        ];
+        let pods = Objects::new(&elements, "pod");
+        let told = |objects: &Objects, name: &str| objects.get(name).map(|point| point.value);
+        for (name, value) in [
+            ("web-1", Some(3.0)),
+            ("web-10", Some(4.0)),
+            ("", Some(5.0)),
+            ("web-", None),
+            ("web-100", None),
+            ("a", None),
+            ("z", None),
+        ] {
+            assert_eq!(told(&pods, name), value, "{name}");
+        }
+        assert_eq!(pods.get("web-10").unwrap().timestamp, at(4).unwrap());
+        assert_eq!((pods.len(), pods.evaluated()), (3, at(1).ok()));
+        let nodes = Objects::new(&elements, "node");
+        assert_eq!(
+            (told(&nodes, "n"), told(&nodes, "m")),
+            (Some(2.0), Some(4.0))
+        );
+        let nobody = Objects::new(&elements, "zone");
+        assert_eq!((nobody.len(), nobody.evaluated()), (0, at(1).ok()));
+        let empty = Objects::new(&[], "pod");
+        assert_eq!((told(&empty, ""), empty.evaluated()), (None, None));
+    }
+}
