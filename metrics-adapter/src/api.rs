@@ -28,16 +28,18 @@ use tokio::time::Instant;
 
 pub use metrics::Metrics;
 
-use crate::model::{ExternalQuery, MetricQuery, Provider, Target};
+use crate::model::{ExternalQuery, MetricQuery, Provider, ProviderError, Target};
 use accept::{AggregatedVersion, Encoding, Form, Negotiated, Offer, negotiate};
 use discovery::{Page, Pages};
 use group::GroupVersion;
+use metrics::Subject;
 use options::{CustomOptions, ListOptions, Parameters};
 use path::Route;
 use respond::{document, text};
 use status::ApiError;
 use usage::UsageRequest;
-use wire::{custom, external};
+use wire::custom::{V1Beta1, V1Beta2, Values};
+use wire::external;
 
 struct Api<P> {
     provider: Arc<P>,
@@ -76,13 +78,13 @@ async fn handle<P: Provider>(State(api): State<Arc<Api<P>>>, request: Request) -
     let started = Instant::now();
     let (request, _) = request.into_parts();
     let route = path::parse(request.uri.path());
-    let kind = match &route {
-        Ok(Route::Custom { .. }) => "custom",
-        Ok(Route::External { .. }) => "external",
-        Ok(Route::Nodes { .. } | Route::Pods { .. }) => "resource",
-        Ok(Route::Groups | Route::Group(_) | Route::Version(_)) => "discovery",
-        Ok(Route::OpenApi(_)) => "openapi",
-        Err(_) => "other",
+    let subject = match &route {
+        Ok(Route::Custom { .. }) => Subject::Custom,
+        Ok(Route::External { .. }) => Subject::External,
+        Ok(Route::Nodes { .. } | Route::Pods { .. }) => Subject::Resource,
+        Ok(Route::Groups | Route::Group(_) | Route::Version(_)) => Subject::Discovery,
+        Ok(Route::OpenApi(_)) => Subject::OpenApi,
+        Err(_) => Subject::Other,
     };
     let answer = match route {
         Ok(route) => api.answer(route, &request).await,
@@ -92,7 +94,7 @@ async fn handle<P: Provider>(State(api): State<Arc<Api<P>>>, request: Request) -
         error.log(request.uri.path());
         error.respond(&request.headers)
     });
-    api.metrics.observe(kind, response.status(), started);
+    api.metrics.observe(subject, response.status(), started);
     response
 }
 
@@ -115,15 +117,15 @@ impl<P: Provider> Api<P> {
                     Form::Aggregated(version) => Page::Aggregated(version),
                     _ => Page::Groups,
                 };
-                Ok(page(wanted, encoding).cacheable(headers))
+                Ok(page(wanted, encoding).respond(headers))
             }
             Route::Group(api) => {
                 let Negotiated { encoding, .. } = negotiate(headers, Offer::Plain)?;
-                Ok(page(Page::Group(api), encoding).plain())
+                Ok(page(Page::Group(api), encoding).respond(headers))
             }
             Route::Version(version) => {
                 let Negotiated { encoding, .. } = negotiate(headers, Offer::Plain)?;
-                Ok(page(Page::Version(version), encoding).plain())
+                Ok(page(Page::Version(version), encoding).respond(headers))
             }
             Route::OpenApi(document) => {
                 let served = |api| self.provider.serves(api);
@@ -138,16 +140,15 @@ impl<P: Provider> Api<P> {
                 metric,
             } => {
                 let Negotiated { encoding, .. } = negotiate(headers, Offer::Plain)?;
-                let options = CustomOptions::read(parameters()?, &name)?;
-                let target = if name == "*" {
-                    Target::Selected(options.labels)
-                } else {
-                    Target::Name(name.into())
+                let options = CustomOptions::read(parameters()?, name.as_deref())?;
+                let target = match name {
+                    None => Target::Selected(options.labels),
+                    Some(name) => Target::Name(name),
                 };
                 let query = MetricQuery {
                     resource,
-                    metric: metric.into(),
-                    namespace: namespace.map(Into::into),
+                    metric,
+                    namespace,
                     target,
                     metric_selector: options.metric,
                 };
@@ -156,12 +157,13 @@ impl<P: Provider> Api<P> {
             Route::External { namespace, metric } => {
                 let Negotiated { encoding, .. } = negotiate(headers, Offer::Plain)?;
                 let query = ExternalQuery {
-                    namespace: namespace.into(),
-                    metric: metric.into(),
+                    namespace,
+                    metric,
                     selector: ListOptions::read(parameters()?)?.labels,
                 };
                 let metric = Arc::clone(&query.metric);
-                let values = self.provider.external(query).await?;
+                let values = self.provider.external(query).await;
+                let values = values.map_err(|error| self.judge(error))?;
                 Ok(document(encoding, &external::values(&metric, &values)))
             }
             Route::Nodes { name } => {
@@ -177,6 +179,16 @@ impl<P: Provider> Api<P> {
         }
     }
 
+    /// Before Prometheus was first asked nobody knows whether a metric is missing.
+    fn judge(&self, error: ProviderError) -> ApiError {
+        match error {
+            ProviderError::MetricNotFound { .. } if !self.provider.is_complete() => {
+                ApiError::NotReady
+            }
+            error => error.into(),
+        }
+    }
+
     async fn custom(
         &self,
         version: GroupVersion,
@@ -184,12 +196,17 @@ impl<P: Provider> Api<P> {
         encoding: Encoding,
     ) -> Result<Response, ApiError> {
         let (metric, selector) = (Arc::clone(&query.metric), query.metric_selector.clone());
-        let values = self.provider.custom(query).await?;
+        let values = self.provider.custom(query).await;
+        let values = values.map_err(|error| self.judge(error))?;
         Ok(match version {
-            GroupVersion::CustomV1Beta2 => {
-                document(encoding, &custom::v1beta2(&metric, &selector, &values))
-            }
-            _ => document(encoding, &custom::v1beta1(&metric, &selector, &values)),
+            GroupVersion::CustomV1Beta2 => document(
+                encoding,
+                &Values::<V1Beta2>::new(&metric, &selector, &values),
+            ),
+            _ => document(
+                encoding,
+                &Values::<V1Beta1>::new(&metric, &selector, &values),
+            ),
         })
     }
 }

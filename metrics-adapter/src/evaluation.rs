@@ -226,6 +226,10 @@ impl<C: QueryClient, O: ObjectSource> Provider for Evaluator<C, O> {
         }
     }
 
+    fn is_complete(&self) -> bool {
+        self.discovery.first_round_done()
+    }
+
     fn list(&self) -> Arc<[MetricInfo]> {
         self.discovery.listed()
     }

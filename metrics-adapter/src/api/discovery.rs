@@ -37,13 +37,18 @@ struct Shelf {
     custom: Arc<[MetricInfo]>,
     external: Arc<[Arc<str>]>,
     served: Vec<MetricsApi>,
-    pages: Vec<((Page, Encoding), Written)>,
+    pages: Vec<((Page, Encoding), Arc<Written>)>,
 }
 
 impl Pages {
     /// The document as it is now. The lists are compared by their identity, which holds: as long
     /// as the shelf has them nothing else can be in their place.
-    pub(super) fn get<P: Provider>(&self, provider: &P, page: Page, encoding: Encoding) -> Written {
+    pub(super) fn get<P: Provider>(
+        &self,
+        provider: &P,
+        page: Page,
+        encoding: Encoding,
+    ) -> Arc<Written> {
         let documents = Documents { provider };
         let (custom, external) = (provider.list(), provider.list_external());
         let served: Vec<MetricsApi> = documents.served().collect();
@@ -61,10 +66,10 @@ impl Pages {
         }
         let wanted = (page, encoding);
         if let Some((_, written)) = shelf.pages.iter().find(|(known, _)| *known == wanted) {
-            return written.clone();
+            return Arc::clone(written);
         }
-        let written = documents.write(page, encoding);
-        shelf.pages.push((wanted, written.clone()));
+        let written = Arc::new(documents.write(page, encoding));
+        shelf.pages.push((wanted, Arc::clone(&written)));
         written
     }
 }
@@ -305,6 +310,6 @@ impl Answer for ApiResourceList {
             group_version: self.group_version.to_owned(),
             resources: self.resources.iter().map(resource).collect(),
         };
-        proto::envelope(self.api_version, self.kind, list)
+        proto::envelope(self.api_version, self.kind, &list)
     }
 }

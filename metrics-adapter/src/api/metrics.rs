@@ -19,48 +19,89 @@ struct DurationLabels {
     api: &'static str,
 }
 
+/// What a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    Custom,
+    External,
+    Resource,
+    Discovery,
+    OpenApi,
+    Other,
+}
+
+impl Subject {
+    const ALL: [Self; 6] = [
+        Self::Custom,
+        Self::External,
+        Self::Resource,
+        Self::Discovery,
+        Self::OpenApi,
+        Self::Other,
+    ];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Custom => "custom",
+            Self::External => "external",
+            Self::Resource => "resource",
+            Self::Discovery => "discovery",
+            Self::OpenApi => "openapi",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// Counters of answered requests.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
-    duration: Family<DurationLabels, Histogram, fn() -> Histogram>,
+    /// By subject: requests that were answered well, and how long every one took.
+    subjects: [(Counter, Histogram); Subject::ALL.len()],
 }
 
 impl Metrics {
     /// Registers the metrics; the caller chooses the prefix.
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            requests: Family::default(),
-            duration: Family::new_with_constructor(|| {
-                // Seconds; from an answer out of memory to the longest that an HPA waits.
-                Histogram::new([
-                    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0,
-                ])
-            }),
-        };
+        let requests = Family::<RequestLabels, Counter>::default();
+        let duration = Family::<_, _, fn() -> Histogram>::new_with_constructor(|| {
+            // Seconds; from an answer out of memory to the longest that an HPA waits.
+            Histogram::new([
+                0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0,
+            ])
+        });
         registry.register(
             "requests_total",
             "Requests by API (custom, external, resource, discovery, openapi, other) and status code",
-            metrics.requests.clone(),
+            requests.clone(),
         );
         registry.register(
             "request_duration_seconds",
             "Time to answer a request, authentication and authorization left out",
-            metrics.duration.clone(),
+            duration.clone(),
         );
-        metrics
+        let subjects = Subject::ALL.map(|subject| {
+            let api = subject.label();
+            let code = http::StatusCode::OK.as_u16();
+            let answered = requests.get_or_create_owned(&RequestLabels { api, code });
+            (
+                answered,
+                duration.get_or_create_owned(&DurationLabels { api }),
+            )
+        });
+        Self { requests, subjects }
     }
 
-    pub(super) fn observe(&self, api: &'static str, code: http::StatusCode, since: Instant) {
+    pub(super) fn observe(&self, subject: Subject, code: http::StatusCode, since: Instant) {
+        let (answered, duration) = &self.subjects[subject as usize];
+        duration.observe(since.elapsed().as_secs_f64());
+        if code == http::StatusCode::OK {
+            answered.inc();
+            return;
+        }
+        let (api, code) = (subject.label(), code.as_u16());
         self.requests
-            .get_or_create(&RequestLabels {
-                api,
-                code: code.as_u16(),
-            })
+            .get_or_create(&RequestLabels { api, code })
             .inc();
-        let seconds = since.elapsed().as_secs_f64();
-        self.duration
-            .get_or_create(&DurationLabels { api })
-            .observe(seconds);
     }
 }

@@ -54,13 +54,13 @@ pub(super) struct CustomOptions {
 }
 
 impl CustomOptions {
-    /// `name` is the path's. A field selector may only repeat it.
-    pub(super) fn read(parameters: Parameters<'_>, name: &str) -> Result<Self, ApiError> {
+    /// `name` is the path's, `None` for all. A field selector may only repeat it.
+    pub(super) fn read(parameters: Parameters<'_>, name: Option<&str>) -> Result<Self, ApiError> {
         let options = Self {
             labels: parameters.selector("labelSelector")?,
             metric: parameters.selector("metricLabelSelector")?,
         };
-        if parameters.fields()?.admits_name(name) {
+        if parameters.fields()?.admits_name(name.unwrap_or("*")) {
             Ok(options)
         } else {
             Err(ApiError::BadRequest(
@@ -148,7 +148,7 @@ mod tests {
 
     fn custom(query: &str, name: &str) -> Result<CustomOptions, String> {
         Parameters::read(query)
-            .and_then(|parameters| CustomOptions::read(parameters, name))
+            .and_then(|parameters| CustomOptions::read(parameters, Some(name)))
             .map_err(|error| error.to_string())
     }
 

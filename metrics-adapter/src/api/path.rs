@@ -1,5 +1,8 @@
 //! Request paths, as custom-metrics-apiserver routes them.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use percent_encoding::percent_decode_str;
 
 use super::group::{self, GroupVersion};
@@ -21,20 +24,23 @@ pub(super) enum Route {
     /// Values of a custom metric.
     Custom {
         version: GroupVersion,
-        namespace: Option<String>,
+        namespace: Option<Arc<str>>,
         resource: GroupResource,
-        /// `*` for all.
-        name: String,
-        metric: String,
+        /// `None` for all.
+        name: Option<Arc<str>>,
+        metric: Arc<str>,
     },
     /// Values of an external metric.
-    External { namespace: String, metric: String },
+    External {
+        namespace: Arc<str>,
+        metric: Arc<str>,
+    },
     /// Usage of one node, or of all.
-    Nodes { name: Option<String> },
+    Nodes { name: Option<Arc<str>> },
     /// Usage of one pod, of those in a namespace, or of all.
     Pods {
-        namespace: Option<String>,
-        name: Option<String>,
+        namespace: Option<Arc<str>>,
+        name: Option<Arc<str>>,
     },
 }
 
@@ -52,6 +58,9 @@ impl Route {
     }
 }
 
+/// The longest path that there is has fewer.
+const MAX_SEGMENTS: usize = 12;
+
 /// Parses a path that is still percent-encoded: segments are cut first and decoded afterwards,
 /// so that an encoded slash stays inside its segment.
 pub(super) fn parse(path: &str) -> Result<Route, ApiError> {
@@ -59,13 +68,17 @@ pub(super) fn parse(path: &str) -> Result<Route, ApiError> {
         .strip_suffix('/')
         .filter(|path| !path.is_empty())
         .unwrap_or(path);
-    let mut segments = Vec::new();
+    let mut decoded = [const { Cow::Borrowed("") }; MAX_SEGMENTS];
+    let mut number = 0;
     for segment in path.split('/').skip(1) {
-        let decoded = percent_decode_str(segment).decode_utf8();
-        segments.push(decoded.map_err(|_| ApiError::UnknownPath)?);
+        let place = decoded.get_mut(number).ok_or(ApiError::UnknownPath)?;
+        *place = percent_decode_str(segment)
+            .decode_utf8()
+            .map_err(|_| ApiError::UnknownPath)?;
+        number += 1;
     }
-    let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
-    match segments.as_slice() {
+    let segments = decoded.each_ref().map(AsRef::as_ref);
+    match &segments[..number] {
         ["apis"] => Ok(Route::Groups),
         ["openapi", "v2"] => Ok(Route::OpenApi(Document::V2)),
         ["openapi", "v3"] => Ok(Route::OpenApi(Document::V3List)),
@@ -91,23 +104,19 @@ fn custom(version: GroupVersion, rest: &[&str]) -> Result<Route, ApiError> {
     let route = |namespace: Option<&str>, resource: GroupResource, name: &str, metric: &str| {
         Route::Custom {
             version,
-            namespace: namespace.map(str::to_owned),
+            namespace: namespace.map(Into::into),
             resource,
-            name: if name.is_empty() {
-                "*".to_owned()
-            } else {
-                name.to_owned()
-            },
-            metric: metric.to_owned(),
+            name: (!matches!(name, "" | "*")).then(|| name.into()),
+            metric: metric.into(),
         }
     };
-    let namespaces = GroupResource::new("", "namespaces");
     match rest {
         // Subresources of namespaces themselves, not objects in them.
         ["namespaces", _, "status" | "finalize", ..] => Err(ApiError::UnknownPath),
         // A metric of the namespace itself; what follows it is ignored, as upstream does.
         ["namespaces", namespace, "metrics", metric]
         | ["namespaces", namespace, "metrics", metric, _] => {
+            let namespaces = GroupResource::new("", "namespaces");
             Ok(route(None, namespaces, namespace, metric))
         }
         ["namespaces", namespace, resource, name, metric] => Ok(route(
@@ -131,8 +140,8 @@ fn external(rest: &[&str]) -> Result<Route, ApiError> {
         | ["namespaces", "", _]
         | ["namespaces", _, ""] => Err(ApiError::UnknownPath),
         ["namespaces", namespace, metric] => Ok(Route::External {
-            namespace: (*namespace).to_owned(),
-            metric: (*metric).to_owned(),
+            namespace: (*namespace).into(),
+            metric: (*metric).into(),
         }),
         _ => Err(ApiError::UnknownPath),
     }
@@ -141,7 +150,7 @@ fn external(rest: &[&str]) -> Result<Route, ApiError> {
 fn resource(rest: &[&str]) -> Result<Route, ApiError> {
     let some = |text: &str| match text {
         "" => Err(ApiError::UnknownPath),
-        text => Ok(text.to_owned()),
+        text => Ok(Arc::from(text)),
     };
     Ok(match rest {
         ["nodes"] => Route::Nodes { name: None },
@@ -179,10 +188,10 @@ mod tests {
     fn custom(namespace: Option<&str>, resource: &str, name: &str, metric: &str) -> Option<Route> {
         Some(Route::Custom {
             version: GroupVersion::CustomV1Beta2,
-            namespace: namespace.map(str::to_owned),
+            namespace: namespace.map(Into::into),
             resource: group_resource(resource),
-            name: name.to_owned(),
-            metric: metric.to_owned(),
+            name: (name != "*").then(|| name.into()),
+            metric: metric.into(),
         })
     }
 
@@ -247,19 +256,19 @@ mod tests {
     fn routes_external_and_resource_metrics() {
         let external = |metric: &str| {
             Some(Route::External {
-                namespace: "shop".to_owned(),
-                metric: metric.to_owned(),
+                namespace: "shop".into(),
+                metric: metric.into(),
             })
         };
         let nodes = |name: Option<&str>| {
             Some(Route::Nodes {
-                name: name.map(str::to_owned),
+                name: name.map(Into::into),
             })
         };
         let pods = |namespace: Option<&str>, name: Option<&str>| {
             Some(Route::Pods {
-                namespace: namespace.map(str::to_owned),
-                name: name.map(str::to_owned),
+                namespace: namespace.map(Into::into),
+                name: name.map(Into::into),
             })
         };
         for (path, expected) in [

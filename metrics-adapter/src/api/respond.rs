@@ -1,10 +1,14 @@
 //! Where bytes are made of wire types: the media type and the headers of every good answer.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write as _;
+use std::sync::OnceLock;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_saphyr::SerializerOptions;
@@ -27,12 +31,24 @@ pub(super) fn text(encoding: Encoding, document: &impl Serialize) -> Response {
 }
 
 /// A document as it goes out, to be sent many times.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Written {
-    content_type: String,
-    body: Bytes,
-    etag: String,
+    content_type: HeaderValue,
+    plain: Coded,
+    /// Compressed when somebody first takes it so; `None` inside for what is too small.
+    gzip: OnceLock<Option<Coded>>,
 }
+
+/// A document in one content coding. Each has an ETag of its own (RFC 9110, 8.8.3.3).
+#[derive(Debug)]
+struct Coded {
+    body: Bytes,
+    etag: HeaderValue,
+}
+
+/// Bytes of a document that is worth compressing: it does not fit into a packet. (k8s.io/apiserver
+/// compresses from 128 KiB on, but does so for every request.)
+const COMPRESSED_FROM: usize = 1400;
 
 impl Written {
     /// Writes a document. The parameters of its media type begin with a semicolon.
@@ -42,33 +58,68 @@ impl Written {
         let body = bytes(encoding, document).unwrap_or_default();
         let mut hasher = DefaultHasher::new();
         (&content_type, &body).hash(&mut hasher);
+        let hash = hasher.finish();
         Self {
-            content_type,
-            body: body.into(),
-            etag: format!("\"{:016x}\"", hasher.finish()),
+            content_type: visible(&content_type),
+            plain: Coded {
+                body: body.into(),
+                etag: visible(&format!("\"{hash:016x}\"")),
+            },
+            gzip: OnceLock::new(),
         }
-    }
-
-    /// The answer without an ETag.
-    pub(super) fn plain(&self) -> Response {
-        let content_type = [(header::CONTENT_TYPE, self.content_type.as_str())];
-        (content_type, self.body.clone()).into_response()
     }
 
     /// The answer with an ETag, or 304 where the caller has it already.
-    pub(super) fn cacheable(&self, request: &HeaderMap) -> Response {
-        let mut response = self.plain();
-        if is_known(request, &self.etag) {
+    pub(super) fn respond(&self, request: &HeaderMap) -> Response {
+        let compressed = takes_gzip(request).then(|| self.gzip()).flatten();
+        let Coded { body, etag } = compressed.unwrap_or(&self.plain);
+        let is_known = etag.to_str().is_ok_and(|etag| is_known(request, etag));
+        let mut response = if is_known {
+            let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NOT_MODIFIED;
-            *response.body_mut() = Body::empty();
-        }
+            response
+        } else {
+            Response::new(Body::from(body.clone()))
+        };
         let headers = response.headers_mut();
-        if let Ok(etag) = self.etag.parse() {
-            headers.insert(header::ETAG, etag);
+        headers.insert(header::CONTENT_TYPE, self.content_type.clone());
+        if compressed.is_some() && !is_known {
+            let gzip = HeaderValue::from_static("gzip");
+            headers.insert(header::CONTENT_ENCODING, gzip);
         }
-        headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+        headers.insert(header::ETAG, etag.clone());
+        let vary = HeaderValue::from_static("Accept, Accept-Encoding");
+        headers.insert(header::VARY, vary);
         response
     }
+
+    fn gzip(&self) -> Option<&Coded> {
+        let compress = || {
+            let plain = &self.plain;
+            if plain.body.len() < COMPRESSED_FROM {
+                return None;
+            }
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(&plain.body).ok()?;
+            let body = encoder.finish().ok()?.into();
+            let hash = plain.etag.to_str().ok()?.trim_matches('"');
+            let etag = visible(&format!("\"{hash}-gzip\""));
+            Some(Coded { body, etag })
+        };
+        self.gzip.get_or_init(compress).as_ref()
+    }
+}
+
+/// What we write into headers is visible ASCII.
+fn visible(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// As k8s.io/apiserver reads the header: a quality is not looked at, and spoils the name.
+fn takes_gzip(request: &HeaderMap) -> bool {
+    let header = request.get(header::ACCEPT_ENCODING);
+    let codings = header.and_then(|value| value.to_str().ok());
+    codings.is_some_and(|codings| codings.split(',').any(|coding| coding.trim() == "gzip"))
 }
 
 /// Whether the caller has this version, by its quoted ETag.
@@ -80,14 +131,21 @@ pub(super) fn is_known(request: &HeaderMap, etag: &str) -> bool {
 
 fn respond(encoding: Encoding, body: Result<Vec<u8>, Unwritable>) -> Response {
     match body {
-        Ok(body) => ([(header::CONTENT_TYPE, encoding.media_type())], body).into_response(),
+        Ok(body) => {
+            let mut response = Response::new(Body::from(body));
+            let media_type = HeaderValue::from_static(encoding.media_type());
+            response
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, media_type);
+            response
+        }
         Err(error) => unwritable(&error),
     }
 }
 
 fn bytes(encoding: Encoding, document: &impl Answer) -> Result<Vec<u8>, Unwritable> {
     match encoding {
-        Encoding::Json => json(document),
+        Encoding::Json => Ok(document.json()?),
         Encoding::Yaml => yaml(document),
         Encoding::Protobuf => Ok(document.protobuf()),
     }

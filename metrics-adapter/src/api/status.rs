@@ -39,6 +39,9 @@ pub enum ApiError {
     /// Parameters that contradict each other (422).
     #[error("ListOptions.meta.k8s.io \"\" is invalid: {0}")]
     Invalid(String),
+    /// It may be known soon which metrics there are (503).
+    #[error("the list of metrics is not known yet")]
+    NotReady,
     /// The provider's answer.
     #[error(transparent)]
     Provider(ProviderError),
@@ -55,6 +58,7 @@ impl ApiError {
             }
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid"),
             Self::NotAcceptable | Self::OnlyJson => (StatusCode::NOT_ACCEPTABLE, "NotAcceptable"),
+            Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
             Self::Provider(error) => match error {
                 ProviderError::MetricNotFound { .. } | ProviderError::ObjectNotFound { .. } => {
                     (StatusCode::NOT_FOUND, "NotFound")

@@ -20,6 +20,7 @@ use crate::model::{
 
 /// Lists two metrics, remembers what it is asked, and answers what the test sets.
 struct Fake {
+    complete: bool,
     serves: Vec<MetricsApi>,
     list: Vec<MetricInfo>,
     answer: Result<Vec<MetricValue>, ProviderError>,
@@ -32,6 +33,10 @@ struct Fake {
 impl Provider for Fake {
     fn serves(&self, api: MetricsApi) -> bool {
         self.serves.contains(&api)
+    }
+
+    fn is_complete(&self) -> bool {
+        self.complete
     }
 
     fn list(&self) -> Arc<[MetricInfo]> {
@@ -83,6 +88,7 @@ fn mk_fake() -> Fake {
         window: None,
     };
     Fake {
+        complete: true,
         serves: group::GROUPS.to_vec(),
         list: vec![
             mk_info("namespaces", false, "ops"),
@@ -434,4 +440,31 @@ async fn a_group_without_rules_does_not_exist() {
     };
     let (_, body) = get_json(none, "/apis").await;
     assert_eq!(body["groups"], json!([]));
+}
+
+#[tokio::test]
+async fn nothing_is_missing_before_the_list_of_metrics_is_known() {
+    let missing = || {
+        Err(ProviderError::MetricNotFound {
+            metric: "ops".into(),
+            described: "pods".to_owned(),
+        })
+    };
+    for (complete, code, reason) in [(false, 503, "ServiceUnavailable"), (true, 404, "NotFound")] {
+        let fake = Fake {
+            complete,
+            answer: missing(),
+            ..mk_fake()
+        };
+        let path = format!("{V1BETA2}/namespaces/shop/pods/*/ops");
+        let (status, body) = get_json(fake, &path).await;
+        assert_eq!((status.as_u16(), &body["reason"]), (code, &json!(reason)));
+        let fake = Fake {
+            complete,
+            external: Err(missing().unwrap_err()),
+            ..mk_fake()
+        };
+        let path = "/apis/external.metrics.k8s.io/v1beta1/namespaces/shop/ops";
+        assert_eq!(get_json(fake, path).await.0.as_u16(), code);
+    }
 }

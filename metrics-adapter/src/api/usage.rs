@@ -1,5 +1,7 @@
 //! Requests for the usage of nodes and pods: one object or a list, in one of four forms.
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use http::request::Parts;
 
@@ -31,17 +33,13 @@ impl UsageRequest {
     pub(super) fn read(
         request: &Parts,
         parameters: Parameters<'_>,
-        namespace: Option<String>,
-        name: Option<String>,
+        namespace: Option<Arc<str>>,
+        name: Option<Arc<str>>,
     ) -> Result<Self, ApiError> {
-        let namespace = namespace.map(Into::into);
         let single = name.is_some();
         let (query, offer) = match name {
             // Selectors mean nothing here, not even wrong ones.
-            Some(name) => {
-                let name = name.into();
-                (UsageQuery::One { namespace, name }, Offer::Object)
-            }
+            Some(name) => (UsageQuery::One { namespace, name }, Offer::Object),
             None => {
                 let ListOptions { labels, fields } = ListOptions::read(parameters)?;
                 let query = UsageQuery::List {

@@ -4,6 +4,7 @@
 
 pub(super) mod custom;
 pub(super) mod discovery;
+mod draft;
 pub(super) mod external;
 pub(super) mod proto;
 pub(super) mod resource;
@@ -13,14 +14,19 @@ pub(super) mod table;
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Unit};
 use serde::{Serialize, Serializer};
 
 use crate::model::Quantity;
 
 /// What can be answered in every encoding.
 pub(super) trait Answer: Serialize {
+    /// The bytes of `application/json`.
+    fn json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(self)
+    }
+
     /// The bytes of `application/vnd.kubernetes.protobuf`.
     fn protobuf(&self) -> Vec<u8>;
 }
@@ -46,11 +52,11 @@ pub(super) struct List<I> {
 
 impl<I: Part> Answer for List<I> {
     fn protobuf(&self) -> Vec<u8> {
-        let list = proto::List {
-            metadata: proto::ListMeta::default(),
-            items: self.items.iter().map(Part::message).collect(),
-        };
-        proto::envelope(self.api_version, self.kind, list)
+        let mut list = proto::ListWriter::default();
+        for item in &self.items {
+            list.push(&item.message());
+        }
+        list.finish(self.api_version, self.kind)
     }
 }
 
@@ -76,12 +82,14 @@ struct Time(Timestamp);
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = jiff::TimestampRound::new()
-            .smallest(Unit::Second)
-            .mode(jiff::RoundMode::Trunc);
-        let at = self.0.round(seconds).unwrap_or(self.0);
-        let at = at.to_zoned(TimeZone::UTC);
-        write!(f, "{}", at.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        let at = Timestamp::from_second(self.0.as_second()).unwrap_or(self.0);
+        let at = TimeZone::UTC.to_datetime(at);
+        let (year, month, day) = (at.year(), at.month(), at.day());
+        let (hour, minute, second) = (at.hour(), at.minute(), at.second());
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
+        )
     }
 }
 

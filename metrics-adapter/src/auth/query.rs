@@ -13,13 +13,16 @@ pub(crate) fn parameter(query: &str, name: &str) -> Option<String> {
     query.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         (!pair.contains(';') && decode(key)? == name)
-            .then(|| decode(value))
+            .then(|| decode(value).map(Cow::into_owned))
             .flatten()
     })
 }
 
 /// `None` for escapes that are not escapes.
-fn decode(text: &str) -> Option<String> {
+fn decode(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains(['+', '%']) {
+        return Some(text.into());
+    }
     let text = text.replace('+', " ");
     let mut rest = text.as_str();
     while let Some(at) = rest.find('%') {
@@ -27,10 +30,8 @@ fn decode(text: &str) -> Option<String> {
         u8::from_str_radix(digits, 16).ok()?;
         rest = &rest[at + 3..];
     }
-    percent_decode_str(&text)
-        .decode_utf8()
-        .ok()
-        .map(Cow::into_owned)
+    let decoded = percent_decode_str(&text).decode_utf8().ok()?;
+    Some(decoded.into_owned().into())
 }
 
 /// Whether `watch` is asked for: anything but `0` and `false`, as apimachinery's conversion of

@@ -61,10 +61,10 @@ impl Catalog {
     /// Builds the catalog from what each rule's series query found, in rule order: first the
     /// rules of custom metrics, then those of external ones. A rule whose labels cannot be
     /// associated contributes nothing and is told in the second result.
-    pub(super) fn build<'a>(
+    pub(super) fn build(
         rules: Arc<RuleSet>,
-        custom: impl Iterator<Item = (&'a Arc<Rule>, &'a SeriesSet)>,
-        external: impl Iterator<Item = (&'a Arc<Rule>, &'a SeriesSet)>,
+        custom: &[(Arc<Rule>, Arc<SeriesSet>)],
+        external: &[(Arc<Rule>, Arc<SeriesSet>)],
         objects: &impl ObjectSource,
     ) -> (Self, Vec<(Arc<Rule>, AssociationError)>) {
         let mut catalog = Self::empty(rules);

@@ -184,7 +184,7 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
                     () = stop.cancelled() => return,
                     () = tokio::time::sleep_until(next) => break,
                     () = changed(&mut self.kinds) => {
-                        self.publish_catalog();
+                        self.publish_catalog().await;
                         self.publish_health();
                     }
                     () = changed(&mut self.updates) => {
@@ -252,18 +252,33 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
         if self.astray {
             return;
         }
-        self.publish_catalog();
+        self.publish_catalog().await;
         self.publish_health();
         self.state.first_round.send_replace(true);
     }
 
-    fn publish_catalog(&mut self) {
-        let (mut catalog, refused) = Catalog::build(
-            Arc::clone(&self.rules),
-            self.found(&self.rules.custom),
-            self.found(&self.rules.external),
-            self.objects.as_ref(),
-        );
+    /// Makes the catalog anew. It may be of hundreds of thousands of names, so that is no work for
+    /// a thread that answers requests.
+    async fn publish_catalog(&mut self) {
+        let (rules, objects) = (Arc::clone(&self.rules), Arc::clone(&self.objects));
+        let (custom, external) = (self.found(&rules.custom), self.found(&rules.external));
+        let before = self.state.catalog.load_full();
+        let older = Arc::clone(&before);
+        let built = tokio::task::spawn_blocking(move || {
+            let (mut catalog, refused) =
+                Catalog::build(rules, &custom, &external, objects.as_ref());
+            catalog.share_lists(&older);
+            let resources = catalog.resources();
+            (catalog, refused, resources)
+        });
+        let (catalog, refused, resources) = match built.await {
+            Ok(built) => built,
+            // A panic there is one here; cancelled are such tasks at the end of the process only.
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_cancelled) => return,
+            },
+        };
         let refused: Vec<_> = refused
             .into_iter()
             .map(|(rule, error)| (rule.id().clone(), error.to_string()))
@@ -272,11 +287,9 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
             warn!(%rule, error, "the rule makes no metrics: {error}");
         }
         self.refused = refused;
-        let before = self.state.catalog.load();
         if !Arc::ptr_eq(catalog.rules(), before.rules()) {
             info!("the new rules are in force");
         }
-        catalog.share_lists(&before);
         if !catalog.has_lists_of(&before) {
             let (metrics, was) = (catalog.len(), before.len());
             info!(metrics, was, "the list of metrics has changed");
@@ -294,18 +307,14 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
         }
         self.metrics
             .listed(catalog.len(), catalog.collisions().len());
-        self.objects.watch(&catalog.resources());
+        self.objects.watch(&resources);
         self.state.catalog.store(Arc::new(catalog));
     }
 
     /// The last good result of each rule that has one.
-    fn found<'a>(
-        &'a self,
-        rules: &'a [Arc<Rule>],
-    ) -> impl Iterator<Item = (&'a Arc<Rule>, &'a SeriesSet)> {
-        rules
-            .iter()
-            .filter_map(|rule| Some((rule, self.source(rule)?.found()?)))
+    fn found(&self, rules: &[Arc<Rule>]) -> Vec<(Arc<Rule>, Arc<SeriesSet>)> {
+        let found = |rule| Some((Arc::clone(rule), Arc::clone(self.source(rule)?.found()?)));
+        rules.iter().filter_map(found).collect()
     }
 
     fn source(&self, rule: &Rule) -> Option<&Source> {

@@ -36,7 +36,7 @@ pub(super) struct Source {
 
 /// The last good answer.
 struct Found {
-    set: SeriesSet,
+    set: Arc<SeriesSet>,
     at: Instant,
 }
 
@@ -75,7 +75,7 @@ impl Source {
     }
 
     /// The last good answer, as long as it is in use.
-    pub(super) fn found(&self) -> Option<&SeriesSet> {
+    pub(super) fn found(&self) -> Option<&Arc<SeriesSet>> {
         self.found.as_ref().map(|found| &found.set)
     }
 
@@ -133,7 +133,7 @@ impl Source {
             }
         }
         self.found = Some(Found {
-            set,
+            set: set.into(),
             at: Instant::now(),
         });
         self.last_success = Some(at);

@@ -1,4 +1,7 @@
+use std::io::Read as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::HeaderValue;
 
 use super::*;
 use crate::api::accept::Encoding;
@@ -58,7 +61,7 @@ const PAGES: [Page; 6] = [
 ];
 
 async fn body(written: &Written) -> bytes::Bytes {
-    let body = written.plain().into_body();
+    let body = written.respond(&HeaderMap::new()).into_body();
     body.collect().await.unwrap().to_bytes()
 }
 
@@ -100,4 +103,79 @@ async fn documents_are_written_once_for_each_list() {
         groups(body(&pages.get(&provider, Page::Groups, Encoding::Json)).await),
         2
     );
+}
+
+/// The answer to somebody who takes these codings and knows this version.
+async fn asked(written: &Written, codings: &str, known: Option<&HeaderValue>) -> Response {
+    let mut request = HeaderMap::new();
+    request.insert(header::ACCEPT_ENCODING, codings.parse().unwrap());
+    if let Some(known) = known {
+        request.insert(header::IF_NONE_MATCH, known.clone());
+    }
+    written.respond(&request)
+}
+
+async fn collected(response: Response) -> bytes::Bytes {
+    response.into_body().collect().await.unwrap().to_bytes()
+}
+
+#[tokio::test]
+async fn documents_are_compressed_once_and_only_for_those_who_take_it() {
+    let provider = Many {
+        list: Mutex::new(mk_list(1000)),
+        external: Arc::default(),
+        looks: AtomicUsize::default(),
+    };
+    let pages = Pages::default();
+    for page in PAGES {
+        for encoding in [Encoding::Json, Encoding::Protobuf] {
+            let written = pages.get(&provider, page, encoding);
+            let plain = asked(&written, "identity", None).await;
+            let etag = plain.headers()[header::ETAG].clone();
+            assert!(!plain.headers().contains_key(header::CONTENT_ENCODING));
+            assert_eq!(plain.headers()[header::VARY], "Accept, Accept-Encoding");
+            let plain = collected(plain).await;
+            // A quality is not read, as in k8s.io/apiserver.
+            let other = collected(asked(&written, "br, gzip;q=1", None).await).await;
+            assert_eq!(other, plain);
+
+            let coded = asked(&written, "br, gzip", None).await;
+            if !matches!(page, Page::Version(_) | Page::Aggregated(_)) {
+                // It is too small.
+                assert!(!coded.headers().contains_key(header::CONTENT_ENCODING));
+                continue;
+            }
+            assert_eq!(coded.headers()[header::CONTENT_ENCODING], "gzip");
+            let coded_etag = coded.headers()[header::ETAG].clone();
+            assert_ne!(coded_etag, etag);
+            let coded = collected(coded).await;
+            assert!(
+                coded.len() * 4 < plain.len(),
+                "{} {}",
+                coded.len(),
+                plain.len()
+            );
+            let mut text = Vec::new();
+            flate2::read::GzDecoder::new(&coded[..])
+                .read_to_end(&mut text)
+                .unwrap();
+            assert_eq!(text, plain);
+            // The same bytes at the same place.
+            let again = collected(asked(&written, "gzip", None).await).await;
+            assert_eq!(again.as_ptr(), coded.as_ptr());
+
+            let known = asked(&written, "gzip", Some(&coded_etag)).await;
+            assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
+            assert_eq!(known.headers()[header::ETAG], coded_etag);
+            assert!(collected(known).await.is_empty());
+            let other = asked(&written, "gzip", Some(&etag)).await;
+            assert_eq!(other.status(), StatusCode::OK);
+        }
+    }
+    let first = pages.get(&provider, PAGES[4], Encoding::Json);
+    let etag = asked(&first, "gzip", None).await.headers()[header::ETAG].clone();
+    *provider.list.lock().unwrap() = mk_list(1001);
+    let changed = pages.get(&provider, PAGES[4], Encoding::Json);
+    let changed = asked(&changed, "gzip", Some(&etag)).await;
+    assert_eq!(changed.status(), StatusCode::OK);
 }

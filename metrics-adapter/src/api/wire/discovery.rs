@@ -18,9 +18,9 @@ impl Answer for Document {
         let text = |name: &str| self.0[name].as_str().unwrap_or_default();
         let (api_version, kind) = (text("apiVersion"), text("kind"));
         match kind {
-            "APIGroupList" => envelope(api_version, kind, self.read::<ApiGroupList>()),
-            "APIGroup" => envelope(api_version, kind, self.read::<ApiGroup>()),
-            _ => envelope(api_version, kind, self.read::<ApiGroupDiscoveryList>()),
+            "APIGroupList" => envelope(api_version, kind, &self.read::<ApiGroupList>()),
+            "APIGroup" => envelope(api_version, kind, &self.read::<ApiGroup>()),
+            _ => envelope(api_version, kind, &self.read::<ApiGroupDiscoveryList>()),
         }
     }
 }

@@ -8,6 +8,7 @@
 use std::fmt::Debug;
 
 use prost::Message;
+use prost::encoding::message;
 
 /// What the generic messages are made of.
 pub(in crate::api) trait Object: Message + Default + Debug {}
@@ -17,14 +18,13 @@ impl<M: Message + Default + Debug> Object for M {}
 /// In front of every object.
 const MAGIC: &[u8] = b"k8s\0";
 
-/// `runtime.Unknown`, with an object for its raw bytes: on the wire both are the same, and the
-/// object is written once, to its place.
+/// `runtime.Unknown`.
 #[derive(Clone, PartialEq, Message)]
-struct Unknown<M: Object> {
+struct Unknown {
     #[prost(message, required, tag = "1")]
     type_meta: TypeMeta,
-    #[prost(message, required, tag = "2")]
-    raw: M,
+    #[prost(bytes = "vec", required, tag = "2")]
+    raw: Vec<u8>,
     #[prost(string, required, tag = "3")]
     content_encoding: String,
     #[prost(string, required, tag = "4")]
@@ -40,13 +40,17 @@ struct TypeMeta {
 }
 
 /// The bytes of `application/vnd.kubernetes.protobuf`.
-pub(in crate::api) fn envelope<M: Object>(api_version: &str, kind: &str, object: M) -> Vec<u8> {
+pub(in crate::api) fn envelope<M: Object>(api_version: &str, kind: &str, object: &M) -> Vec<u8> {
+    wrap(api_version, kind, object.encode_to_vec())
+}
+
+fn wrap(api_version: &str, kind: &str, raw: Vec<u8>) -> Vec<u8> {
     let unknown = Unknown {
         type_meta: TypeMeta {
             api_version: api_version.to_owned(),
             kind: kind.to_owned(),
         },
-        raw: object,
+        raw,
         content_encoding: String::new(),
         content_type: String::new(),
     };
@@ -56,13 +60,30 @@ pub(in crate::api) fn envelope<M: Object>(api_version: &str, kind: &str, object:
     bytes
 }
 
-/// Any list that has its metadata in front.
-#[derive(Clone, PartialEq, Message)]
-pub(in crate::api) struct List<M: Object> {
-    #[prost(message, required, tag = "1")]
-    pub(in crate::api) metadata: ListMeta,
-    #[prost(message, repeated, tag = "2")]
-    pub(in crate::api) items: Vec<M>,
+/// Any list that has its metadata (number 1) in front of its items (number 2), item by item.
+#[derive(Debug)]
+pub(in crate::api) struct ListWriter {
+    raw: Vec<u8>,
+}
+
+impl Default for ListWriter {
+    fn default() -> Self {
+        let mut raw = Vec::new();
+        message::encode(1, &ListMeta::default(), &mut raw);
+        Self { raw }
+    }
+}
+
+impl ListWriter {
+    /// The next item.
+    pub(in crate::api) fn push<M: Object>(&mut self, item: &M) {
+        message::encode(2, item, &mut self.raw);
+    }
+
+    /// The bytes of `application/vnd.kubernetes.protobuf`.
+    pub(in crate::api) fn finish(self, api_version: &str, kind: &str) -> Vec<u8> {
+        wrap(api_version, kind, self.raw)
+    }
 }
 
 /// `PartialObjectMetadataList` of meta.k8s.io/v1beta1: the other way round.

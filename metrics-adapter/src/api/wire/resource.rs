@@ -189,7 +189,7 @@ impl Part for Partial<'_> {
 
 impl<T: Part> Answer for Typed<T> {
     fn protobuf(&self) -> Vec<u8> {
-        proto::envelope(self.api_version, self.kind, self.object.message())
+        proto::envelope(self.api_version, self.kind, &self.object.message())
     }
 }
 
@@ -207,14 +207,18 @@ impl Answer for Partials<'_> {
         let List {
             api_version, kind, ..
         } = self.list;
-        let metadata = proto::ListMeta::default();
-        let items = self.list.items.iter();
-        let items = items.map(|item| item.object.message()).collect();
+        let items = self.list.items.iter().map(|item| item.object.message());
         match self.version {
-            MetaVersion::V1 => proto::envelope(api_version, kind, proto::List { metadata, items }),
+            MetaVersion::V1 => {
+                let mut list = proto::ListWriter::default();
+                items.for_each(|item| list.push(&item));
+                list.finish(api_version, kind)
+            }
             MetaVersion::V1Beta1 => {
+                let metadata = proto::ListMeta::default();
+                let items = items.collect();
                 let list = proto::PartialListV1Beta1 { items, metadata };
-                proto::envelope(api_version, kind, list)
+                proto::envelope(api_version, kind, &list)
             }
         }
     }

@@ -62,6 +62,6 @@ impl Answer for Status<'_> {
             details: self.details.as_ref().map(details),
             code: i32::from(self.code),
         };
-        proto::envelope(self.api_version, self.kind, status)
+        proto::envelope(self.api_version, self.kind, &status)
     }
 }

@@ -5,15 +5,26 @@ use std::sync::Arc;
 
 use kube::core::ObjectMeta;
 
-use crate::model::{IndexedObject, ObjectLabels, Selector};
+use crate::model::{IndexedObject, ObjectLabels, Operator, Requirement, Selector};
 
-/// Objects by namespace and name; the namespace is empty for kinds without. Labels are few, so a
-/// scan is faster than a map, and smaller.
+/// Objects by namespace and name; the namespace is empty for kinds without.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
-    namespaces: HashMap<Arc<str>, BTreeMap<Arc<str>, ObjectLabels>>,
+    namespaces: HashMap<Arc<str>, Namespace>,
     count: usize,
 }
+
+/// Objects of one namespace. An object's labels are few, so a scan is faster than a map, and
+/// smaller; the objects may be thousands, and a selector be about a handful of them.
+#[derive(Debug, Default)]
+struct Namespace {
+    objects: BTreeMap<Arc<str>, ObjectLabels>,
+    /// By key of a label.
+    labelled: HashMap<Arc<str>, Labelled>,
+}
+
+/// By value of a label: the names of the objects that have it, sorted.
+type Labelled = HashMap<Arc<str>, Vec<Arc<str>>>;
 
 /// One copy of every text that labels repeat. Belongs to the task that writes the objects, so
 /// that a list made anew shares its texts with the one it replaces.
@@ -60,16 +71,13 @@ impl Objects {
             .map(|(key, value)| (interner.intern(key), interner.intern(value)))
             .collect();
         let namespace = object.namespace.as_deref().unwrap_or_default();
-        if let Some(objects) = self.namespaces.get_mut(namespace) {
-            if let Some(known) = objects.get_mut(name) {
-                *known = labels;
-            } else {
-                objects.insert(name.into(), labels);
-                self.count += 1;
-            }
-        } else {
-            let objects = BTreeMap::from([(name.into(), labels)]);
-            self.namespaces.insert(interner.intern(namespace), objects);
+        if !self.namespaces.contains_key(namespace) {
+            self.namespaces
+                .insert(interner.intern(namespace), Namespace::default());
+        }
+        if let Some(objects) = self.namespaces.get_mut(namespace)
+            && objects.insert(name, labels)
+        {
             self.count += 1;
         }
     }
@@ -82,10 +90,10 @@ impl Objects {
         let Some(objects) = self.namespaces.get_mut(namespace) else {
             return;
         };
-        if objects.remove(name).is_some() {
+        if objects.remove(name) {
             self.count -= 1;
         }
-        if objects.is_empty() {
+        if objects.objects.is_empty() {
             self.namespaces.remove(namespace);
         }
     }
@@ -96,12 +104,12 @@ impl Objects {
             Some(namespace) => self
                 .namespaces
                 .get(namespace)
-                .map_or_else(Vec::new, |objects| names(objects, selector).collect()),
+                .map_or_else(Vec::new, |objects| objects.select(selector)),
             None => {
                 let mut names: Vec<Arc<str>> = self
                     .namespaces
                     .values()
-                    .flat_map(|objects| names(objects, selector))
+                    .flat_map(|objects| objects.select(selector))
                     .collect();
                 names.sort_unstable();
                 names.dedup();
@@ -122,39 +130,121 @@ impl Objects {
         };
         namespaces.sort_unstable_by_key(|(namespace, _)| *namespace);
         let objects = namespaces.into_iter().flat_map(|(namespace, objects)| {
-            matching(objects, selector).map(move |(name, labels)| IndexedObject {
-                namespace: (!namespace.is_empty()).then(|| Arc::clone(namespace)),
-                name: Arc::clone(name),
-                labels: Arc::clone(labels),
-            })
+            objects
+                .matching(selector)
+                .map(move |(name, labels)| IndexedObject {
+                    namespace: (!namespace.is_empty()).then(|| Arc::clone(namespace)),
+                    name: Arc::clone(name),
+                    labels: Arc::clone(labels),
+                })
         });
         objects.collect()
     }
 }
 
-fn names<'a>(
-    objects: &'a BTreeMap<Arc<str>, ObjectLabels>,
-    selector: &'a Selector,
-) -> impl Iterator<Item = Arc<str>> + 'a {
-    matching(objects, selector).map(|(name, _)| Arc::clone(name))
-}
+impl Namespace {
+    /// Adds an object, or changes its labels; whether it is new. Most news about an object are
+    /// not about its labels.
+    fn insert(&mut self, name: &str, labels: ObjectLabels) -> bool {
+        if self.objects.get(name).is_some_and(|known| *known == labels) {
+            return false;
+        }
+        let is_new = !self.remove(name);
+        let name: Arc<str> = name.into();
+        for (key, value) in labels.iter() {
+            let values = self.labelled.entry(Arc::clone(key)).or_default();
+            // Many labels are one object's alone.
+            let names = values
+                .entry(Arc::clone(value))
+                .or_insert_with(|| Vec::with_capacity(1));
+            if let Err(at) = names.binary_search(&name) {
+                names.insert(at, Arc::clone(&name));
+            }
+        }
+        self.objects.insert(name, labels);
+        is_new
+    }
 
-fn matching<'a>(
-    objects: &'a BTreeMap<Arc<str>, ObjectLabels>,
-    selector: &'a Selector,
-) -> impl Iterator<Item = (&'a Arc<str>, &'a ObjectLabels)> + 'a {
-    objects.iter().filter(|(_, labels)| {
-        selector.matches(|wanted| {
-            labels
-                .iter()
-                .find(|(key, _)| &**key == wanted)
-                .map(|(_, value)| &**value)
+    /// Removes an object; whether it was there.
+    fn remove(&mut self, name: &str) -> bool {
+        let Some((name, labels)) = self.objects.remove_entry(name) else {
+            return false;
+        };
+        for (key, value) in labels.iter() {
+            let Some(values) = self.labelled.get_mut(key) else {
+                continue;
+            };
+            if let Some(names) = values.get_mut(value) {
+                if let Ok(at) = names.binary_search(&name) {
+                    names.remove(at);
+                }
+                if names.is_empty() {
+                    values.remove(value);
+                }
+            }
+            if values.is_empty() {
+                self.labelled.remove(key);
+            }
+        }
+        true
+    }
+
+    /// Names that match, sorted.
+    fn select(&self, selector: &Selector) -> Vec<Arc<str>> {
+        match (self.candidates(selector), selector.requirements()) {
+            (Some(names), [_]) => names.to_vec(),
+            _ => self
+                .matching(selector)
+                .map(|(name, _)| Arc::clone(name))
+                .collect(),
+        }
+    }
+
+    /// Objects that match, by name.
+    fn matching<'a>(
+        &'a self,
+        selector: &'a Selector,
+    ) -> impl Iterator<Item = (&'a Arc<str>, &'a ObjectLabels)> + 'a {
+        let candidates = self.candidates(selector);
+        let all = candidates.is_none().then(|| self.objects.iter());
+        let candidates = candidates.into_iter().flatten();
+        let some = candidates.filter_map(|name| self.objects.get_key_value(name));
+        all.into_iter().flatten().chain(some).filter(|(_, labels)| {
+            selector.matches(|wanted| {
+                labels
+                    .iter()
+                    .find(|(key, _)| &**key == wanted)
+                    .map(|(_, value)| &**value)
+            })
         })
-    })
+    }
+
+    /// The fewest names of which all others can be told not to match: those with the rarest label
+    /// that the selector asks for. `None` if it asks for none by its one value.
+    fn candidates(&self, selector: &Selector) -> Option<&[Arc<str>]> {
+        let with_label = |requirement: &Requirement| {
+            let values = self.labelled.get(requirement.key.as_str())?;
+            values.get(requirement.values.first()?.as_str())
+        };
+        selector
+            .requirements()
+            .iter()
+            .filter(|requirement| {
+                matches!(requirement.operator, Operator::Equals | Operator::In)
+                    && requirement.values.len() == 1
+            })
+            .map(|requirement| with_label(requirement).map_or(&[][..], Vec::as_slice))
+            .min_by_key(|names| names.len())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn mk_meta(namespace: &str, name: &str, labels: &[(&str, &str)]) -> ObjectMeta {
@@ -237,6 +327,59 @@ mod tests {
         objects.remove(&mk_meta("shop", "web-0", &[]));
         assert_eq!(objects.len(), 0);
         assert!(objects.namespaces.is_empty());
+    }
+
+    /// What a scan of everything would select.
+    fn scanned(objects: &[ObjectMeta], selector: &Selector) -> Vec<String> {
+        let matching = objects.iter().filter(|object| {
+            selector.matches(|key| Some(object.labels.as_ref()?.get(key)?.as_str()))
+        });
+        let names: BTreeSet<String> = matching.filter_map(|o| o.name.clone()).collect();
+        names.into_iter().collect()
+    }
+
+    proptest! {
+        #[test]
+        fn selects_what_a_scan_selects(
+            changes in vec((0..12_u8, 0..4_u8, "[abc]?", "[xy]?"), 0..60),
+            selector in vec(
+                prop::sample::select(std::vec![
+                    "app=a", "app==b", "app in (a)", "app in (a,c)", "app!=a", "app", "!app",
+                    "tier=x", "tier notin (y)", "other=z",
+                ]),
+                0..3,
+            ),
+        ) {
+            let (mut objects, mut interner) = (Objects::default(), Interner::default());
+            let mut known: BTreeMap<String, ObjectMeta> = BTreeMap::new();
+            for (number, kind, app, tier) in changes {
+                let name = format!("web-{number}");
+                let labels = [("app", app.as_str()), ("tier", tier.as_str())];
+                let labels = labels.into_iter().filter(|(_, value)| !value.is_empty());
+                let object = mk_meta("shop", &name, &labels.collect::<Vec<_>>());
+                if kind == 0 {
+                    objects.remove(&object);
+                    known.remove(&name);
+                } else {
+                    objects.insert(&object, &mut interner);
+                    known.insert(name, object);
+                }
+            }
+            let text = selector.join(",");
+            let known: Vec<ObjectMeta> = known.into_values().collect();
+            let expected = scanned(&known, &Selector::parse(&text).unwrap());
+            prop_assert_eq!(objects.len(), known.len());
+            prop_assert_eq!(selected(&objects, Some("shop"), &text), expected.as_slice());
+            let listed = objects.list(Some("shop"), &Selector::parse(&text).unwrap());
+            let listed: Vec<String> = listed.iter().map(|o| o.name.to_string()).collect();
+            prop_assert_eq!(listed, expected);
+            // Nothing is left of labels that nobody has.
+            let names = objects.namespaces.get("shop").into_iter().flat_map(|objects| {
+                objects.labelled.values().flat_map(HashMap::values).map(Vec::len)
+            });
+            let labels = known.iter().map(|o| o.labels.as_ref().map_or(0, BTreeMap::len));
+            prop_assert_eq!(names.sum::<usize>(), labels.sum::<usize>());
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::thread::ThreadId;
 
 use jiff::SignedDuration;
 use prometheus_client::registry::Registry;
@@ -88,10 +89,16 @@ impl QueryClient for Fake {
     }
 }
 
-struct Pods;
+#[derive(Default)]
+struct Pods {
+    /// Who has asked for resources.
+    threads: Mutex<HashSet<ThreadId>>,
+}
 
 impl ObjectSource for Pods {
     fn resolve(&self, _: &str, resource: &str) -> Option<ResourceType> {
+        let thread = std::thread::current().id();
+        self.threads.lock().unwrap().insert(thread);
         let plural = match resource {
             "pod" | "pods" => "pods",
             "namespace" | "namespaces" => "namespaces",
@@ -171,7 +178,7 @@ fn mk_relister(fake: &Arc<Fake>, rules: &[(&str, &str)]) -> Relister<Fake, Pods>
     let metrics = Metrics::register(&mut Registry::default());
     Relister::new(
         Arc::clone(fake),
-        Arc::new(Pods),
+        Arc::new(Pods::default()),
         mk_rules(rules),
         options,
         metrics,
@@ -199,6 +206,26 @@ async fn lists_metrics_per_resource() {
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(names(&state), ["namespaces/ops", "pods/ops ns"]);
     assert!(state.first_round_done());
+}
+
+/// The runtime has this thread only, so a catalog of any size keeps no request waiting.
+#[tokio::test]
+async fn catalogs_are_made_where_nobody_is_answered() {
+    let fake = Arc::new(Fake::default());
+    fake.set("q", Ok(vec!["pod", "ns"]));
+    let relister = mk_relister(&fake, &[("q", "ops")]);
+    let (state, objects) = (relister.state(), Arc::clone(&relister.objects));
+    let mut first_round = state.first_round.subscribe();
+    let stop = CancellationToken::new();
+    #[allow(clippy::disallowed_methods)] // The test's runtime ends with the test.
+    let running = tokio::spawn(relister.run(stop.clone()));
+    first_round.wait_for(|done| *done).await.unwrap();
+    assert_eq!(names(&state), ["namespaces/ops", "pods/ops ns"]);
+    let threads = std::mem::take(&mut *objects.threads.lock().unwrap());
+    assert!(!threads.is_empty());
+    assert!(!threads.contains(&std::thread::current().id()));
+    stop.cancel();
+    running.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
