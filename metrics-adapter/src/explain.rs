@@ -5,7 +5,9 @@
 //! Law: the same inputs give the same replicas as kubernetes' own code, which writes the golden
 //! vectors that they are held against.
 
+pub mod autoscaler;
 pub mod behavior;
 pub mod controller;
 pub mod pod;
 pub mod proposal;
+pub mod simulate;

@@ -10,6 +10,7 @@ mod credentials;
 pub mod decode;
 mod login;
 mod metrics;
+pub mod range;
 
 use std::collections::BTreeSet;
 use std::future::Future;

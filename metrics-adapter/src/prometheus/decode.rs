@@ -11,6 +11,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::range::Series;
 use super::{PrometheusError, SeriesSet, SeriesShape};
 use crate::model::{QueryValue, Sample};
 
@@ -67,6 +68,26 @@ pub fn query(status: u16, body: &[u8]) -> Result<QueryValue, PrometheusError> {
         ResultData::Matrix(_) => unexpected("matrix"),
         ResultData::String(_) => unexpected("string"),
     }
+}
+
+/// Decodes the answer of `/api/v1/query_range`.
+///
+/// # Errors
+/// As [`series`], and for results that are no matrix.
+pub fn matrix(status: u16, body: &[u8]) -> Result<Vec<Series>, PrometheusError> {
+    let RangeData::Matrix(items) = envelope(status, body)?;
+    let point = |(at, value): (f64, String)| Ok((timestamp(at)?, number(&value)?));
+    let series = |item: MatrixItem| {
+        Ok(Series {
+            labels: item.metric,
+            points: item
+                .values
+                .into_iter()
+                .map(point)
+                .collect::<Result<_, _>>()?,
+        })
+    };
+    items.into_iter().map(series).collect()
 }
 
 fn envelope<'a, T: Deserialize<'a>>(status: u16, body: &'a [u8]) -> Result<T, PrometheusError> {
@@ -143,6 +164,19 @@ enum ResultData {
     Scalar((f64, String)),
     Matrix(IgnoredAny),
     String(IgnoredAny),
+}
+
+/// A range query has no other result.
+#[derive(serde::Deserialize)]
+#[serde(tag = "resultType", content = "result", rename_all = "lowercase")]
+enum RangeData {
+    Matrix(Vec<MatrixItem>),
+}
+
+#[derive(serde::Deserialize)]
+struct MatrixItem {
+    metric: crate::model::sample::Labels,
+    values: Vec<(f64, String)>,
 }
 
 #[derive(serde::Deserialize)]

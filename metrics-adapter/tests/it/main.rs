@@ -14,6 +14,7 @@ mod document;
 mod encoding;
 mod external;
 mod guide;
+mod history;
 mod kinds;
 mod kubernetes;
 mod metrics;
@@ -24,6 +25,7 @@ mod reload;
 mod resource;
 mod rotation;
 mod separable;
+mod simulate;
 mod tls;
 mod usage;
 
