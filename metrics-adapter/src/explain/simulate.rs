@@ -148,12 +148,12 @@ pub enum SimulateError {
         reason: String,
     },
     /// Prometheus gave no answer.
-    #[error("{}", unanswered(what, source))]
+    #[error("{}", unanswered(what, cause))]
     Prometheus {
         /// What was asked.
         what: String,
         /// What came of it.
-        source: PrometheusError,
+        cause: PrometheusError,
     },
 }
 

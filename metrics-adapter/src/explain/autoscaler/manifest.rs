@@ -26,9 +26,9 @@ type Wrong = String;
 /// # Errors
 /// [`ManifestError`], naming the file and the line or field.
 pub fn read(path: &Path) -> Result<Autoscaler, ManifestError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ManifestError::Read {
+    let text = std::fs::read_to_string(path).map_err(|cause| ManifestError::Read {
         path: path.to_owned(),
-        source,
+        cause,
     })?;
     parse(&text).map_err(|message| ManifestError::Content {
         path: path.to_owned(),

@@ -282,9 +282,9 @@ async fn range<C: RangeClient>(
         let last = (first + MAX_POINTS - 1).min(timeline.syncs() - 1);
         let (start, end) = (timeline.at(first), timeline.at(last));
         let part = client.query_range(promql, start, end, timeline.step());
-        all.extend(part.await.map_err(|source| SimulateError::Prometheus {
+        all.extend(part.await.map_err(|cause| SimulateError::Prometheus {
             what: what.to_owned(),
-            source,
+            cause,
         })?);
         first = last + 1;
     }

@@ -180,7 +180,7 @@ fn seen(report: &Report, place: usize, metric: &RecordedMetric) -> Chart {
     let (what, values) = if metric.per_pod {
         ("mean per pod", &metric.means)
     } else {
-        ("all", &metric.totals)
+        ("as the HPA sees it; grey: in all", &metric.totals)
     };
     let mut goals = Vec::new();
     for (index, candidate) in report.candidates.iter().enumerate() {

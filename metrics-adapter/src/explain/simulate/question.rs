@@ -254,9 +254,9 @@ async fn series<C: QueryClient>(
     let mut sets = Vec::with_capacity(rules.len());
     for rule in rules {
         let set = client.series(rule.series_query(), timeline.from(), timeline.to());
-        sets.push(set.await.map_err(|source| SimulateError::Prometheus {
+        sets.push(set.await.map_err(|cause| SimulateError::Prometheus {
             what: format!("{}.seriesQuery", rule.id()),
-            source,
+            cause,
         })?);
     }
     Ok(sets)

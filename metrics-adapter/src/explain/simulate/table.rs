@@ -43,10 +43,14 @@ pub fn table(report: &Report) -> String {
 fn metrics(report: &Report) -> String {
     let mut text = "Metrics\n".to_owned();
     for metric in &report.recorded.metrics {
+        let model = match report.mode {
+            "modelled" => format!("{}, ", metric.model),
+            _ => String::new(),
+        };
         let _ = writeln!(
             text,
-            "  {} ({}, {})\n    {}",
-            metric.metric, metric.model, metric.origin, metric.query
+            "  {} ({model}{})\n    {}",
+            metric.metric, metric.origin, metric.query
         );
     }
     text
