@@ -163,8 +163,8 @@ impl PodTarget {
     fn ratio(self, values: &[(&Arc<str>, i64)], pods: &[Pod]) -> Result<(f64, i64), Unknown> {
         match self {
             Self::AverageValue(target) => {
-                let values_only = values.iter().map(|(_, value)| *value);
-                let total = values_only.fold(0, i64::saturating_add);
+                let total = values.iter().map(|(_, value)| *value);
+                let total = total.fold(0, i64::saturating_add);
                 // There is at least one value, see above.
                 let mean = total / i64::try_from(values.len()).unwrap_or(i64::MAX);
                 Ok((float(mean) / float(target), mean))

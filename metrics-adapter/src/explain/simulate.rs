@@ -1,7 +1,7 @@
 //! `metrics-adapter simulate`: recorded history, replayed through the HPA's algorithm.
 //!
-//! What was recorded is read once ([`history`]); each candidate then has a controller of its own
-//! that is asked at every sync ([`replay`]). Law: what is assumed and not recorded is told in the
+//! What was recorded is read once (`history`); each candidate then has a controller of its own
+//! that is asked at every sync (`replay`). Law: what is assumed and not recorded is told in the
 //! report, next to the figures that depend on it.
 
 mod chart;
@@ -37,6 +37,9 @@ use crate::rules::RuleError;
 use history::{PodFilter, Timeline};
 use question::{Catalogued, Question};
 use replay::{Recording, Settings, replay};
+
+/// A pod's name.
+type PodName = Arc<str>;
 
 /// What is to be simulated.
 #[derive(Clone, Debug)]
@@ -446,6 +449,3 @@ fn assumptions(options: &Options, sources: &[Source], settings: &Settings) -> Ve
     );
     notes
 }
-
-/// What a pod of that name counts as.
-type PodName = Arc<str>;

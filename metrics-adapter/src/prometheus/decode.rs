@@ -348,6 +348,24 @@ mod tests {
     }
 
     #[test]
+    fn matrices_keep_every_point() {
+        let series = matrix(
+            200,
+            br#"{"status":"success","data":{"resultType":"matrix","result":[
+                {"metric":{"pod":"a"},"values":[[1700000000,"1"],[1700000015.5,"NaN"]]}]}}"#,
+        )
+        .unwrap();
+        assert_eq!(series[0].labels["pod"].as_ref(), "a");
+        let [(first, one), (second, nan)] = series[0].points[..] else {
+            panic!("{series:?}")
+        };
+        assert_eq!((first.as_second(), one), (1_700_000_000, 1.0));
+        assert!(second.as_millisecond() == 1_700_000_015_500 && nan.is_nan());
+        let vector = br#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
+        assert_eq!(matrix(200, vector).unwrap_err().kind(), "decode");
+    }
+
+    #[test]
     fn what_is_not_an_answer_is_an_error() {
         for (status, body, kind, text) in [
             (200, &b"<html><body>login</body></html>"[..], "decode", "<html>"),

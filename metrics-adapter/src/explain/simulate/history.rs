@@ -290,3 +290,98 @@ async fn range<C: RangeClient>(
     }
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::model::sample::Labels;
+    use crate::prometheus::PrometheusError;
+
+    const STEP: Duration = Duration::from_secs(15);
+
+    fn timeline(syncs: u32) -> Timeline {
+        let from = Timestamp::UNIX_EPOCH;
+        // Not quite one more.
+        let to = from + STEP * syncs - Duration::from_millis(1);
+        Timeline::new(from, to, STEP).unwrap()
+    }
+
+    #[test]
+    fn a_point_belongs_to_the_nearest_sync() {
+        let timeline = timeline(4);
+        assert_eq!(
+            (timeline.syncs(), timeline.to()),
+            (4, timeline.from() + STEP * 3)
+        );
+        for (milliseconds, sync) in [
+            (-7000, Some(0)),
+            (-8000, None),
+            (7400, Some(0)),
+            (7600, Some(1)),
+            (45_000, Some(3)),
+            (60_000, None),
+        ] {
+            let at = Timestamp::from_millisecond(milliseconds).unwrap();
+            assert_eq!(timeline.index(at), sync, "{milliseconds}");
+        }
+        let to = timeline.from() + Duration::from_secs(200_001);
+        assert_eq!(
+            Timeline::new(timeline.from(), to, Duration::from_secs(1)),
+            None
+        );
+    }
+
+    #[test]
+    fn pods_are_told_by_the_names_that_controllers_give() {
+        let matches = |kind: &str, pod: &str| {
+            let workload = Workload {
+                kind: kind.to_owned(),
+                name: "web.v1".to_owned(),
+            };
+            let filter = PodFilter::new(None, &workload).unwrap();
+            filter.pattern.is_match(pod)
+        };
+        assert!(matches("Deployment", "web.v1-5d8f97c6b4-x2zkq"));
+        assert!(!matches("Deployment", "web.v1-api-5d8f97c6b4-x2zkq"));
+        assert!(!matches("Deployment", "webxv1-5d8f97c6b4-x2zkq"));
+        assert!(matches("StatefulSet", "web.v1-10"));
+        assert!(!matches("StatefulSet", "web.v1-db-0"));
+        assert!(matches("ReplicaSet", "web.v1-x2zkq"));
+    }
+
+    /// Remembers the spans that it was asked for.
+    struct Spans(Mutex<Vec<(Timestamp, Timestamp)>>);
+
+    impl RangeClient for Spans {
+        async fn query_range(
+            &self,
+            _promql: &str,
+            start: Timestamp,
+            end: Timestamp,
+            _step: Duration,
+        ) -> Result<Vec<Series>, PrometheusError> {
+            self.0.lock().unwrap().push((start, end));
+            Ok(vec![Series {
+                labels: Labels::new(),
+                points: vec![(start, 1.0), (end, 2.0)],
+            }])
+        }
+    }
+
+    #[tokio::test]
+    async fn a_long_time_is_asked_for_in_parts() {
+        let timeline = timeline(MAX_POINTS + 2);
+        let client = Spans(Mutex::default());
+        let replicas = replicas(&client, "q", timeline).await.unwrap();
+        let last = MAX_POINTS as usize;
+        assert_eq!(
+            [0, 1, last - 1, last, last + 1].map(|sync| replicas[sync]),
+            [Some(1), None, Some(2), Some(1), Some(2)]
+        );
+        let spans = client.0.into_inner().unwrap();
+        assert_eq!(spans[0].1 + STEP, spans[1].0);
+        assert_eq!(spans[1].1, timeline.to());
+    }
+}

@@ -41,7 +41,8 @@ impl Question {
             promql: promql.to_owned(),
             label: source.is_per_pod().then(|| POD.to_owned()),
             object: None,
-            nan: None,
+            // As the adapter has it by default.
+            nan: source.is_per_pod().then_some(0),
             origin: "--query".to_owned(),
             note: None,
         }

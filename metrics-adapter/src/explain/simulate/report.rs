@@ -241,9 +241,9 @@ fn recorded(material: &Material<'_>, times: &[Time]) -> Recorded {
                     let sum = values
                         .values()
                         .fold(0_i64, |sum, value| sum.saturating_add(*value));
-                    let count = i64::try_from(values.len()).unwrap_or(i64::MAX);
+                    let pods = i64::try_from(values.len()).unwrap_or(i64::MAX);
                     let some = !values.is_empty();
-                    (some.then_some(sum), some.then(|| sum / count))
+                    (some.then_some(sum), some.then(|| sum / pods))
                 }
             };
             totals.push(total.map(units));
@@ -300,7 +300,7 @@ fn candidature(
         .filter_map(rescale)
         .collect();
     let replicas: Vec<i32> = run.iter().map(|sync| sync.decision.desired).collect();
-    let tolerated = 1.0 + autoscaler_tolerance(candidate);
+    let tolerated = 1.0 + tolerance(candidate);
     let above = |sync: &&Sync| {
         let mut ratios = sync
             .proposals
@@ -309,12 +309,12 @@ fn candidature(
             .map(|proposal| proposal.ratio);
         ratios.any(|ratio| ratio > tolerated)
     };
-    let part = |count: usize| share(count, run.len());
+    let part = |part: usize| count(part) / count(run.len());
     let sum: f64 = replicas.iter().copied().map(f64::from).sum();
     let equal = replicas.iter().zip(recorded);
     let summary = Summary {
         fewest: replicas.iter().copied().min().unwrap_or(0),
-        mean: sum / share_of(run.len()),
+        mean: sum / count(run.len()),
         most: replicas.iter().copied().max().unwrap_or(0),
         pod_hours: sum * hours,
         rescales: rescales.len(),
@@ -343,7 +343,8 @@ fn candidature(
     }
 }
 
-fn autoscaler_tolerance(candidate: &Candidate) -> f64 {
+/// What is tolerated above a target.
+fn tolerance(candidate: &Candidate) -> f64 {
     let behavior = candidate.autoscaler.behavior.as_ref();
     behavior
         .and_then(|behavior| behavior.up.tolerance)
@@ -387,11 +388,8 @@ fn units(milli: i64) -> f64 {
     milli as f64 / 1000.0
 }
 
+/// A number of syncs.
 #[allow(clippy::cast_precision_loss)]
-const fn share_of(count: usize) -> f64 {
-    count as f64
-}
-
-fn share(part: usize, whole: usize) -> f64 {
-    share_of(part) / share_of(whole)
+const fn count(syncs: usize) -> f64 {
+    syncs as f64
 }
