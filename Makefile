@@ -125,9 +125,10 @@ bench-home: ## how long the web role's GET / takes while its burn pool is full
 	server/bench-home.sh target/release
 
 .PHONY: golden
-golden: ## make the golden vectors and the OpenAPI documents anew, with Go's libraries and prometheus-adapter's code
+golden: ## make the golden vectors and the OpenAPI documents anew, with Go's libraries, prometheus-adapter's and the HPA's code
 	cd metrics-adapter/tests/golden/generate && go run . .. ../../../src/api/openapi
 	cd metrics-adapter/tests/golden/generate-adapter && go run . ..
+	metrics-adapter/tests/golden/generate-autoscaler/generate.sh metrics-adapter/tests/golden
 
 .PHONY: docs
 docs: ## write docs/flags.md anew, from the program's flags

@@ -4,6 +4,7 @@
 //! From then on nothing ends the process but a signal or a task that died.
 
 mod credentials;
+mod simulate;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::Layer;
 use tracing::{info, warn};
+
+pub use simulate::simulate;
 
 use crate::api;
 use crate::auth::{self, AuthLayer, TrustMerge, TrustReceiver};

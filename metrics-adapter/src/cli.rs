@@ -10,6 +10,7 @@ mod error;
 mod flags;
 mod inert;
 mod markdown;
+mod simulate;
 mod value;
 
 use std::ffi::OsString;
@@ -17,6 +18,30 @@ use std::ffi::OsString;
 pub use config::{Config, NamedSource, PrometheusLogin, check_max_age};
 pub use error::UsageError;
 pub use markdown::markdown;
+pub use simulate::{Output, Simulation};
+
+/// What the program is to do.
+#[derive(Debug)]
+pub enum Command {
+    /// Serve, which is what it does without a word.
+    Serve(Box<Config>),
+    /// `simulate`.
+    Simulate(Box<Simulation>),
+}
+
+/// Reads a command line, the program's name first. Only a first argument can be a subcommand.
+///
+/// # Errors
+/// As [`parse`].
+pub fn command(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    if arguments.get(1).is_some_and(|first| first == "simulate") {
+        arguments.remove(1);
+        let simulation = simulate::parse(arguments)?;
+        return Ok(Command::Simulate(Box::new(simulation)));
+    }
+    Ok(Command::Serve(Box::new(parse(arguments)?)))
+}
 
 /// Reads a command line, the program's name first.
 ///

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod config;
 pub mod discovery;
 pub mod evaluation;
+pub mod explain;
 pub mod model;
 pub mod prometheus;
 pub mod reload;

@@ -1,13 +1,14 @@
-//! The life of the process: arguments, serving until told to stop, an exit code.
+//! The life of the process: arguments, what they ask for, an exit code.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use metrics_adapter::{app, cli};
+use metrics_adapter::app;
+use metrics_adapter::cli::{self, Command};
 
 fn main() -> ExitCode {
-    let config = match cli::parse(std::env::args_os()) {
-        Ok(config) => config,
+    let command = match cli::command(std::env::args_os()) {
+        Ok(command) => command,
         Err(error) => return telemetry::usage::refuse("metrics-adapter", &error),
     };
     // The only provider there is; it can be installed once, and here is the first place.
@@ -25,7 +26,11 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(app::run(config)) {
+    let outcome = match command {
+        Command::Serve(config) => runtime.block_on(app::run(*config)),
+        Command::Simulate(simulation) => runtime.block_on(app::simulate(*simulation)),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr().lock(), "metrics-adapter: {error:#}");

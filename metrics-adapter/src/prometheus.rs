@@ -11,6 +11,7 @@ pub mod decode;
 mod login;
 mod metrics;
 mod permits;
+pub mod range;
 
 use std::collections::BTreeSet;
 use std::future::Future;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use telemetry::log;
 
 pub use prometheus::PrometheusLogin;
+pub(super) use prometheus::build as prometheus;
 pub use serving::NamedSource;
 
 use super::error::UsageError;

@@ -29,6 +29,9 @@ const BOOL: &str = "BOOL";
 /// custom.metrics.k8s.io, external.metrics.k8s.io and metrics.k8s.io.
 #[derive(Debug, Parser)]
 #[command(name = "metrics-adapter", version, max_term_width = 100)]
+#[command(
+    after_help = "metrics-adapter simulate --help: replay history through an HPA's algorithm."
+)]
 pub(super) struct Flags {
     #[command(flatten)]
     pub(super) rules: RulesFlags,
@@ -78,7 +81,7 @@ pub(super) fn command() -> Command {
 
 /// The grammar of one flag: a boolean takes a value only after `=`; whatever follows any other
 /// flag is its value, even if it begins with `-`.
-fn pflag(arg: Arg) -> Arg {
+pub(super) fn pflag(arg: Arg) -> Arg {
     if arg.is_positional() || !matches!(arg.get_action(), ArgAction::Set | ArgAction::Append) {
         return arg;
     }

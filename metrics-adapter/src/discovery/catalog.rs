@@ -61,7 +61,7 @@ impl Catalog {
     /// Builds the catalog from what each rule's series query found, in rule order: first the
     /// rules of custom metrics, then those of external ones. A rule whose labels cannot be
     /// associated contributes nothing and is told in the second result.
-    pub(super) fn build(
+    pub fn build(
         rules: Arc<RuleSet>,
         custom: &[(Arc<Rule>, Arc<SeriesSet>)],
         external: &[(Arc<Rule>, Arc<SeriesSet>)],

@@ -240,6 +240,28 @@ impl Client {
         Ok(response)
     }
 
+    /// One call whose answer is read whole before it is decoded; there is no small limit.
+    pub(super) async fn fetch<T>(
+        &self,
+        endpoint: &'static str,
+        parameters: &[(&str, &str)],
+        decode: fn(u16, &[u8]) -> Result<T, PrometheusError>,
+    ) -> Result<T, PrometheusError> {
+        let transport = |error: &_| self.transport(error);
+        let permit = self.permits.acquire();
+        self.call(endpoint, parameters, permit, async |mut response| {
+            let status = response.status().as_u16();
+            if !response.status().is_success() {
+                let body = body::beginning(&mut response, &transport).await?;
+                return decode(status, &body);
+            }
+            let limit = self.options.max_body;
+            let body = body::whole(&mut response, limit, &self.large, &transport).await?;
+            decode(status, &body.bytes)
+        })
+        .await
+    }
+
     fn endpoint_url(&self, endpoint: &str) -> Url {
         let mut url = self.options.url.clone();
         let path = format!("{}/api/v1/{endpoint}", url.path().trim_end_matches('/'));
@@ -327,7 +349,7 @@ impl QueryClient for Client {
 }
 
 /// With milliseconds: whole seconds would leave out the series of the last moment.
-fn unix_seconds(at: Timestamp) -> String {
+pub(super) fn unix_seconds(at: Timestamp) -> String {
     format!("{:.3}", at.as_duration().as_secs_f64())
 }
 

@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::range::Series;
 use super::{PrometheusError, SeriesSet, SeriesShape};
 use crate::model::QueryValue;
-use vector::{Point, Samples};
+use vector::{OwnLabels, Point, Samples};
 
 /// Bytes of a foreign body that the log tells.
 const BEGINNING: usize = 200;
@@ -64,6 +65,22 @@ pub fn query(status: u16, body: &[u8]) -> Result<QueryValue, PrometheusError> {
         ResultData::Matrix(_) => unexpected("matrix"),
         ResultData::String(_) => unexpected("string"),
     }
+}
+
+/// Decodes the answer of `/api/v1/query_range`.
+///
+/// # Errors
+/// As [`series`], and for results that are no matrix.
+pub fn matrix(status: u16, body: &[u8]) -> Result<Vec<Series>, PrometheusError> {
+    let RangeData::Matrix(items) = envelope(status, body)?;
+    let series = |MatrixItem { metric, values }: MatrixItem| Series {
+        labels: metric.0,
+        points: values
+            .into_iter()
+            .map(|Point { value, timestamp }| (timestamp, value))
+            .collect(),
+    };
+    Ok(items.into_iter().map(series).collect())
 }
 
 fn envelope<'a, T: Deserialize<'a>>(status: u16, body: &'a [u8]) -> Result<T, PrometheusError> {
@@ -140,6 +157,19 @@ enum ResultData {
     Scalar(Point),
     Matrix(IgnoredAny),
     String(IgnoredAny),
+}
+
+/// A range query has no other result.
+#[derive(serde::Deserialize)]
+#[serde(tag = "resultType", content = "result", rename_all = "lowercase")]
+enum RangeData {
+    Matrix(Vec<MatrixItem>),
+}
+
+#[derive(serde::Deserialize)]
+struct MatrixItem {
+    metric: OwnLabels,
+    values: Vec<Point>,
 }
 
 impl<'de> Deserialize<'de> for SeriesSet {
@@ -304,6 +334,24 @@ mod tests {
         }
         assert!(Arc::ptr_eq(label(1, 1).1, label(2, 1).1));
         assert!(!Arc::ptr_eq(label(1, 0).1, label(2, 0).1));
+    }
+
+    #[test]
+    fn matrices_keep_every_point() {
+        let series = matrix(
+            200,
+            br#"{"status":"success","data":{"resultType":"matrix","result":[
+                {"metric":{"pod":"a"},"values":[[1700000000,"1"],[1700000015.5,"NaN"]]}]}}"#,
+        )
+        .unwrap();
+        assert_eq!(series[0].labels.get("pod").map(AsRef::as_ref), Some("a"));
+        let [(first, one), (second, nan)] = series[0].points[..] else {
+            panic!("{series:?}")
+        };
+        assert_eq!((first.as_second(), one), (1_700_000_000, 1.0));
+        assert!(second.as_millisecond() == 1_700_000_015_500 && nan.is_nan());
+        let vector = br#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
+        assert_eq!(matrix(200, vector).unwrap_err().kind(), "decode");
     }
 
     #[test]

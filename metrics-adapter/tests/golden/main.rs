@@ -9,6 +9,7 @@
 mod adapter;
 mod config;
 mod difference;
+mod hpa;
 mod mutation;
 mod pattern;
 mod template;

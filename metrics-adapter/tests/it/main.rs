@@ -14,6 +14,7 @@ mod document;
 mod encoding;
 mod external;
 mod guide;
+mod history;
 mod kinds;
 mod kubernetes;
 mod long_query;
@@ -25,6 +26,7 @@ mod reload;
 mod resource;
 mod rotation;
 mod separable;
+mod simulate;
 mod tls;
 mod usage;
 

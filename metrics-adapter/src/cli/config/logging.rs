@@ -5,7 +5,7 @@ use telemetry::log;
 use super::super::flags::LoggingFlags;
 
 /// What `--vmodule` can name. prometheus-adapter's patterns name Go files.
-const MODULES: [&str; 13] = [
+const MODULES: [&str; 14] = [
     "api",
     "app",
     "auth",
@@ -14,6 +14,7 @@ const MODULES: [&str; 13] = [
     "config",
     "discovery",
     "evaluation",
+    "explain",
     "model",
     "prometheus",
     "reload",

@@ -30,7 +30,7 @@ pub enum PrometheusLogin {
     Kubeconfig(PathBuf),
 }
 
-pub(super) fn build(
+pub(in super::super) fn build(
     flags: PrometheusFlags,
     limits: &LimitFlags,
     notices: &mut Vec<String>,

@@ -166,3 +166,13 @@ impl<'de> Visitor<'de> for SampleLabels<'_> {
         Ok(self.0.sample())
     }
 }
+
+/// Labels that share no text with others.
+pub(super) struct OwnLabels(pub(super) Labels);
+
+impl<'de> Deserialize<'de> for OwnLabels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut texts = Texts::default();
+        SampleLabels(&mut texts).deserialize(deserializer).map(Self)
+    }
+}
