@@ -1,0 +1,201 @@
+//! `make bench`: what the adapter can do, beside what its TLS can do at best, in the same run.
+//!
+//! Real: kube-apiserver, etcd, Prometheus and the adapter, all on loopback. Made up: pods without a
+//! node, and one exporter that has the series of all of them. docs/performance.md says what is
+//! measured and how to read it. Law: a wrong answer fails the bench; a slow one does not, for a
+//! report of a busy machine is still a report.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `plan` | sizes, names, values, questions: the same in every run |
+//! | `stage`, `objects`, `exporter` | what runs, what is in kube-apiserver, what Prometheus scrapes |
+//! | `connection`, `load`, `check` | callers, and whether they are told the truth |
+//! | `window`, `usage`, `exposition`, `statistic` | what is counted, and what is made of it |
+//! | `limit` | the adapter beside the static limit |
+//! | `report` | the table, the file, the bounds |
+
+mod check;
+mod connection;
+mod error;
+mod exporter;
+mod exposition;
+mod limit;
+mod load;
+mod objects;
+mod plan;
+mod report;
+mod stage;
+mod statistic;
+mod usage;
+mod window;
+
+use std::{path::PathBuf, time::Duration};
+
+use tokio::time::sleep;
+
+use self::{
+    check::Encoding,
+    exporter::Exporter,
+    limit::Contest,
+    load::{Prepared, Target},
+    report::{Report, SizeReport},
+    stage::{Places, Programs, Stage, front_proxy_headers},
+};
+pub use self::{
+    error::{Error, Result},
+    plan::Size,
+};
+use crate::{layout::Layout, progress::say};
+
+/// What is to be measured, and how long.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// One after the other.
+    pub sizes: Vec<Size>,
+    /// Callers at the same time, each number in windows of its own.
+    pub callers: Vec<usize>,
+    /// Connections that the callers share.
+    pub connections: usize,
+    /// The length of one window.
+    pub window: Duration,
+    /// Windows of each kind.
+    pub rounds: u32,
+    /// Ask for protobuf instead of JSON.
+    pub protobuf: bool,
+    /// Another adapter than the one that was built beside this program.
+    pub adapter: Option<PathBuf>,
+    /// Where the report goes.
+    pub output_dir: Option<PathBuf>,
+}
+
+/// Measures and reports.
+///
+/// # Errors
+/// When a part cannot be started or an answer is wrong. Bounds that are not met are in the report.
+pub fn bench(options: &Options) -> Result<()> {
+    let layout = Layout::find()?;
+    crate::binaries::check(&layout)?;
+    let programs = programs(options)?;
+    let dir = options.output_dir.clone();
+    let dir = dir.unwrap_or_else(|| layout.workspace().join("target/bench"));
+    // An error here only says that a provider is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    // Several threads: callers must not wait for each other. This one starts the processes, for
+    // they are told to end when the thread that started them does.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|cause| Error::failed("runtime", cause))?;
+    let report = runtime.block_on(async {
+        tokio::select! {
+            _pressed = tokio::signal::ctrl_c() => Err(Error::Interrupted),
+            report = measure(&layout, &programs, options, &dir) => report,
+        }
+    });
+    runtime.shutdown_background();
+    report::write(&report?, &dir)
+}
+
+/// The programs under test lie beside this one, which is built as they are: a load generator without
+/// optimisation would be what is measured.
+fn programs(options: &Options) -> Result<Programs> {
+    let own = std::env::current_exe().map_err(|cause| Error::failed("this program", cause))?;
+    let beside = own.parent().unwrap_or(&own);
+    let programs = Programs {
+        adapter: options
+            .adapter
+            .clone()
+            .unwrap_or_else(|| beside.join("metrics-adapter")),
+        limit: beside.join("examples/static_limit"),
+    };
+    for program in [&programs.adapter, &programs.limit] {
+        if !program.is_file() {
+            let problem = "is not built yet; `make bench` builds it";
+            return Err(Error::failed(program.display().to_string(), problem));
+        }
+    }
+    Ok(programs)
+}
+
+async fn measure(
+    layout: &Layout,
+    programs: &Programs,
+    options: &Options,
+    dir: &std::path::Path,
+) -> Result<Report> {
+    let mut report = Report::default();
+    for size in &options.sizes {
+        let places = Places::prepare(layout, dir)?;
+        say(&format!("{size}:"));
+        report
+            .sizes
+            .push(one_size(places, programs, options, *size).await?);
+    }
+    Ok(report)
+}
+
+async fn one_size(
+    places: Places,
+    programs: &Programs,
+    options: &Options,
+    size: Size,
+) -> Result<SizeReport> {
+    let shape = size.shape();
+    let questions = shape.questions();
+    let encoding = if options.protobuf {
+        Encoding::Protobuf
+    } else {
+        Encoding::Json
+    };
+    let media_type = encoding.media_type();
+    say("  starting etcd, kube-apiserver, Prometheus");
+    let exporter = Exporter::start(shape).await?;
+    let mut stage = Stage::start(places.clone(), &exporter).await?;
+    say(&format!(
+        "  creating {} pods, waiting for {} series",
+        shape.namespaces * shape.pods,
+        shape.series()
+    ));
+    objects::registration(&places).await?;
+    objects::pods(&places, shape).await?;
+    stage.scraped(shape).await?;
+
+    let mut adapter = places.start_adapter(programs, places.prometheus, &[])?;
+    stage::ready(&mut adapter, places.admin).await?;
+    // Until what the start needed is given back.
+    sleep(SETTLE).await;
+    let idle = usage::memory(adapter.id())?;
+    let endpoint = places.front_proxy()?;
+    let direct = Target {
+        questions: Prepared::metrics(&endpoint, shape, &questions, encoding)?,
+        endpoint,
+        headers: front_proxy_headers(media_type),
+    };
+    direct.ask_all(WARM_UP_CALLERS).await?;
+    let processes = vec![
+        (limit::Who::Adapter.name(), adapter.id()),
+        ("prometheus", stage.prometheus.id()),
+        ("kube-apiserver", stage.apiserver.id()),
+    ];
+    let contest =
+        Contest::start(&places, programs, direct, processes, &questions, media_type).await?;
+    let mut comparisons = Vec::new();
+    for callers in &options.callers {
+        comparisons.push(contest.compare(options, *callers).await?);
+    }
+    drop(contest);
+    let peak = usage::memory(adapter.id())?;
+    adapter.check()?;
+    stage.check()?;
+    Ok(SizeReport {
+        size,
+        idle_bytes: idle.now,
+        peak_bytes: peak.peak,
+        comparisons,
+    })
+}
+
+/// How long an adapter that was just started is left alone before its memory is looked at.
+const SETTLE: Duration = Duration::from_secs(3);
+/// Callers that ask everything once before the first window.
+const WARM_UP_CALLERS: usize = 8;
