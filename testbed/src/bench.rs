@@ -12,10 +12,17 @@
 //! | `connection`, `load`, `check` | callers, and whether they are told the truth |
 //! | `window`, `usage`, `exposition`, `statistic` | what is counted, and what is made of it |
 //! | `limit` | the adapter beside the static limit |
-//! | `report` | the table, the file, the bounds |
+//! | `aggregated` | the adapter through kube-apiserver |
+//! | `queue`, `controller` | the HPA controller: when it asks, what it sees, what that costs |
+//! | `start` | from a process' start to its first right answer |
+//! | `relist` | a rule that matches a great many series |
+//! | `report`, `bound` | the table and the file; what was promised |
 
+mod aggregated;
+mod bound;
 mod check;
 mod connection;
+mod controller;
 mod error;
 mod exporter;
 mod exposition;
@@ -23,21 +30,30 @@ mod limit;
 mod load;
 mod objects;
 mod plan;
+mod queue;
+mod relist;
 mod report;
 mod stage;
+mod start;
 mod statistic;
 mod usage;
 mod window;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use clap::ValueEnum;
 use tokio::time::sleep;
 
 use self::{
     check::Encoding,
+    controller::Course,
     exporter::Exporter,
     limit::Contest,
     load::{Prepared, Target},
+    queue::Arrival,
     report::{Report, SizeReport},
     stage::{Places, Programs, Stage, front_proxy_headers},
 };
@@ -60,12 +76,33 @@ pub struct Options {
     pub window: Duration,
     /// Windows of each kind.
     pub rounds: u32,
+    /// What is to be measured; several at once take turns.
+    pub parts: Vec<Part>,
+    /// HPAs of the simulated controller, at most: those that a size has.
+    pub hpas: usize,
+    /// Periods of it that are measured.
+    pub periods: u32,
     /// Ask for protobuf instead of JSON.
     pub protobuf: bool,
     /// Another adapter than the one that was built beside this program.
     pub adapter: Option<PathBuf>,
     /// Where the report goes.
     pub output_dir: Option<PathBuf>,
+}
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// The adapter beside what its TLS can do at best
+    Limit,
+    /// The adapter through kube-apiserver
+    Aggregated,
+    /// A simulated HPA controller
+    Controller,
+    /// From a process' start to its first right answer
+    Start,
+    /// A list of 1,000,000 series
+    Relist,
 }
 
 /// Measures and reports.
@@ -86,14 +123,17 @@ pub fn bench(options: &Options) -> Result<()> {
         .enable_all()
         .build()
         .map_err(|cause| Error::failed("runtime", cause))?;
-    let report = runtime.block_on(async {
+    let mut report = Report::default();
+    let result = runtime.block_on(async {
         tokio::select! {
             _pressed = tokio::signal::ctrl_c() => Err(Error::Interrupted),
-            report = measure(&layout, &programs, options, &dir) => report,
+            result = measure(&layout, &programs, options, &dir, &mut report) => result,
         }
     });
     runtime.shutdown_background();
-    report::write(&report?, &dir)
+    // What was measured before something failed is worth its time.
+    let written = report::write(&report, &dir);
+    result.and(written)
 }
 
 /// The programs under test lie beside this one, which is built as they are: a load generator without
@@ -121,26 +161,27 @@ async fn measure(
     layout: &Layout,
     programs: &Programs,
     options: &Options,
-    dir: &std::path::Path,
-) -> Result<Report> {
-    let mut report = Report::default();
+    dir: &Path,
+    report: &mut Report,
+) -> Result<()> {
     for size in &options.sizes {
         let places = Places::prepare(layout, dir)?;
         say(&format!("{size}:"));
-        report
-            .sizes
-            .push(one_size(places, programs, options, *size).await?);
+        let mut told = SizeReport::new(*size);
+        let result = one_size(places, programs, options, &mut told).await;
+        report.sizes.push(told);
+        result?;
     }
-    Ok(report)
+    Ok(())
 }
 
 async fn one_size(
     places: Places,
     programs: &Programs,
     options: &Options,
-    size: Size,
-) -> Result<SizeReport> {
-    let shape = size.shape();
+    told: &mut SizeReport,
+) -> Result<()> {
+    let shape = told.size.shape();
     let questions = shape.questions();
     let encoding = if options.protobuf {
         Encoding::Protobuf
@@ -164,7 +205,7 @@ async fn one_size(
     stage::ready(&mut adapter, places.admin).await?;
     // Until what the start needed is given back.
     sleep(SETTLE).await;
-    let idle = usage::memory(adapter.id())?;
+    told.idle_bytes = usage::memory(adapter.id())?.now;
     let endpoint = places.front_proxy()?;
     let direct = Target {
         questions: Prepared::metrics(&endpoint, shape, &questions, encoding)?,
@@ -177,22 +218,59 @@ async fn one_size(
         ("prometheus", stage.prometheus.id()),
         ("kube-apiserver", stage.apiserver.id()),
     ];
-    let contest =
-        Contest::start(&places, programs, direct, processes, &questions, media_type).await?;
-    let mut comparisons = Vec::new();
-    for callers in &options.callers {
-        comparisons.push(contest.compare(options, *callers).await?);
+    let has = |part: Part| options.parts.contains(&part);
+    if has(Part::Limit) {
+        let contest = Contest::start(
+            &places,
+            programs,
+            direct.clone(),
+            processes.clone(),
+            &questions,
+            media_type,
+        )
+        .await?;
+        for callers in &options.callers {
+            told.comparisons
+                .push(contest.compare(options, *callers).await?);
+        }
     }
-    drop(contest);
-    let peak = usage::memory(adapter.id())?;
+    if has(Part::Aggregated) {
+        say("  through kube-apiserver");
+        let endpoint = places.hpa()?;
+        let target = Target {
+            questions: Prepared::metrics(&endpoint, shape, &questions, encoding)?,
+            endpoint,
+            headers: aggregated::headers(media_type),
+        };
+        told.aggregated = aggregated::measure(&target, &processes, options).await?;
+    }
+    if has(Part::Controller) {
+        say("  a simulated HPA controller");
+        for arrival in Arrival::ALL {
+            let course = Course {
+                arrival,
+                hpas: options.hpas,
+                periods: options.periods,
+            };
+            let simulated =
+                controller::simulate(&stage, &direct, shape, course, &processes).await?;
+            told.controller.push(simulated);
+        }
+    }
+    told.peak_bytes = usage::memory(adapter.id())?.peak;
     adapter.check()?;
-    stage.check()?;
-    Ok(SizeReport {
-        size,
-        idle_bytes: idle.now,
-        peak_bytes: peak.peak,
-        comparisons,
-    })
+    adapter.end();
+    if has(Part::Start) {
+        say("  starts of the adapter");
+        for _ in 0..options.rounds {
+            let start = start::once(&places, programs, shape, questions[0]).await?;
+            told.starts.push(start);
+        }
+    }
+    if has(Part::Relist) {
+        told.relist = Some(relist::measure(&places, programs).await?);
+    }
+    stage.check()
 }
 
 /// How long an adapter that was just started is left alone before its memory is looked at.

@@ -4,7 +4,10 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum, builder::PossibleValuesParser};
 
-use crate::{bench::Size, e2e, images};
+use crate::{
+    bench::{Part, Size},
+    e2e, images,
+};
 
 /// A real one-node Kubernetes on this machine, without a Docker engine.
 #[derive(Debug, Parser)]
@@ -105,6 +108,18 @@ pub(crate) enum Action {
         #[arg(long, value_name = "COUNT", default_value = "5")]
         #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
         rounds: u32,
+        /// What to measure; everything by default
+        #[arg(long, value_enum, value_name = "PART,…", value_delimiter = ',')]
+        #[arg(default_value = "limit,aggregated,controller,start,relist")]
+        parts: Vec<Part>,
+        /// HPAs of the simulated controller, at most: all that there are at this size
+        #[arg(long, value_name = "COUNT", default_value = "2000")]
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=2000))]
+        hpas: u16,
+        /// Periods of 15 s of it that are measured, after one that is not
+        #[arg(long, value_name = "COUNT", default_value = "3")]
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=40))]
+        periods: u32,
         /// Ask for protobuf, as the HPA controller can; JSON otherwise
         #[arg(long)]
         protobuf: bool,

@@ -1,13 +1,18 @@
-//! What is printed and kept of a run, and how it stands to its bounds.
+//! What is printed and kept of a run.
 
 use std::{fs, io::Write as _, path::Path};
 
 use serde::Serialize;
 
 use super::{
+    aggregated::Aggregated,
+    bound::{Bound, bounds},
+    controller::Simulation,
     error::{Error, Result},
     limit::{Comparison, Who},
     plan::Size,
+    relist::Relist,
+    start::Start,
     statistic::Spread,
     window::{GENERATOR, Window},
 };
@@ -26,6 +31,26 @@ pub(crate) struct SizeReport {
     pub(crate) idle_bytes: u64,
     pub(crate) peak_bytes: u64,
     pub(crate) comparisons: Vec<Comparison>,
+    pub(crate) aggregated: Vec<Aggregated>,
+    pub(crate) controller: Vec<Simulation>,
+    pub(crate) starts: Vec<Start>,
+    pub(crate) relist: Option<Relist>,
+}
+
+impl SizeReport {
+    /// Nothing yet.
+    pub(crate) const fn new(size: Size) -> Self {
+        Self {
+            size,
+            idle_bytes: 0,
+            peak_bytes: 0,
+            comparisons: Vec::new(),
+            aggregated: Vec::new(),
+            controller: Vec::new(),
+            starts: Vec::new(),
+            relist: None,
+        }
+    }
 }
 
 fn display<S: serde::Serializer>(
@@ -34,36 +59,6 @@ fn display<S: serde::Serializer>(
 ) -> std::result::Result<S::Ok, S::Error> {
     serializer.collect_str(size)
 }
-
-/// A bound and what was measured.
-#[derive(Debug, Serialize)]
-struct Bound {
-    what: String,
-    measured: f64,
-    bound: f64,
-    is_met: bool,
-}
-
-impl Bound {
-    fn at_most(what: impl Into<String>, measured: f64, bound: f64) -> Self {
-        Self {
-            what: what.into(),
-            measured,
-            bound,
-            is_met: measured <= bound,
-        }
-    }
-
-    fn at_least(what: impl Into<String>, measured: f64, bound: f64) -> Self {
-        Self {
-            is_met: measured >= bound,
-            ..Self::at_most(what, measured, bound)
-        }
-    }
-}
-
-/// The callers for which the bounds beside the static limit were set: the stock controller's.
-const JUDGED_CALLERS: usize = 5;
 
 /// Prints the table and writes `report.json`.
 pub(crate) fn write(report: &Report, dir: &Path) -> Result<()> {
@@ -80,90 +75,110 @@ pub(crate) fn write(report: &Report, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-fn bounds(report: &Report) -> Vec<Bound> {
-    let mut bounds = Vec::new();
-    for size in &report.sizes {
-        let name = size.size;
-        let judged = size
-            .comparisons
-            .iter()
-            .filter(|one| one.callers == JUDGED_CALLERS);
-        for one in judged {
-            let (callers, ratio) = (one.callers, &one.ratio);
-            let what = |what: &str| format!("{name}, {callers} callers: {what}");
-            bounds.extend([
-                Bound::at_least(
-                    what("requests/s, part of the limit's"),
-                    ratio.rate.median,
-                    0.7,
-                ),
-                Bound::at_most(
-                    what("p99 beyond the limit's, ms"),
-                    ratio.p99_beyond_ms.median,
-                    2.0,
-                ),
-                Bound::at_most(
-                    what("CPU per request, multiple of the limit's"),
-                    ratio.cpu.median,
-                    1.5,
-                ),
-            ]);
-        }
-        let idle = mebibytes(size.idle_bytes);
-        bounds.push(Bound::at_most(
-            format!("{name}: memory idle, MiB"),
-            idle,
-            name.idle_bound(),
-        ));
-    }
-    bounds
-}
-
 fn text(report: &Report, bounds: &[Bound]) -> String {
     let mut text = String::new();
     for size in &report.sizes {
-        text.push_str(&format!(
-            "\n{}: memory {:.1} MiB idle, {:.1} MiB at peak\n",
-            size.size,
-            mebibytes(size.idle_bytes),
-            mebibytes(size.peak_bytes)
-        ));
-        for comparison in &size.comparisons {
-            text.push_str(&comparison_text(comparison));
-        }
+        text.push_str(&size_text(size));
     }
     text.push_str("\nbounds\n");
     for bound in bounds {
         let mark = if bound.is_met { "met" } else { "NOT MET" };
         text.push_str(&format!(
-            "  {:<58} {:>9.2}  bound {:>7.2}  {mark}\n",
+            "  {:<66} {:>9.2}  bound {:>7.2}  {mark}\n",
             bound.what, bound.measured, bound.bound
         ));
     }
     text
 }
 
-fn comparison_text(comparison: &Comparison) -> String {
+fn size_text(size: &SizeReport) -> String {
     let mut text = format!(
-        "\n  {} callers{:<14} {:>9} {:>8} {:>8}   CPU s per 1,000 requests\n",
-        comparison.callers, "", "req/s", "p50 ms", "p99 ms"
+        "\n{}: memory {:.1} MiB idle, {:.1} MiB at peak\n",
+        size.size,
+        mebibytes(size.idle_bytes),
+        mebibytes(size.peak_bytes)
     );
-    for (who, windows) in &comparison.windows {
-        let median = |value: &dyn Fn(&Window) -> f64| Spread::of(windows.iter().map(value)).median;
+    for comparison in &size.comparisons {
+        text.push_str(&comparison_text(comparison));
+    }
+    for aggregated in &size.aggregated {
+        text.push_str(&heading(aggregated.callers));
+        text.push_str(&row("through kube-apiserver", &aggregated.windows));
+    }
+    for simulation in &size.controller {
+        text.push_str(&simulation_text(simulation));
+    }
+    if !size.starts.is_empty() {
+        let spread = |value: &dyn Fn(&Start) -> f64| {
+            let spread = Spread::of(size.starts.iter().map(value));
+            format!(
+                "{:.0} ({:.0} to {:.0})",
+                spread.median, spread.least, spread.most
+            )
+        };
         text.push_str(&format!(
-            "  {:<24} {:>9.0} {:>8.2} {:>8.2}  ",
-            who.name(),
-            median(&|one| one.requests_per_second),
-            median(&|one| one.p50_ms),
-            median(&|one| one.p99_ms),
+            "\n  {} starts, ms: connected {}, answered {}, ready {}, right {}\n  before: {:?}\n",
+            size.starts.len(),
+            spread(&|start| start.connected_ms),
+            spread(&|start| start.answered_ms),
+            spread(&|start| start.ready_ms),
+            spread(&|start| start.correct_ms),
+            size.starts
+                .iter()
+                .map(|start| &start.before)
+                .collect::<Vec<_>>(),
         ));
-        let names = windows.first().map(|one| one.cpu_per_1000.keys());
-        for name in names.into_iter().flatten() {
-            let used = median(&|one| one.cpu_per_1000.get(name).copied().unwrap_or_default());
-            text.push_str(&format!(" {name} {used:.3}"));
-        }
-        let cores = median(&|one| one.generator_cores);
-        text.push_str(&format!(" ({GENERATOR}: {cores:.2} cores)\n"));
+    }
+    if let Some(relist) = &size.relist {
+        text.push_str(&format!(
+            "\n  {} series ({:.0} MiB) from a stand-in: {:.1} MiB idle, {:.1} MiB at peak, {:.1} s, {:.1} s of CPU; \
+             {} answers of discovery meanwhile, the slowest after {:.1} ms\n",
+            relist.series,
+            mebibytes(relist.list_bytes as u64),
+            mebibytes(relist.idle_bytes),
+            mebibytes(relist.peak_bytes),
+            relist.seconds,
+            relist.cpu_seconds,
+            relist.discovery_requests,
+            relist.discovery_worst_ms,
+        ));
+    }
+    text
+}
+
+fn heading(callers: usize) -> String {
+    format!(
+        "\n  {:<24} {:>9} {:>8} {:>8}   CPU s per 1,000 requests\n",
+        format!("{callers} callers"),
+        "req/s",
+        "p50 ms",
+        "p99 ms"
+    )
+}
+
+/// The medians of some windows.
+fn row(name: &str, windows: &[Window]) -> String {
+    let median = |value: &dyn Fn(&Window) -> f64| Spread::of(windows.iter().map(value)).median;
+    let mut text = format!(
+        "  {name:<24} {:>9.0} {:>8.2} {:>8.2}  ",
+        median(&|one| one.requests_per_second),
+        median(&|one| one.p50_ms),
+        median(&|one| one.p99_ms),
+    );
+    let names = windows.first().map(|one| one.cpu_per_1000.keys());
+    for name in names.into_iter().flatten() {
+        let used = median(&|one| one.cpu_per_1000.get(name).copied().unwrap_or_default());
+        text.push_str(&format!(" {name} {used:.3}"));
+    }
+    let cores = median(&|one| one.generator_cores);
+    text.push_str(&format!(" ({GENERATOR}: {cores:.2} cores)\n"));
+    text
+}
+
+fn comparison_text(comparison: &Comparison) -> String {
+    let mut text = heading(comparison.callers);
+    for (who, windows) in &comparison.windows {
+        text.push_str(&row(who.name(), windows));
     }
     let ratio = &comparison.ratio;
     let spread = |spread: Spread| {
@@ -185,19 +200,33 @@ fn comparison_text(comparison: &Comparison) -> String {
     text
 }
 
-fn mebibytes(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
+fn simulation_text(one: &Simulation) -> String {
+    let cores: Vec<String> = one
+        .cores
+        .iter()
+        .map(|(name, cores)| format!("{name} {cores:.3}"))
+        .collect();
+    format!(
+        "\n  {} HPAs, {}, {} periods: p50 {:.2} ms, p99 {:.2} ms, slowest {:.1} ms, a turn at most \
+         {:.0} ms late\n  per period: {:.0} polls, all answered; {:.0} queries of Prometheus ({} pairs of \
+         namespace and metric polled, {} there), {:.0} reviews, {:.0} lists of pods\n  cores: {}\n",
+        one.hpas,
+        one.arrival.name(),
+        one.periods,
+        one.p50_ms,
+        one.p99_ms,
+        one.worst_ms,
+        one.late_ms,
+        one.polls,
+        one.prometheus_queries,
+        one.keys,
+        one.all_keys,
+        one.reviews,
+        one.lists,
+        cores.join(", "),
+    )
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bound_is_met_up_to_itself() {
-        assert!(Bound::at_most("", 1.5, 1.5).is_met);
-        assert!(!Bound::at_most("", 1.6, 1.5).is_met);
-        assert!(Bound::at_least("", 0.7, 0.7).is_met);
-        assert!(!Bound::at_least("", 0.69, 0.7).is_met);
-    }
+pub(crate) fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }

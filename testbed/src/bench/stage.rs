@@ -337,6 +337,38 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// Requests to kube-apiserver that only the adapter makes here.
+    pub(crate) async fn cluster_requests(&self) -> Result<ClusterRequests> {
+        let admin = self.places.admin()?;
+        let connection = admin.connect().await?;
+        let uri = uri(admin.address, "/metrics")?;
+        let answer = connection.sender().get(uri, HeaderMap::new()).await?;
+        let text = String::from_utf8_lossy(answer.body());
+        let sum = |resource: &str, verb: &str| {
+            let labels = [
+                format!("resource=\"{resource}\""),
+                format!("verb=\"{verb}\""),
+            ];
+            let labels = [labels[0].as_str(), labels[1].as_str()];
+            exposition::sum(&text, "apiserver_request_total", &labels)
+        };
+        Ok(ClusterRequests {
+            reviews: sum("subjectaccessreviews", "POST") + sum("tokenreviews", "POST"),
+            lists: sum("pods", "LIST"),
+        })
+    }
+}
+
+/// What kube-apiserver has counted since it began.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClusterRequests {
+    /// SubjectAccessReviews and TokenReviews.
+    pub(crate) reviews: f64,
+    /// Lists of pods; watches are counted when they end.
+    pub(crate) lists: f64,
+}
+
 /// A document of somebody who speaks plain HTTP.
 pub(crate) async fn get(url: &str) -> Result<String> {
     let failed = |cause: reqwest::Error| Error::failed(url, cause);

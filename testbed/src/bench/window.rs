@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::{
     error::Result,
@@ -30,19 +31,51 @@ pub(crate) struct Window {
 /// This program, which makes the load, serves what Prometheus scrapes, and reads answers.
 pub(crate) const GENERATOR: &str = "load generator";
 
+/// The processor time of several processes, from a moment on.
+#[derive(Debug)]
+pub(crate) struct Used {
+    processes: Processes,
+    before: Vec<Duration>,
+    begun: Instant,
+}
+
+impl Used {
+    /// From now on.
+    pub(crate) fn begin(processes: &Processes) -> Result<Self> {
+        Ok(Self {
+            before: times(processes)?,
+            processes: processes.clone(),
+            begun: Instant::now(),
+        })
+    }
+
+    /// Seconds of each process until now.
+    pub(crate) fn seconds(&self) -> Result<BTreeMap<&'static str, f64>> {
+        let after = times(&self.processes)?;
+        let times = self.before.iter().zip(after);
+        let used = times.map(|(before, after)| after.saturating_sub(*before).as_secs_f64());
+        let names = self.processes.iter().map(|(name, _)| *name);
+        Ok(names.zip(used).collect())
+    }
+
+    /// Cores that each kept busy until now.
+    pub(crate) fn cores(&self) -> Result<BTreeMap<&'static str, f64>> {
+        let elapsed = self.begun.elapsed().as_secs_f64();
+        let used = self.seconds()?.into_iter();
+        Ok(used
+            .map(|(name, used)| (name, ratio(used, elapsed)))
+            .collect())
+    }
+}
+
 /// Makes the load and takes the time of everybody.
 pub(crate) async fn measure(target: &Target, load: Load, others: &Processes) -> Result<Window> {
     let mut processes = others.clone();
     processes.push((GENERATOR, std::process::id()));
-    let before = times(&processes)?;
+    let used = Used::begin(&processes)?;
     let outcome = target.load(load).await?;
-    let after = times(&processes)?;
+    let used = used.seconds()?;
     let requests = outcome.latency.count();
-    let used: BTreeMap<&'static str, f64> = processes
-        .iter()
-        .zip(before.iter().zip(&after))
-        .map(|((name, _), (before, after))| (*name, after.saturating_sub(*before).as_secs_f64()))
-        .collect();
     let generator = used.get(GENERATOR).copied().unwrap_or_default();
     let thousands = requests as f64 / 1000.0;
     Ok(Window {
