@@ -61,7 +61,7 @@ pub use self::{
     error::{Error, Result},
     plan::Size,
 };
-use crate::{layout::Layout, progress::say};
+use crate::{child::Child, layout::Layout, progress::say};
 
 /// What is to be measured, and how long.
 #[derive(Debug, Clone)]
@@ -88,6 +88,12 @@ pub struct Options {
     pub adapter: Option<PathBuf>,
     /// Where the report goes.
     pub output_dir: Option<PathBuf>,
+}
+
+impl Options {
+    fn has(&self, part: Part) -> bool {
+        self.parts.contains(&part)
+    }
 }
 
 /// What can be measured.
@@ -131,6 +137,9 @@ pub fn bench(options: &Options) -> Result<()> {
         }
     });
     runtime.shutdown_background();
+    if report.sizes.is_empty() {
+        return result;
+    }
     // What was measured before something failed is worth its time.
     let written = report::write(&report, &dir);
     result.and(written)
@@ -182,13 +191,6 @@ async fn one_size(
     told: &mut SizeReport,
 ) -> Result<()> {
     let shape = told.size.shape();
-    let questions = shape.questions();
-    let encoding = if options.protobuf {
-        Encoding::Protobuf
-    } else {
-        Encoding::Json
-    };
-    let media_type = encoding.media_type();
     say("  starting etcd, kube-apiserver, Prometheus");
     let exporter = Exporter::start(shape).await?;
     let mut stage = Stage::start(places.clone(), &exporter).await?;
@@ -206,6 +208,42 @@ async fn one_size(
     // Until what the start needed is given back.
     sleep(SETTLE).await;
     told.idle_bytes = usage::memory(adapter.id())?.now;
+    let result = under_load(&stage, programs, options, &adapter, told).await;
+    // Its own end explains more than what its clients miss.
+    adapter.check()?;
+    result?;
+    told.peak_bytes = usage::memory(adapter.id())?.peak;
+    adapter.end();
+    if options.has(Part::Start) {
+        say("  starts of the adapter");
+        let first = shape.questions()[0];
+        for _ in 0..options.rounds {
+            let start = start::once(&places, programs, shape, first).await?;
+            told.starts.push(start);
+        }
+    }
+    if options.has(Part::Relist) {
+        told.relist = Some(relist::measure(&places, programs).await?);
+    }
+    stage.check()
+}
+
+/// Everything that one adapter is asked.
+async fn under_load(
+    stage: &Stage,
+    programs: &Programs,
+    options: &Options,
+    adapter: &Child,
+    told: &mut SizeReport,
+) -> Result<()> {
+    let (places, shape) = (&stage.places, told.size.shape());
+    let questions = shape.questions();
+    let encoding = if options.protobuf {
+        Encoding::Protobuf
+    } else {
+        Encoding::Json
+    };
+    let media_type = encoding.media_type();
     let endpoint = places.front_proxy()?;
     let direct = Target {
         questions: Prepared::metrics(&endpoint, shape, &questions, encoding)?,
@@ -218,23 +256,16 @@ async fn one_size(
         ("prometheus", stage.prometheus.id()),
         ("kube-apiserver", stage.apiserver.id()),
     ];
-    let has = |part: Part| options.parts.contains(&part);
-    if has(Part::Limit) {
-        let contest = Contest::start(
-            &places,
-            programs,
-            direct.clone(),
-            processes.clone(),
-            &questions,
-            media_type,
-        )
-        .await?;
+    if options.has(Part::Limit) {
+        let (direct, processes) = (direct.clone(), processes.clone());
+        let contest =
+            Contest::start(places, programs, direct, processes, &questions, media_type).await?;
         for callers in &options.callers {
-            told.comparisons
-                .push(contest.compare(options, *callers).await?);
+            let comparison = contest.compare(options, *callers).await?;
+            told.comparisons.push(comparison);
         }
     }
-    if has(Part::Aggregated) {
+    if options.has(Part::Aggregated) {
         say("  through kube-apiserver");
         let endpoint = places.hpa()?;
         let target = Target {
@@ -244,7 +275,7 @@ async fn one_size(
         };
         told.aggregated = aggregated::measure(&target, &processes, options).await?;
     }
-    if has(Part::Controller) {
+    if options.has(Part::Controller) {
         say("  a simulated HPA controller");
         for arrival in Arrival::ALL {
             let course = Course {
@@ -252,25 +283,11 @@ async fn one_size(
                 hpas: options.hpas,
                 periods: options.periods,
             };
-            let simulated =
-                controller::simulate(&stage, &direct, shape, course, &processes).await?;
+            let simulated = controller::simulate(stage, &direct, shape, course, &processes).await?;
             told.controller.push(simulated);
         }
     }
-    told.peak_bytes = usage::memory(adapter.id())?.peak;
-    adapter.check()?;
-    adapter.end();
-    if has(Part::Start) {
-        say("  starts of the adapter");
-        for _ in 0..options.rounds {
-            let start = start::once(&places, programs, shape, questions[0]).await?;
-            told.starts.push(start);
-        }
-    }
-    if has(Part::Relist) {
-        told.relist = Some(relist::measure(&places, programs).await?);
-    }
-    stage.check()
+    Ok(())
 }
 
 /// How long an adapter that was just started is left alone before its memory is looked at.

@@ -116,7 +116,7 @@ pub(crate) enum Action {
         #[arg(long, value_name = "COUNT", default_value = "2000")]
         #[arg(value_parser = clap::value_parser!(u16).range(1..=2000))]
         hpas: u16,
-        /// Periods of 15 s of it that are measured, after one that is not
+        /// Periods of 15 s of it that are measured, after three that are not
         #[arg(long, value_name = "COUNT", default_value = "3")]
         #[arg(value_parser = clap::value_parser!(u32).range(1..=40))]
         periods: u32,

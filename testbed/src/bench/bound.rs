@@ -107,12 +107,15 @@ fn of_the_controller(size: &SizeReport, one: &Simulation) -> [Bound; 4] {
 
 fn of_memory_and_start(size: &SizeReport) -> Vec<Bound> {
     let name = size.size;
-    let idle = mebibytes(size.idle_bytes);
-    let mut bounds = vec![Bound::at_most(
-        format!("{name}: memory idle, MiB"),
-        idle,
-        name.idle_bound(),
-    )];
+    let mut bounds = Vec::new();
+    // None in a run that failed before it was measured.
+    if size.idle_bytes > 0 {
+        bounds.push(Bound::at_most(
+            format!("{name}: memory idle, MiB"),
+            mebibytes(size.idle_bytes),
+            name.idle_bound(),
+        ));
+    }
     if let Some(relist) = &size.relist {
         let more = relist.peak_bytes.saturating_sub(relist.idle_bytes);
         bounds.push(Bound::at_most(

@@ -26,6 +26,8 @@ use crate::progress::say;
 
 /// `--concurrent-horizontal-pod-autoscaler-syncs`.
 const WORKERS: usize = 5;
+/// Periods before the measured ones: until then the adapter learns when polls come.
+const LEARNING: u32 = 3;
 
 /// What it saw, and what it cost, over some periods.
 #[derive(Debug, Serialize)]
@@ -58,7 +60,7 @@ pub(crate) struct Course {
     pub(crate) arrival: Arrival,
     /// All that the size has if there are fewer.
     pub(crate) hpas: usize,
-    /// Periods that are measured, after one that is not.
+    /// Periods that are measured, after [`LEARNING`].
     pub(crate) periods: u32,
 }
 
@@ -98,8 +100,8 @@ pub(crate) async fn simulate(
         target: target.clone(),
         per_hpa: autoscalers.first().map_or(1, Vec::len),
         begun: Instant::now(),
-        end: PERIOD * (course.periods + 1),
-        measured: PERIOD,
+        end: PERIOD * (LEARNING + course.periods),
+        measured: PERIOD * LEARNING,
         queue: Mutex::new(Queue::new(hpas, course.arrival)),
     });
     let connection = target.endpoint.connect().await?;
