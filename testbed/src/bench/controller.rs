@@ -159,8 +159,14 @@ impl Shared {
         };
         while let Some((due, hpa)) = self.take() {
             sleep_until(self.begun + due).await;
-            if due >= self.measured {
-                seen.late = seen.late.max(self.begun.elapsed().saturating_sub(due));
+            let begun = self.begun.elapsed();
+            // Late turns that are left over when the time is up are nobody's any more.
+            if begun >= self.end {
+                break;
+            }
+            let is_measured = begun >= self.measured;
+            if is_measured {
+                seen.late = seen.late.max(begun.saturating_sub(due));
             }
             let first = hpa * self.per_hpa;
             for question in &self.target.questions[first..first + self.per_hpa] {
@@ -168,7 +174,7 @@ impl Shared {
                 question
                     .ask(&mut sender, &self.target.headers, false)
                     .await?;
-                if due >= self.measured {
+                if is_measured {
                     seen.latency.record(asked.elapsed());
                 }
             }
