@@ -124,6 +124,14 @@ bench-home: ## how long the web role's GET / takes while its burn pool is full
 	cargo build --quiet --release --package server --package loadclient
 	server/bench-home.sh target/release
 
+SIZE ?= small
+
+.PHONY: bench
+bench: ## requests/s, latency, CPU and memory beside a static limit; SIZE=small|medium|large|all ARGS=...
+	cargo build --quiet --release --package metrics-adapter --package testbed --bins --example static_limit
+	@ls target/testbed/bin/prometheus >/dev/null 2>&1 || target/release/testbed build
+	target/release/testbed bench --size $(SIZE) $(ARGS)
+
 .PHONY: golden
 golden: ## make the golden vectors and the OpenAPI documents anew, with Go's libraries, prometheus-adapter's and the HPA's code
 	cd metrics-adapter/tests/golden/generate && go run . .. ../../../src/api/openapi

@@ -2,13 +2,13 @@
 //! demo did not hold its goal; `exec` and
 //! `shell` become the command and so end with its code.
 
-use std::{ffi::OsString, os::unix::process::CommandExt, process::ExitCode};
+use std::{ffi::OsString, os::unix::process::CommandExt, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
 
 use crate::{
-    aws, binaries,
+    aws, bench, binaries,
     cli::{self, Action, Cli},
     cluster::Cluster,
     component::Options,
@@ -80,6 +80,31 @@ fn act(action: Action) -> anyhow::Result<ExitCode> {
                 return Ok(NOT_HELD.into());
             }
         }
+        Action::Bench {
+            size,
+            callers,
+            connections,
+            window,
+            rounds,
+            parts,
+            hpas,
+            periods,
+            protobuf,
+            adapter,
+            output_dir,
+        } => bench::bench(&bench::Options {
+            sizes: size.sizes(),
+            callers: callers.into_iter().map(usize::from).collect(),
+            connections: connections.into(),
+            window: Duration::from_secs(window),
+            rounds,
+            parts,
+            hpas: hpas.into(),
+            periods,
+            protobuf,
+            adapter,
+            output_dir,
+        })?,
         Action::Report { input } => report::render(&input)?,
         Action::Exec { command } => {
             let (program, args) = command.split_first().context("no command given")?;

@@ -74,6 +74,11 @@ impl Child {
         Ok(Self { name, process, log })
     }
 
+    /// The process' id; setpriv became the program.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Fails if it has ended already.
     pub(crate) fn check(&mut self) -> Result<()> {
         match self.process.try_wait() {

@@ -2,9 +2,12 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Parser, Subcommand, builder::PossibleValuesParser};
+use clap::{Parser, Subcommand, ValueEnum, builder::PossibleValuesParser};
 
-use crate::{e2e, images};
+use crate::{
+    bench::{Part, Size},
+    e2e, images,
+};
 
 /// A real one-node Kubernetes on this machine, without a Docker engine.
 #[derive(Debug, Parser)]
@@ -79,6 +82,54 @@ pub(crate) enum Action {
         #[arg(long, value_name = "DIR")]
         output_dir: Option<PathBuf>,
     },
+    /// Measure the adapter, beside what its TLS can do at best; `make bench` builds what it needs
+    Bench {
+        /// How much there is to be measured on; all for one after the other
+        #[arg(long, value_enum, default_value = "small")]
+        size: BenchSize,
+        /// Callers at the same time
+        #[arg(
+            long,
+            value_name = "COUNT,…",
+            value_delimiter = ',',
+            default_value = "5,64"
+        )]
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=512))]
+        callers: Vec<u16>,
+        /// Connections that the callers share; kube-aggregator has one
+        #[arg(long, value_name = "COUNT", default_value = "1")]
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=512))]
+        connections: u16,
+        /// Length of one window of load, in seconds
+        #[arg(long, value_name = "SECONDS", default_value = "3")]
+        #[arg(value_parser = clap::value_parser!(u64).range(1..=60))]
+        window: u64,
+        /// Windows of each kind
+        #[arg(long, value_name = "COUNT", default_value = "5")]
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+        rounds: u32,
+        /// What to measure; everything by default
+        #[arg(long, value_enum, value_name = "PART,…", value_delimiter = ',')]
+        #[arg(default_value = "limit,aggregated,controller,start,relist")]
+        parts: Vec<Part>,
+        /// HPAs of the simulated controller, at most: all that there are at this size
+        #[arg(long, value_name = "COUNT", default_value = "2000")]
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=2000))]
+        hpas: u16,
+        /// Periods of 15 s of it that are measured, after three that are not
+        #[arg(long, value_name = "COUNT", default_value = "3")]
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=40))]
+        periods: u32,
+        /// Ask for protobuf, as the HPA controller can; JSON otherwise
+        #[arg(long)]
+        protobuf: bool,
+        /// Another adapter than the one built beside this program
+        #[arg(long, value_name = "FILE")]
+        adapter: Option<PathBuf>,
+        /// Where report.json goes [default: target/bench]
+        #[arg(long, value_name = "DIR")]
+        output_dir: Option<PathBuf>,
+    },
     /// Draw report.html and demo.svg again from a demo's summary.json
     Report {
         /// The summary; the others are written beside it
@@ -93,6 +144,27 @@ pub(crate) enum Action {
     },
     /// Open a shell inside the cluster's network, with kubectl and helm ready for use
     Shell,
+}
+
+/// A size, or all of them.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum BenchSize {
+    Small,
+    Medium,
+    Large,
+    All,
+}
+
+impl BenchSize {
+    /// The sizes that it stands for.
+    pub(crate) fn sizes(self) -> Vec<Size> {
+        match self {
+            Self::Small => vec![Size::Small],
+            Self::Medium => vec![Size::Medium],
+            Self::Large => vec![Size::Large],
+            Self::All => vec![Size::Small, Size::Medium, Size::Large],
+        }
+    }
 }
 
 fn scenario_filter(text: &str) -> Result<String, String> {

@@ -2,17 +2,16 @@
 
 use std::path::Path;
 
-use crate::layout::APISERVER;
-
-/// A kubeconfig for the client certificate `<dir>/<user>.crt`. It is YAML written as JSON.
-pub(crate) fn render(dir: &Path, user: &str) -> String {
+/// A kubeconfig for `server` and the client certificate `<dir>/<user>.crt`. It is YAML written as
+/// JSON.
+pub(crate) fn render(dir: &Path, user: &str, server: &str) -> String {
     let config = serde_json::json!({
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{
             "name": "testbed",
             "cluster": {
-                "server": APISERVER,
+                "server": server,
                 "certificate-authority": dir.join("ca.crt"),
             },
         }],
@@ -38,7 +37,7 @@ mod tests {
 
     #[test]
     fn a_kubeconfig_names_the_certificate_of_its_user() {
-        let text = render(Path::new("/pki"), "admin");
+        let text = render(Path::new("/pki"), "admin", "https://10.200.0.1:6443");
         let config: serde_json::Value = serde_json::from_str(&text).expect("is JSON");
         assert_eq!(config["users"][0]["user"]["client-key"], "/pki/admin.key");
         assert_eq!(

@@ -20,7 +20,8 @@
 //! | `demo` | the load in steps, watched |
 //! | `exoscale` | the other demo: an instance pool that alerts scale, without a cluster |
 //! | `aws` | the third: a group that target tracking scales, without a cluster |
-//! | `child` | the processes of those two |
+//! | `bench` | load on a real adapter, and what it costs |
+//! | `child` | the processes of those three |
 //! | `report` | what a demo measured: page, picture, tables |
 //! | `e2e` | the end-to-end tests |
 //! | `command`, `progress`, `error` | running programs, showing steps, saying what is wrong |
@@ -28,6 +29,7 @@
 pub mod app;
 pub mod archive;
 pub mod aws;
+pub mod bench;
 pub mod binaries;
 mod cgroup;
 mod child;

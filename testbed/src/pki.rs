@@ -16,7 +16,7 @@ use rcgen::{
 use crate::{
     error::{Error, Result},
     kubeconfig,
-    layout::{APISERVER_CLUSTER_IP, CLUSTER_DOMAIN, Layout, NODE_ADDRESS, NODE_NAME},
+    layout::{APISERVER, APISERVER_CLUSTER_IP, CLUSTER_DOMAIN, Layout, NODE_ADDRESS, NODE_NAME},
 };
 
 /// Who a client certificate speaks for: file name, user, group.
@@ -34,30 +34,34 @@ const USERS: [(&str, &str, Option<&str>); 6] = [
     ("kubelet", "system:node:node0", Some("system:nodes")),
 ];
 
-/// Writes all certificates, keys and kubeconfigs afresh.
+/// Writes all certificates, keys and kubeconfigs of the cluster afresh.
 pub(crate) fn create(layout: &Layout) -> Result<()> {
-    let dir = layout.pki();
+    create_in(&layout.pki(), APISERVER).map(drop)
+}
+
+/// Likewise for a kube-apiserver at `server`, in a directory that is replaced; what can sign more.
+pub(crate) fn create_in(dir: &Path, server: &str) -> Result<Authority> {
     if dir.exists() {
-        fs::remove_dir_all(&dir).map_err(Error::file("remove", &dir))?;
+        fs::remove_dir_all(dir).map_err(Error::file("remove", dir))?;
     }
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(&dir)
-        .map_err(Error::file("create", &dir))?;
+        .create(dir)
+        .map_err(Error::file("create", dir))?;
 
-    let cluster = Authority::create(&dir, "ca", "kubernetes")?;
-    let front_proxy = Authority::create(&dir, "front-proxy-ca", "front-proxy-ca")?;
-    front_proxy.client(&dir, "front-proxy-client", "front-proxy-client", None)?;
+    let cluster = Authority::create(dir, "ca", "kubernetes")?;
+    let front_proxy = Authority::create(dir, "front-proxy-ca", "front-proxy-ca")?;
+    front_proxy.client(dir, "front-proxy-client", "front-proxy-client", None)?;
     cluster.client(
-        &dir,
+        dir,
         "apiserver-kubelet-client",
         "kube-apiserver-kubelet-client",
         Some("system:masters"),
     )?;
     let in_cluster = format!("kubernetes.default.svc.{CLUSTER_DOMAIN}");
     cluster.server(
-        &dir,
+        dir,
         "apiserver",
         "kube-apiserver",
         &[
@@ -72,32 +76,33 @@ pub(crate) fn create(layout: &Layout) -> Result<()> {
         ],
     )?;
     cluster.server(
-        &dir,
+        dir,
         "kubelet-serving",
         &format!("system:node:{NODE_NAME}"),
         &[NODE_NAME, NODE_ADDRESS],
     )?;
     cluster.server(
-        &dir,
+        dir,
         "kube-controller-manager-serving",
         "kube-controller-manager",
         &["localhost", "127.0.0.1", NODE_ADDRESS],
     )?;
     for (file, user, group) in USERS {
-        cluster.client(&dir, file, user, group)?;
+        cluster.client(dir, file, user, group)?;
         write(
             &dir.join(format!("{file}.kubeconfig")),
-            &kubeconfig::render(&dir, file),
+            &kubeconfig::render(dir, file, server),
         )?;
     }
 
     let service_accounts = KeyPair::generate()?;
     write(&dir.join("sa.key"), &service_accounts.serialize_pem())?;
-    write(&dir.join("sa.pub"), &service_accounts.public_key_pem())
+    write(&dir.join("sa.pub"), &service_accounts.public_key_pem())?;
+    Ok(cluster)
 }
 
 /// One certificate authority.
-struct Authority(Issuer<'static, KeyPair>);
+pub(crate) struct Authority(Issuer<'static, KeyPair>);
 
 impl Authority {
     fn create(dir: &Path, file: &str, name: &str) -> Result<Self> {
@@ -116,7 +121,14 @@ impl Authority {
         Ok(Self(Issuer::new(params, key)))
     }
 
-    fn client(&self, dir: &Path, file: &str, user: &str, group: Option<&str>) -> Result<()> {
+    /// A client's certificate and key: `<file>.crt` and `<file>.key`.
+    pub(crate) fn client(
+        &self,
+        dir: &Path,
+        file: &str,
+        user: &str,
+        group: Option<&str>,
+    ) -> Result<()> {
         self.issue(
             dir,
             file,
@@ -125,7 +137,8 @@ impl Authority {
         )
     }
 
-    fn server(&self, dir: &Path, file: &str, name: &str, sans: &[&str]) -> Result<()> {
+    /// Likewise a server's.
+    pub(crate) fn server(&self, dir: &Path, file: &str, name: &str, sans: &[&str]) -> Result<()> {
         self.issue(
             dir,
             file,

@@ -1,0 +1,141 @@
+//! What Prometheus scrapes: every pod's every metric, always with the same value, in parts of a
+//! size that a scrape of a real exporter has.
+
+use std::{convert::Infallible, fmt::Write as _, net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{net::TcpListener, task::JoinSet};
+
+use super::{
+    error::{Error, Result},
+    plan::{self, Shape},
+};
+
+/// Series in one scrape, about.
+const SERIES_PER_PART: usize = 20_000;
+
+/// A running exporter; it ends with this value.
+#[derive(Debug)]
+pub(crate) struct Exporter {
+    pub(crate) address: SocketAddr,
+    /// The paths of its parts.
+    pub(crate) paths: Vec<String>,
+    _server: JoinSet<()>,
+}
+
+impl Exporter {
+    pub(crate) async fn start(shape: Shape) -> Result<Self> {
+        let failed = |cause: std::io::Error| Error::failed("exporter", cause);
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let parts: Arc<[Bytes]> = parts(shape).into();
+        let paths = (0..parts.len()).map(path).collect();
+        let mut server = JoinSet::new();
+        server.spawn(serve(listener, parts));
+        Ok(Self {
+            address,
+            paths,
+            _server: server,
+        })
+    }
+}
+
+async fn serve(listener: TcpListener, parts: Arc<[Bytes]>) {
+    let mut connections = JoinSet::new();
+    while let Ok((socket, _peer)) = listener.accept().await {
+        while connections.try_join_next().is_some() {}
+        let parts = Arc::clone(&parts);
+        let service = service_fn(move |request: Request<Incoming>| {
+            std::future::ready(answer(&parts, request.uri().path()))
+        });
+        connections.spawn(async move {
+            let mut builder = http1::Builder::new();
+            builder.timer(TokioTimer::new());
+            // A scrape that fails is seen where its series are missed.
+            let _ = builder
+                .serve_connection(TokioIo::new(socket), service)
+                .await;
+        });
+    }
+}
+
+fn answer(parts: &[Bytes], asked: &str) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
+    let part = (0..parts.len()).find(|number| path(*number) == asked);
+    let mut response = Response::new(Full::new(
+        part.map(|number| parts[number].clone()).unwrap_or_default(),
+    ));
+    if part.is_none() {
+        *response.status_mut() = StatusCode::NOT_FOUND;
+    }
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("text/plain; version=0.0.4"),
+    );
+    Ok(response)
+}
+
+fn path(part: usize) -> String {
+    format!("/metrics/{part}")
+}
+
+/// The text, some namespaces in each part.
+fn parts(shape: Shape) -> Vec<Bytes> {
+    let of_namespace = shape.pods * shape.metrics;
+    let at_once = (SERIES_PER_PART / of_namespace).max(1);
+    let namespaces: Vec<usize> = (0..shape.namespaces).collect();
+    let part = |namespaces: &[usize]| {
+        let mut text = String::new();
+        for metric in 0..shape.metrics {
+            let name = plan::metric(metric);
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "# TYPE {name} gauge");
+            for namespace in namespaces {
+                for pod in 0..shape.pods {
+                    let milli = plan::milli_value(*namespace, pod, metric);
+                    let _ = writeln!(
+                        text,
+                        "{name}{{namespace=\"{}\",pod=\"{}\"}} {}.{:03}",
+                        plan::namespace(*namespace),
+                        plan::pod(*namespace, pod),
+                        milli / 1000,
+                        milli % 1000,
+                    );
+                }
+            }
+        }
+        Bytes::from(text)
+    };
+    namespaces.chunks(at_once).map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::plan::Size;
+
+    #[test]
+    fn every_series_is_in_one_part() {
+        for size in [Size::Small, Size::Medium] {
+            let parts = parts(size.shape());
+            let lines = parts.iter().flat_map(|part| {
+                let text = std::str::from_utf8(part).expect("is text");
+                text.lines().filter(|line| !line.starts_with('#'))
+            });
+            let series: std::collections::BTreeSet<&str> =
+                lines.filter_map(|line| line.split(' ').next()).collect();
+            assert_eq!(series.len(), size.shape().series(), "{size}");
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_not_there_is_not_found() {
+        let parts = [Bytes::from_static(b"a 1\n")];
+        let status = |path| answer(&parts, path).expect("infallible").status();
+        assert_eq!(status("/metrics/0"), StatusCode::OK);
+        assert_eq!(status("/metrics/1"), StatusCode::NOT_FOUND);
+    }
+}

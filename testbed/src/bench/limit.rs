@@ -1,0 +1,200 @@
+//! The adapter beside what its TLS can do at best: windows of load on the one and the other, turn
+//! about, so that whatever else happens on the machine happens to both.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{
+    Options,
+    connection::Endpoint,
+    error::Result,
+    load::{Load, Prepared, Target},
+    plan::Question,
+    stage::{Places, Programs, front_proxy_headers},
+    statistic::{Spread, ratio},
+    window::{Processes, Window, measure},
+};
+use crate::{child::Child, progress::say};
+
+/// Who is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Who {
+    /// The adapter, asked as kube-aggregator asks it.
+    Adapter,
+    /// The same TLS and the same bytes, by hyper alone.
+    StaticLimit,
+    /// Likewise, on the adapter's own listener: what that costs.
+    StaticListener,
+}
+
+impl Who {
+    pub(crate) const ALL: [Self; 3] = [Self::Adapter, Self::StaticLimit, Self::StaticListener];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Adapter => "adapter",
+            Self::StaticLimit => "static limit",
+            Self::StaticListener => "static, our listener",
+        }
+    }
+}
+
+/// All windows of one number of callers.
+#[derive(Debug, Serialize)]
+pub(crate) struct Comparison {
+    pub(crate) callers: usize,
+    pub(crate) windows: BTreeMap<Who, Vec<Window>>,
+    pub(crate) ratio: Ratios,
+}
+
+/// The adapter compared with the static limit's next window.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Ratios {
+    /// Requests per second, as a part of the limit's.
+    pub(crate) rate: Spread,
+    /// p99 beyond the limit's, in milliseconds.
+    pub(crate) p99_beyond_ms: Spread,
+    /// CPU per request, as a multiple of the limit's.
+    pub(crate) cpu: Spread,
+    /// Requests per second, as a part of the fixed answer's on the adapter's own listener.
+    pub(crate) rate_of_listener: Spread,
+}
+
+/// The three, running and ready to be asked.
+pub(crate) struct Contest {
+    targets: BTreeMap<Who, (Target, Processes)>,
+    /// End with the contest.
+    _limits: [Child; 2],
+}
+
+impl Contest {
+    /// Starts the two that answer fixed bytes: those of one of the adapter's own answers.
+    pub(crate) async fn start(
+        places: &Places,
+        programs: &Programs,
+        adapter: Target,
+        processes: Processes,
+        questions: &[Question],
+        media_type: &'static str,
+    ) -> Result<Self> {
+        let body = adapter.sample().await?;
+        let file = places.dir.join("answer");
+        std::fs::write(&file, &body).map_err(crate::Error::file("write", file))?;
+        let listener = places.start_limit(programs, media_type, false).await?;
+        let bare = places.start_limit(programs, media_type, true).await?;
+        let fixed = |address, name, id| -> Result<(Target, Processes)> {
+            let endpoint: Endpoint = adapter.endpoint.at(address);
+            let target = Target {
+                questions: Prepared::fixed(&endpoint, questions, body.len())?,
+                endpoint,
+                headers: front_proxy_headers(media_type),
+            };
+            Ok((target, vec![(name, id)]))
+        };
+        let (limit, static_listener) = (Who::StaticLimit, Who::StaticListener);
+        let fixed = [
+            (limit, fixed(places.bare, limit.name(), bare.id())?),
+            (
+                static_listener,
+                fixed(places.limit, static_listener.name(), listener.id())?,
+            ),
+        ];
+        let mut targets = BTreeMap::from(fixed);
+        targets.insert(Who::Adapter, (adapter, processes));
+        Ok(Self {
+            targets,
+            _limits: [listener, bare],
+        })
+    }
+
+    /// Windows in turn, several rounds.
+    pub(crate) async fn compare(&self, options: &Options, callers: usize) -> Result<Comparison> {
+        let load = Load {
+            callers,
+            connections: options.connections,
+            duration: options.window,
+        };
+        let mut windows: BTreeMap<Who, Vec<Window>> = BTreeMap::new();
+        for round in 1..=options.rounds {
+            let mut line = format!("  {callers:>3} callers, round {round}:");
+            for (who, (target, processes)) in &self.targets {
+                let window = measure(target, load, processes).await?;
+                line.push_str(&format!(
+                    "  {} {:.0}/s",
+                    who.name(),
+                    window.requests_per_second
+                ));
+                windows.entry(*who).or_default().push(window);
+            }
+            say(&line);
+        }
+        let ratio = Ratios::of(&windows);
+        Ok(Comparison {
+            callers,
+            windows,
+            ratio,
+        })
+    }
+}
+
+impl Ratios {
+    fn of(windows: &BTreeMap<Who, Vec<Window>>) -> Self {
+        let all = |who: Who, value: &dyn Fn(&Window) -> f64| -> Vec<f64> {
+            windows
+                .get(&who)
+                .map(|windows| windows.iter().map(value).collect())
+                .unwrap_or_default()
+        };
+        let compare = |with: Who, value: &dyn Fn(&Window) -> f64, how: fn(f64, f64) -> f64| {
+            Spread::paired(&all(Who::Adapter, value), &all(with, value), how)
+        };
+        let rate = |window: &Window| window.requests_per_second;
+        let p99 = |window: &Window| window.p99_ms;
+        // What is not of this window's server has another name, and is 0 for it.
+        let cpu = |window: &Window| {
+            Who::ALL
+                .iter()
+                .filter_map(|who| window.cpu_per_1000.get(who.name()))
+                .sum()
+        };
+        Self {
+            rate: compare(Who::StaticLimit, &rate, ratio),
+            p99_beyond_ms: compare(Who::StaticLimit, &p99, |ours, theirs| ours - theirs),
+            cpu: compare(Who::StaticLimit, &cpu, ratio),
+            rate_of_listener: compare(Who::StaticListener, &rate, ratio),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(name: &'static str, rate: f64, p99: f64, cpu: f64) -> Window {
+        Window {
+            requests: 1000,
+            requests_per_second: rate,
+            p50_ms: 0.5,
+            p99_ms: p99,
+            cpu_per_1000: BTreeMap::from([(name, cpu), ("prometheus", 7.0)]),
+            generator_cores: 0.5,
+        }
+    }
+
+    #[test]
+    fn the_adapter_is_compared_with_its_neighbour() {
+        let of = |who: Who, rate, p99, cpu| (who, vec![window(who.name(), rate, p99, cpu)]);
+        let windows = BTreeMap::from([
+            of(Who::Adapter, 800.0, 3.0, 0.06),
+            of(Who::StaticLimit, 1000.0, 2.0, 0.04),
+            of(Who::StaticListener, 900.0, 2.0, 0.05),
+        ]);
+        let ratio = Ratios::of(&windows);
+        assert!((ratio.rate.median - 0.8).abs() < 1e-9);
+        assert!((ratio.p99_beyond_ms.median - 1.0).abs() < 1e-9);
+        assert!((ratio.cpu.median - 1.5).abs() < 1e-9);
+        assert!((ratio.rate_of_listener.median - 800.0 / 900.0).abs() < 1e-9);
+    }
+}
