@@ -102,7 +102,10 @@ fn run(input: &[u8]) {
 /// Every sample takes some bytes of the body.
 fn sound(value: &QueryValue, input: &[u8]) {
     if let QueryValue::Vector(samples) = value {
-        let labels: usize = samples.iter().map(|sample| sample.labels.len()).sum();
+        let labels: usize = samples
+            .iter()
+            .map(|sample| sample.labels.iter().len())
+            .sum();
         assert!(samples.len() + labels <= input.len());
     }
 }

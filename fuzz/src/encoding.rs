@@ -91,7 +91,7 @@ fn run(input: &[u8]) {
             window: None,
         }],
         external: vec![ExternalValue {
-            labels: Some([(name.into(), metric.into())].into()),
+            labels: Some([(name.into(), metric.into())].into_iter().collect()),
             value,
             timestamp,
             window: None,
