@@ -23,7 +23,7 @@ mod sni;
 mod tls;
 
 pub use certificate::{CertificateError, CertificateSource, ServingCertificate};
-pub use connection::{PeerAddress, PeerCertificates, Standing};
+pub use connection::{PeerCertificates, Standing};
 pub use guard::GuardedBody;
 pub use listener::{Bound, Error, Options, PortSharing};
 pub use metrics::Metrics;

@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,10 +35,6 @@ use super::{Metrics, Options, tls};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerCertificates(pub Arc<[CertificateDer<'static>]>);
 
-/// Request extension: the peer's address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PeerAddress(pub SocketAddr);
-
 /// Request extension: how the connection stands when some have to give way. Absent where there is no
 /// connection, in tests.
 #[derive(Clone, Debug)]
@@ -60,16 +57,20 @@ pub(super) struct Front<S> {
     pub(super) http2: Builder<StreamExecutor>,
     pub(super) room: Room,
     pub(super) options: Arc<Options>,
-    pub(super) metrics: Metrics,
+    pub(super) metrics: Arc<Metrics>,
     /// Cancelled when connections are to finish what they have and go.
     pub(super) drain: CancellationToken,
 }
 
-/// Runs HTTP/2 streams on a tracker, so that draining can wait for them.
+/// Runs HTTP/2 streams: at once, as far as they go without waiting, and from there on as tasks on a
+/// tracker, so that draining can wait for them.
+///
+/// Most answers come out of memory and are ready at once. They need no task, no other thread to
+/// be woken for them, and those to requests that came together leave together.
 #[derive(Clone, Debug)]
 pub(super) struct StreamExecutor {
     tracker: TaskTracker,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
 }
 
 impl<F> hyper::rt::Executor<F> for StreamExecutor
@@ -77,7 +78,12 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, future: F) {
-        drop(self.tracker.spawn(tell_panic(future, self.metrics.clone())));
+        let mut stream = Box::pin(tell_panic(future, Arc::clone(&self.metrics)));
+        // Whoever waits is polled again, by its task, and says then whom to wake.
+        let mut context = Context::from_waker(Waker::noop());
+        if stream.as_mut().poll(&mut context).is_pending() {
+            drop(self.tracker.spawn(stream));
+        }
     }
 }
 
@@ -95,7 +101,7 @@ const MAX_HEADERS: usize = 1024;
 pub(super) fn builders(
     options: &Options,
     tracker: TaskTracker,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
 ) -> (Builder<StreamExecutor>, Builder<StreamExecutor>) {
     let mut builder = Builder::new(StreamExecutor { tracker, metrics });
     builder
@@ -204,11 +210,10 @@ where
         let handler = Handler {
             service: self.service.clone(),
             request_timeout: self.options.request_timeout,
-            metrics: self.metrics.clone(),
+            metrics: Arc::clone(&self.metrics),
             activity: activity.clone(),
             newcomer: Mutex::new(Some(newcomer)),
             room: self.room.clone(),
-            peer: PeerAddress(peer),
             certificates,
         };
         let service = hyper::service::service_fn(move |request| handler.answer(request));
@@ -275,12 +280,11 @@ where
 struct Handler<S> {
     service: S,
     request_timeout: Duration,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
     activity: Activity,
     /// Until the first request.
     newcomer: Mutex<Option<Newcomer>>,
     room: Room,
-    peer: PeerAddress,
     certificates: Option<PeerCertificates>,
 }
 
@@ -306,14 +310,13 @@ where
         if newcomer.is_some() {
             self.room.asked();
         }
-        request.extensions_mut().insert(self.peer);
         let standing = Standing(self.activity.clone());
         request.extensions_mut().insert(standing);
         if let Some(certificates) = self.certificates.clone() {
             request.extensions_mut().insert(certificates);
         }
         let service = self.service.clone();
-        let metrics = self.metrics.clone();
+        let metrics = Arc::clone(&self.metrics);
         let limit = self.request_timeout;
         let in_flight = self.activity.start();
         async move {

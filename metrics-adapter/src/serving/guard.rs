@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -44,7 +45,7 @@ pub(super) async fn guard<B>(
 
 /// What is no handler may panic as well: a body, or a library. The connection or stream is lost then,
 /// and nothing else; the log and a counter tell.
-pub(super) async fn tell_panic(task: impl Future<Output = ()>, metrics: Metrics) {
+pub(super) async fn tell_panic(task: impl Future<Output = ()>, metrics: Arc<Metrics>) {
     if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
         metrics.connection_panics.inc();
         tracing::error!(panic = panic_text(&*panic), "a connection panicked");

@@ -172,7 +172,8 @@ impl Bound {
     {
         let tasks = TaskTracker::new();
         let room = Room::new(&options);
-        let (http1, http2) = builders(&options, tasks.clone(), metrics.clone());
+        let metrics = Arc::new(metrics);
+        let (http1, http2) = builders(&options, tasks.clone(), Arc::clone(&metrics));
         let drain_timeout = options.drain_timeout;
         let front = Front {
             service,
@@ -220,13 +221,13 @@ impl Bound {
             front.metrics.accepted.inc();
             front.metrics.connections.inc();
             let open = OpenConnection {
-                metrics: front.metrics.clone(),
+                metrics: Arc::clone(&front.metrics),
                 _place: place,
             };
             let connection = abort
                 .clone()
                 .run_until_cancelled_owned(front.clone().serve(socket, peer, newcomer));
-            let metrics = front.metrics.clone();
+            let metrics = Arc::clone(&front.metrics);
             tasks.spawn(async move {
                 let _open = open;
                 tell_panic(connection.map(|_cut_or_not| ()), metrics).await;
@@ -273,7 +274,7 @@ fn lacks_family(error: &io::Error) -> bool {
 
 /// One accepted connection, for the gauge and the limit. Also right when a task panics.
 struct OpenConnection {
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
