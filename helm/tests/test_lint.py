@@ -12,6 +12,11 @@ from charts import CHARTS, HELM_DIR, KUBERNETES, ChartTest, branches, load_all, 
 ROOT = HELM_DIR.parent
 
 
+def notes(chart, *arguments):
+    """What `helm install` says at its end."""
+    return run("helm", "install", chart, HELM_DIR / chart, "--dry-run=client", *arguments).stdout.partition("\nNOTES:\n")[2]
+
+
 class Lint(ChartTest):
     def test_every_branch_passes_lint_strict(self):
         for chart, values in branches():
@@ -151,6 +156,23 @@ class Lint(ChartTest):
             with self.subTest(chart=chart):
                 notes = (HELM_DIR / chart / "templates/NOTES.txt").read_text()
                 self.assertIn("kubectl -n {{ .Release.Namespace }}", notes)
+
+    def test_notes_warn_of_images_that_nothing_is_pulled_from(self):
+        for chart in ("client", "metrics-adapter", "server"):
+            with self.subTest(chart=chart):
+                self.assertIn("image.registry is localhost", notes(chart))
+                self.assertNotIn("image.registry is", notes(chart, "--set", "image.registry=registry.example.com"))
+
+    def test_a_changelog_has_a_head_for_what_is_not_released(self):
+        for chart in CHARTS:
+            with self.subTest(chart=chart):
+                text = (HELM_DIR / chart / "CHANGELOG.md").read_text()
+                heads = re.findall(r"^## (.*)$", text, re.MULTILINE)
+                self.assertEqual(heads[0], "Unreleased")
+                # What `make charts` upgrades from was released.
+                (package,) = (HELM_DIR / "tests/previous").glob(f"{chart}-[0-9]*.tgz")
+                self.assertIn(package.stem.rpartition("-")[2], [head.partition(" ")[0] for head in heads[1:]])
+                self.assertRegex(text, r"(?m)^- .")
 
 
 if __name__ == "__main__":
