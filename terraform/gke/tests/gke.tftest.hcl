@@ -222,7 +222,7 @@ run "pools_scale" {
     error_message = "idle nodes go soon"
   }
   assert {
-    condition     = !google_container_cluster.challenge.cluster_autoscaling[0].enabled
+    condition     = google_container_cluster.challenge.cluster_autoscaling[0].enabled == false
     error_message = "GKE makes no pools of its own"
   }
   assert {
