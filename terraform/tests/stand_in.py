@@ -1,7 +1,8 @@
 """The programs of docs/gke.md that cannot run here: `stand_in.py PROGRAM ARGUMENTS…`.
 
-Each call is written down, and refused when it names something that no call before it has made. What is remembered is in
-$STAGE/memory; charts are rendered by the real Helm, and plans made by the real Terraform, which gets the answer `yes`.
+Each call is written down, and refused when it names something that no call before it has made, or when gcloud's active account
+may not do it. What is remembered is in $STAGE/memory; charts are rendered by the real Helm, and plans made by the real Terraform,
+which gets the answer `yes`.
 """
 
 import json
