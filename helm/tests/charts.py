@@ -31,7 +31,6 @@ SOURCES = {
     "helm": "build it with `testbed build` and put target/testbed/bin on PATH",
     "promtool": "apt-get install prometheus",
     "openssl": "apt-get install openssl",
-    "kubectl": "run this inside `testbed exec`",
     "helm-docs": "helm/tests/tools.sh builds it into target/charts/bin; put that on PATH",
     "amtool": "apt-get install prometheus-alertmanager",
 }

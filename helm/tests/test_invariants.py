@@ -101,6 +101,12 @@ class Invariants(ChartTest):
                     container["image"], r"^[a-z0-9.:/-]+(:(?!latest$)[\w.-]+|@sha256:[0-9a-f]{64})$"
                 )
 
+    def test_every_image_names_its_registry(self):
+        for _, objects in self.each_branch():
+            for container in containers(objects):
+                # As container runtimes tell a registry from a folder of Docker Hub.
+                self.assertRegex(container["image"], r"^(localhost|[^/]*[.:][^/]*)/")
+
     def test_only_pods_that_talk_to_the_cluster_get_a_token(self):
         for chart, objects in self.each_branch():
             for deployment in some(objects, "Deployment"):

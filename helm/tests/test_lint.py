@@ -3,13 +3,35 @@
 import json
 import pathlib
 import re
+import shutil
 import tempfile
 import unittest
 
 import yaml
-from charts import CHARTS, HELM_DIR, KUBERNETES, ChartTest, branches, load_all, run, template
+from charts import CHARTS, HELM_DIR, KUBERNETES, ChartTest, branches, load_all, one, run, template
 
 ROOT = HELM_DIR.parent
+
+
+# An object that holds what NOTES.txt, moved out of the templates, makes of the values.
+NOTES = """
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: notes
+data:
+  text: {{ tpl (.Files.Get "NOTES.txt") . | toJson }}
+"""
+
+
+def notes(chart, *arguments):
+    """What `helm install` says at its end; `helm template` leaves it out, and Helm 3 installs nothing without a cluster."""
+    with tempfile.TemporaryDirectory() as directory:
+        copy = pathlib.Path(directory) / chart
+        shutil.copytree(HELM_DIR / chart, copy)
+        (copy / "templates/NOTES.txt").rename(copy / "NOTES.txt")
+        (copy / "templates/notes.yaml").write_text(NOTES)
+        return one(load_all(template(chart, *arguments, path=copy).stdout), "ConfigMap", "notes")["data"]["text"]
 
 
 class Lint(ChartTest):
@@ -151,6 +173,23 @@ class Lint(ChartTest):
             with self.subTest(chart=chart):
                 notes = (HELM_DIR / chart / "templates/NOTES.txt").read_text()
                 self.assertIn("kubectl -n {{ .Release.Namespace }}", notes)
+
+    def test_notes_warn_of_images_that_nothing_is_pulled_from(self):
+        for chart in ("client", "metrics-adapter", "server"):
+            with self.subTest(chart=chart):
+                self.assertIn("image.registry is localhost", notes(chart))
+                self.assertNotIn("image.registry is", notes(chart, "--set", "image.registry=registry.example.com"))
+
+    def test_a_changelog_has_a_head_for_what_is_not_released(self):
+        for chart in CHARTS:
+            with self.subTest(chart=chart):
+                text = (HELM_DIR / chart / "CHANGELOG.md").read_text()
+                heads = re.findall(r"^## (.*)$", text, re.MULTILINE)
+                self.assertEqual(heads[0], "Unreleased")
+                # What `make charts` upgrades from was released.
+                (package,) = (HELM_DIR / "tests/previous").glob(f"{chart}-[0-9]*.tgz")
+                self.assertIn(package.stem.rpartition("-")[2], [head.partition(" ")[0] for head in heads[1:]])
+                self.assertRegex(text, r"(?m)^- .")
 
 
 if __name__ == "__main__":

@@ -256,23 +256,27 @@ class Monitoring(ChartTest):
 
     def test_the_pod_monitor_finds_every_pod_with_metrics(self):
         spec = one(render("monitoring", STACK), "PodMonitor")["spec"]
-        (expression,) = spec["selector"]["matchExpressions"]
-        self.assertEqual((expression["key"], expression["operator"]), ("app", "In"))
+        expressions = spec["selector"]["matchExpressions"]
+        self.assertEqual([e["operator"] for e in expressions], ["In", "In"])
+        wanted = {e["key"]: e["values"] for e in expressions}
+        # The label `app` alone is anybody's.
+        self.assertEqual(set(wanted), {"app", "app.kubernetes.io/name"})
         self.assertIs(spec["namespaceSelector"]["any"], True)
         self.assertEqual(spec["podTargetLabels"], ["app"])
         ports = {endpoint["port"] for endpoint in spec["podMetricsEndpoints"]}
-        found = set()
+        found = {key: set() for key in wanted}
         for chart in set(CHARTS) - {"monitoring"}:
             for deployment in some(render(chart), "Deployment"):
                 pod = deployment["spec"]["template"]
                 scraped = pod["metadata"].get("annotations", {}).get("prometheus.io/port")
                 if scraped:
                     app = pod["metadata"]["labels"]["app"]
-                    found.add(app)
-                    self.assertIn(app, expression["values"])
+                    for key, values in wanted.items():
+                        found[key].add(pod["metadata"]["labels"][key])
+                        self.assertIn(pod["metadata"]["labels"][key], values)
                     names = {p["name"] for p in pod["spec"]["containers"][0]["ports"] if str(p["containerPort"]) == scraped}
                     self.assertEqual(len(names & ports), 1, app)
-        self.assertEqual(found, set(expression["values"]))
+        self.assertEqual(found, {key: set(values) for key, values in wanted.items()})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """The adapter's NetworkPolicy, judged as a CNI judges it: which connections of the adapter it lets through."""
 
 import ipaddress
+import re
+import tempfile
 import unittest
 
 from charts import HELM_DIR, ChartTest, container, load_all, one, render, some, template
@@ -54,6 +56,9 @@ def allows(objects, direction, peer, port, protocol="TCP"):
     return False
 
 
+KONNECTIVITY = pod("kube-system", **{"k8s-app": "konnectivity-agent"})
+
+
 class NetworkPolicy(ChartTest):
     def check(self, objects, cases):
         for wanted, *connection in cases:
@@ -80,6 +85,8 @@ class NetworkPolicy(ChartTest):
                 # kube-apiserver, from wherever; the kubelet.
                 (True, "Ingress", host("172.16.0.2"), 6443),
                 (True, "Ingress", host("10.0.0.7"), 6443),
+                # Its calls through a tunnel, as on GKE.
+                (True, "Ingress", KONNECTIVITY, 6443),
                 (True, "Ingress", prometheus, 8081),
                 (False, "Ingress", pod("default"), 8081),
                 (False, "Ingress", host("10.0.0.7"), 8081),
@@ -130,6 +137,24 @@ class NetworkPolicy(ChartTest):
         private = render("metrics-adapter", sets=(policy, "listenPort=10250"))
         self.assertTrue(allows(private, "Ingress", host("172.16.0.2"), 10250))
         self.assertFalse(allows(private, "Ingress", host("172.16.0.2"), 6443))
+
+    def test_the_agents_of_a_tunnel_can_be_the_only_callers(self):
+        """With the peer that docs/reliability.md gives for GKE."""
+        page = (HELM_DIR.parent / "docs/reliability.md").read_text()
+        (block,) = [b for b in re.findall(r"(?m)^```yaml\n(.*?)^```$", page, re.DOTALL) if "konnectivity-agent" in b]
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write(block)
+            file.flush()
+            objects = load_all(template("metrics-adapter", "--values", file.name).stdout)
+        self.check(
+            objects,
+            [
+                (True, "Ingress", KONNECTIVITY, 6443),
+                (False, "Ingress", pod("kube-system"), 6443),
+                (False, "Ingress", pod("default", **{"k8s-app": "konnectivity-agent"}), 6443),
+                (False, "Ingress", host("172.16.0.2"), 6443),
+            ],
+        )
 
     def test_prometheus_has_to_be_where_the_policy_leads(self):
         enabled = "networkPolicy.enabled=true"

@@ -79,6 +79,17 @@ class Operator(ChartTest):
             }
             self.assertEqual(asked, registered)
 
+    def test_the_pod_of_helm_test_has_the_security_contexts_that_were_asked_for(self):
+        objects = render(
+            "metrics-adapter", sets=("podSecurityContext.runAsUser=1000700000", "securityContext.runAsGroup=7")
+        )
+        found = one(objects, "Pod")["spec"]
+        self.assertEqual(found["securityContext"], pod(objects)["spec"]["securityContext"])
+        self.assertEqual(found["securityContext"]["runAsUser"], 1000700000)
+        for container in found["containers"]:
+            self.assertEqual(container["securityContext"], pod(objects)["spec"]["containers"][0]["securityContext"])
+            self.assertEqual(container["securityContext"]["runAsGroup"], 7)
+
     def test_placement_and_names_are_the_owners_to_choose(self):
         objects = render("metrics-adapter", CI / "sidecar-values.yaml")
         deployment = one(objects, "Deployment")

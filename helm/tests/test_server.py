@@ -178,6 +178,10 @@ class Server(ChartTest):
             image("image.registry=example.com/a", "test.image.registry=example.com/b", "test.image.tag=v2"),
             "example.com/b/loadclient:v2",
         )
+        whole = ("image.registry=", "image.repository=example.com/a/server")
+        self.assertEqual(image(*whole), "example.com/a/loadclient:0.1.0")
+        self.assertEqual(image(*whole, "test.image.repository=example.com/b/client"), "example.com/b/client:0.1.0")
+        self.assert_refused("server", "test.image.registry", "--set", "image.registry=,image.repository=server")
 
 
 class Client(ChartTest):

@@ -5,7 +5,11 @@ tags to look at. Whoever releases a version puts its package there, in the place
 end-to-end scenario `upgrade` does the same upgrade on a cluster.
 """
 
+import pathlib
 import re
+import shutil
+import tarfile
+import tempfile
 import unittest
 
 import yaml
@@ -18,6 +22,15 @@ def package(chart):
     """The package of a chart's previous version."""
     (found,) = PREVIOUS.glob(f"{chart}-[0-9]*.tgz")
     return found
+
+
+def files(archive):
+    """What a package holds, by path, but for what only people read and the version itself."""
+    with tarfile.open(archive) as opened:
+        held = {m.name.partition("/")[2]: opened.extractfile(m).read() for m in opened.getmembers() if m.isfile()}
+    meta = yaml.safe_load(held.pop("Chart.yaml"))
+    del meta["version"]
+    return {name: text for name, text in held.items() if name not in ("CHANGELOG.md", "README.md")} | {"Chart.yaml": meta}
 
 
 def version(text):
@@ -69,13 +82,29 @@ class Upgrade(ChartTest):
         for chart in CHARTS:
             meta = (HELM_DIR / chart / "Chart.yaml").read_text()
             before = run("helm", "show", "chart", package(chart)).stdout
-            with self.subTest(chart=chart):
+            with self.subTest(chart=chart), tempfile.TemporaryDirectory() as directory:
                 self.assertEqual(yaml.safe_load(before)["name"], chart)
-                values = (HELM_DIR / chart / "values.yaml").read_text().strip()
-                if run("helm", "show", "values", package(chart)).stdout.strip() == values:
+                run("helm", "package", HELM_DIR / chart, "--destination", directory)
+                (now,) = pathlib.Path(directory).glob("*.tgz")
+                if files(now) == files(package(chart)):
                     self.assertGreaterEqual(version(meta), version(before))
                 else:
                     self.assertGreater(version(meta), version(before))
+
+    def test_a_change_of_any_file_is_seen(self):
+        with tempfile.TemporaryDirectory() as directory:
+            archives = []
+            for number, comment in enumerate(("", "# Another text.\n")):
+                chart = pathlib.Path(directory) / str(number) / "client"
+                shutil.copytree(HELM_DIR / "client", chart)
+                with open(chart / "templates/deployment.yaml", "a", encoding="utf-8") as file:
+                    file.write(comment)
+                (chart / "CHANGELOG.md").write_text(comment)
+                run("helm", "package", chart, "--destination", chart.parent)
+                archives += chart.parent.glob("*.tgz")
+            before, after = map(files, archives)
+            self.assertEqual(set(before), set(after))
+            self.assertEqual({name for name in before if before[name] != after[name]}, {"templates/deployment.yaml"})
 
 
 if __name__ == "__main__":

@@ -17,8 +17,11 @@ if ! cmp -s helm/tests/requirements.txt "$home/venv/requirements.txt"; then
   cp helm/tests/requirements.txt "$home/venv/requirements.txt"
 fi
 
-[ -x "$home/bin/helm-docs" ] || GOBIN="$home/bin" CGO_ENABLED=0 nice -n 10 go install -trimpath -ldflags '-s -w' \
-  github.com/norwoodj/helm-docs/cmd/helm-docs@v1.14.2
+# A folder for each version, so that another one is built when it is asked for.
+docs=helm-docs-v1.14.2
+[ -x "$home/$docs/helm-docs" ] || GOBIN="$home/$docs" CGO_ENABLED=0 nice -n 10 go install -trimpath -ldflags '-s -w' \
+  "github.com/norwoodj/helm-docs/cmd/helm-docs@${docs#helm-docs-}"
+ln -sf "../$docs/helm-docs" "$home/bin/helm-docs"
 
 crds() { # module version directory file...
   folder=$home/crds/$(basename "$1")-$2

@@ -62,8 +62,10 @@ resource "google_container_cluster" "challenge" {
     master_ipv4_cidr_block  = var.ranges.control_plane
   }
 
-  # Without any block nobody outside the network gets in; with no such argument at all, everybody.
+  # Without any block nobody outside the network gets in; with no such argument at all, everybody. Google Cloud's own
+  # public addresses, any customer's machines among them, would get in beside these.
   master_authorized_networks_config {
+    gcp_public_cidrs_access_enabled = false
     dynamic "cidr_blocks" {
       for_each = var.master_authorized_networks
       content {
@@ -93,8 +95,9 @@ resource "google_container_cluster" "challenge" {
     }
   }
 
-  # Nodes that are not needed go sooner, and pods are packed rather than spread.
+  # Nodes that are not needed go sooner, and pods are packed rather than spread. No pools but those of nodes.tf.
   cluster_autoscaling {
+    enabled             = false
     autoscaling_profile = "OPTIMIZE_UTILIZATION"
   }
 

@@ -28,7 +28,8 @@ resource "google_compute_subnetwork" "nodes" {
   }
 }
 
-# Private nodes have no address of their own to leave with; quay.io, where Prometheus' image is, is outside.
+# Private nodes have no address of their own to leave with, and images are outside: Prometheus' on quay.io, Grafana's on
+# docker.io, kubectl's for `helm test` on registry.k8s.io.
 resource "google_compute_router" "nodes" {
   name    = var.cluster_name
   region  = local.region
@@ -53,8 +54,10 @@ resource "google_compute_router_nat" "nodes" {
   }
 }
 
-# GKE lets the control plane reach private nodes on 443 and 10250 only. kube-apiserver passes requests for
-# custom.metrics.k8s.io on to the adapter's pods, which have the nodes' firewall rules.
+# kube-apiserver passes requests for custom.metrics.k8s.io on to the adapter's pods. A cluster made at 1.29 or later (Private
+# Service Connect) does so through konnectivity-agent, from pod to pod, and has its internal endpoint in this range: the rule
+# is then without use and without harm. A private cluster made before peers VPCs: its control plane has this range, and GKE's
+# own rule opens 443 and 10250 only.
 resource "google_compute_firewall" "control_plane_to_adapter" {
   name                    = "${var.cluster_name}-control-plane-to-adapter"
   network                 = google_compute_network.challenge.id

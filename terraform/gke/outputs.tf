@@ -33,7 +33,7 @@ output "next" {
     helm install client helm/client --values helm/client/values-gke.yaml --set image.registry=${local.registry}
     # watch
     kubectl get hpa server --watch
-    # STOP THE BILL
+    # STOP THE BILL. Whatever else was given with -var, give both again, or keep it in terraform/gke/terraform.tfvars.
     helm uninstall client server && helm uninstall metrics-adapter --namespace metrics-adapter && helm uninstall monitoring --namespace monitoring
     terraform -chdir=terraform/gke apply -var 'k8s_project=${var.k8s_project}' -var deletion_protection=false
     terraform -chdir=terraform/gke destroy -var 'k8s_project=${var.k8s_project}'

@@ -93,7 +93,7 @@ variable "private_endpoint" {
 }
 
 variable "ranges" {
-  description = "Networks, all in the cluster's own VPC. A node takes a /24 of `pods`; `control_plane` is a /28."
+  description = "Networks, all in the cluster's own VPC. A node takes a /24 of `pods`; `control_plane` is a /28, for the control plane's internal endpoint."
   type = object({
     nodes         = optional(string, "10.10.0.0/22")
     pods          = optional(string, "10.20.0.0/17")
@@ -174,7 +174,7 @@ variable "node_pools" {
 }
 
 variable "adapter_port" {
-  description = "Port that metrics-adapter's pods listen on, the chart's listenPort; the control plane may reach it."
+  description = "Port that metrics-adapter's pods listen on, the chart's listenPort; a firewall rule lets control_plane reach it, which private clusters made before 1.29 need."
   type        = number
   default     = 6443
 

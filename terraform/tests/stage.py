@@ -1,7 +1,8 @@
 """A stage on which docs/gke.md is played: a copy of what it names, and the programs that it calls.
 
 Terraform runs against the stand-in for Google's provider that terraform/check.sh left in target/terraform; Helm renders what it
-would install. gcloud, docker and kubectl are stand-ins (stand_in.py), which know what was made before and refuse the rest.
+would install. gcloud, docker and kubectl are stand-ins (stand_in.py), which know what was made before, and by whom, and refuse the
+rest.
 """
 
 import functools

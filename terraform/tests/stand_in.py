@@ -1,7 +1,8 @@
 """The programs of docs/gke.md that cannot run here: `stand_in.py PROGRAM ARGUMENTS…`.
 
-Each call is written down, and refused when it names something that no call before it has made. What is remembered is in
-$STAGE/memory; charts are rendered by the real Helm, and plans made by the real Terraform, which gets the answer `yes`.
+Each call is written down, and refused when it names something that no call before it has made, or when gcloud's active account
+may not do it. What is remembered is in $STAGE/memory; charts are rendered by the real Helm, and plans made by the real Terraform,
+which gets the answer `yes`.
 """
 
 import json
@@ -22,35 +23,54 @@ KINDS = {
     "hpa": "HorizontalPodAutoscaler",
     "service": "Service",
 }
-# What gcloud's documentation lists, with the flags that are used. None of them is forgiving about a misspelled one.
+# What gcloud's documentation lists, with the flags that are used and the permission that it needs. None of them is forgiving
+# about a misspelled flag.
 GCLOUD = {
-    "artifacts docker images list": (),
-    "auth activate-service-account": ("--key-file",),
-    "auth configure-docker": ("--quiet",),
-    "auth login": (),
-    "auth revoke": (),
-    "billing projects describe": (),
-    "billing projects link": ("--billing-account",),
-    "components install": (),
-    "compute addresses list": ("--project",),
-    "compute disks list": ("--project",),
-    "compute firewall-rules list": ("--project",),
-    "compute forwarding-rules list": ("--project",),
-    "compute regions describe": ("--project", "--flatten", "--format"),
-    "config get-value": (),
-    "container clusters describe": ("--zone", "--project", "--format"),
-    "container clusters get-credentials": ("--zone", "--project"),
-    "iam service-accounts create": ("--project", "--display-name"),
-    "iam service-accounts delete": ("--project", "--account"),
-    "iam service-accounts keys create": ("--iam-account",),
-    "projects add-iam-policy-binding": ("--member", "--role", "--condition", "--quiet"),
-    "projects create": (),
-    "projects delete": ("--account",),
-    "services enable": ("--project",),
-    "services list": ("--enabled", "--project"),
+    "artifacts docker images list": ((), "artifactregistry.dockerimages.list"),
+    "auth activate-service-account": (("--key-file",), None),
+    "auth configure-docker": (("--quiet",), None),
+    "auth login": ((), None),
+    "auth revoke": ((), None),
+    "billing projects describe": ((), "resourcemanager.projects.get"),
+    "billing projects link": (("--billing-account",), "resourcemanager.projects.createBillingAssignment"),
+    "components install": ((), None),
+    "compute addresses list": (("--project",), "compute.addresses.list"),
+    "compute disks list": (("--project", "--account"), "compute.disks.list"),
+    "compute firewall-rules list": (("--project",), "compute.firewalls.list"),
+    "compute forwarding-rules list": (("--project",), "compute.forwardingRules.list"),
+    "compute project-info describe": (("--project", "--flatten", "--format"), "compute.projects.get"),
+    "compute regions describe": (("--project", "--flatten", "--format"), "compute.regions.get"),
+    "config get-value": ((), None),
+    "container clusters describe": (("--zone", "--project", "--format"), "container.clusters.get"),
+    "container clusters get-credentials": (("--zone", "--project"), "container.clusters.get"),
+    "iam service-accounts create": (("--project", "--display-name"), "iam.serviceAccounts.create"),
+    "iam service-accounts delete": (("--project", "--account"), "iam.serviceAccounts.delete"),
+    "iam service-accounts keys create": (("--iam-account",), "iam.serviceAccountKeys.create"),
+    "projects add-iam-policy-binding": (
+        ("--member", "--role", "--condition", "--quiet"), "resourcemanager.projects.setIamPolicy"
+    ),
+    "projects create": ((), "resourcemanager.projects.create"),
+    "projects delete": (("--account",), "resourcemanager.projects.delete"),
+    "services enable": (("--project",), "serviceusage.services.enable"),
+    "services list": (("--enabled", "--project"), "serviceusage.services.list"),
 }
+# Of these permissions, those that a role has, by its page in IAM's reference. People are owners of what they have made.
+ROLES = {
+    "roles/artifactregistry.admin": {"artifactregistry.dockerimages.list", "artifactregistry.repositories.uploadArtifacts"},
+    "roles/compute.networkAdmin": {
+        "compute.addresses.list", "compute.firewalls.list", "compute.forwardingRules.list", "compute.projects.get",
+        "compute.regions.get",
+    },
+    "roles/compute.securityAdmin": {"compute.firewalls.list", "compute.projects.get", "compute.regions.get"},
+    "roles/container.admin": {"container.clusters.get", "resourcemanager.projects.get"},
+    "roles/iam.serviceAccountAdmin": {"iam.serviceAccounts.create", "iam.serviceAccounts.delete"},
+    "roles/iam.serviceAccountUser": set(),
+    "roles/resourcemanager.projectIamAdmin": {"resourcemanager.projects.get", "resourcemanager.projects.setIamPolicy"},
+    "roles/serviceusage.serviceUsageAdmin": {"serviceusage.services.enable", "serviceusage.services.list"},
+}
+OWNER = "you@example.com"
 # Flags without a value.
-SWITCHES = {"--all-namespaces", "--create-namespace", "--enabled", "--quiet", "--reuse-values", "--wait", "--watch"}
+SWITCHES = {"--all-namespaces", "--create-namespace", "--enabled", "--quiet", "--reset-then-reuse-values", "--wait", "--watch"}
 
 
 def refuse(message):
@@ -91,14 +111,39 @@ def attributes(kind):
     return [i["attributes"] for r in state["resources"] if r["type"] == kind for i in r["instances"]]
 
 
+def active(asked=None):
+    """The account that gcloud acts as: the one that is asked for, or else the one that came last and was not revoked."""
+    known = []
+    for line in remembered("logins-of-gcloud"):
+        event, account = line.split()
+        known = [other for other in known if other != account] + ([account] if event == "added" else [])
+    # gcloud's own variable for the property `core/account`.
+    account = asked or os.environ.get("CLOUDSDK_CORE_ACCOUNT") or (known[-1] if known else None)
+    require(account, "You do not currently have an active account selected.")
+    require(account in known, f"no credentials of {account}")
+    return account
+
+
+def allow(permission, asked=None):
+    """Refuses what the active account, or the one that is asked for, may not do."""
+    account = active(asked)
+    if account != OWNER:
+        given = [line.split() for line in remembered("roles")]
+        granted = set().union(*(ROLES[role] for role, member in given if member == account))
+        require(permission in granted, f"403: {account} has not {permission}")
+
+
 def gcloud(arguments):
     words, options = parse(arguments)
     known = [command for command in GCLOUD if " ".join(words).startswith(command + " ") or " ".join(words) == command]
     require(known, "no such command of gcloud")
     command = max(known, key=len)
     operands = words[len(command.split()) :]
+    flags, permission = GCLOUD[command]
     for option in options:
-        require(option in GCLOUD[command], f"{command} has no option {option}")
+        require(option in flags, f"{command} has no option {option}")
+    if permission:
+        allow(permission, options.get("--account"))
     project = options.get("--project")
     require(project is None or project in remembered("projects"), f"no project {project}")
     match command:
@@ -107,24 +152,33 @@ def gcloud(arguments):
         case "projects add-iam-policy-binding" | "projects delete" | "billing projects link" | "billing projects describe":
             require(operands[0] in remembered("projects"), "no such project")
             if command == "projects add-iam-policy-binding":
-                require(options["--member"].removeprefix("serviceAccount:") in remembered("accounts"), "no such member")
-                remember("roles", options["--role"])
+                member = options["--member"].removeprefix("serviceAccount:")
+                require(member in remembered("accounts"), "no such member")
+                require(options["--role"] in ROLES, "no such role")
+                remember("roles", f"{options['--role']} {member}")
         case "services enable":
             for service in operands:
                 remember("services", service)
         case "iam service-accounts create":
             require("iam.googleapis.com" in remembered("services"), "the API is off")
             remember("accounts", f"{operands[0]}@{project}.iam.gserviceaccount.com")
-        case "iam service-accounts delete" | "auth revoke":
+        case "iam service-accounts delete":
             require(operands[0] in remembered("accounts"), "no such account")
+        case "auth login":
+            remember("logins-of-gcloud", f"added {OWNER}")
+        case "auth revoke":
+            remember("logins-of-gcloud", f"revoked {active(operands[0])}")
         case "iam service-accounts keys create":
             require(options["--iam-account"] in remembered("accounts"), "no such account")
-            pathlib.Path(operands[0]).write_text('{"type": "service_account"}')
+            key = {"type": "service_account", "client_email": options["--iam-account"]}
+            pathlib.Path(operands[0]).write_text(json.dumps(key))
         case "auth activate-service-account":
             require(pathlib.Path(options["--key-file"]).is_file(), "no key file")
+            key = json.loads(pathlib.Path(options["--key-file"]).read_text())
+            remember("logins-of-gcloud", f"added {key['client_email']}")
         case "config get-value":
             require(operands == ["account"], "what of the configuration?")
-            print("you@example.com")
+            print(active())
         case "auth configure-docker":
             (repository,) = attributes("google_artifact_registry_repository")
             require(operands == [f"{repository['location']}-docker.pkg.dev"], "not the registry's host")
@@ -134,6 +188,9 @@ def gcloud(arguments):
             (operand,) = operands
             require(re.fullmatch(r"[a-z]+-[a-z]+\d", operand), "no region")
             print("METRIC  USAGE  LIMIT\nCPUS  0.0  24.0")
+        case "compute project-info describe":
+            require("compute.googleapis.com" in remembered("services"), "the API is off")
+            print("METRIC  USAGE  LIMIT\nCPUS_ALL_REGIONS  0.0  12.0")
         case "container clusters get-credentials" | "container clusters describe":
             (cluster,) = attributes("google_container_cluster")
             require(operands == [cluster["name"]] and options["--zone"] == cluster["location"], "no such cluster")
@@ -152,6 +209,7 @@ def docker(arguments):
     elif command == "push":
         require(arguments[0] in remembered("built"), "not built")
         require(arguments[0].partition("/")[0] in remembered("logins"), "not logged in")
+        allow("artifactregistry.repositories.uploadArtifacts")
         remember("pushed", arguments[0])
     else:
         refuse("no such command")
@@ -162,8 +220,10 @@ def release(name, namespace):
 
 
 def helm(arguments):
-    """Renders a release instead of installing it; what it was installed with counts for --reuse-values."""
+    """Renders a release instead of installing it; what it was installed with counts for --reset-then-reuse-values."""
     require(remembered("credentials"), "no credentials of a cluster")
+    # gke-gcloud-auth-plugin shows the active account's.
+    allow("container.clusters.get")
     command, arguments = arguments[0], arguments[1:]
     words, options = parse(arguments)
     namespace = options.get("--namespace", "default")
@@ -177,12 +237,12 @@ def helm(arguments):
     kept = []
     if command == "upgrade":
         require(release(name, namespace).exists(), "no such release")
-        require("--reuse-values" in options, "would lose what was set before")
+        require("--reset-then-reuse-values" in options, "would lose what was set before")
         kept = json.loads(release(name, namespace).read_text())["values"]
     else:
         require(not release(name, namespace).exists(), "installed already")
         require(namespace == "default" or "--create-namespace" in options, "no such namespace")
-    values = kept + [a for a in arguments[2:] if a not in ("--wait", "--create-namespace", "--reuse-values")]
+    values = kept + [a for a in arguments[2:] if a not in ("--wait", "--create-namespace", "--reset-then-reuse-values")]
     done = subprocess.run(
         [os.environ["STAGE_HELM"], "template", name, chart, *values, "--kube-version", "1.33.0"],
         capture_output=True, text=True, check=False,
@@ -223,6 +283,8 @@ def raw(path):
 
 def kubectl(arguments):
     require(remembered("credentials"), "no credentials of a cluster")
+    # gke-gcloud-auth-plugin shows the active account's.
+    allow("container.clusters.get")
     words, options = parse(arguments)
     namespace, selector = options.get("--namespace", "default"), options.get("--selector", "")
     if "--raw" in options:
@@ -236,7 +298,12 @@ def kubectl(arguments):
         return nodes(selector, options.get("--label-columns"))
     if selector:
         key, _, value = selector.partition("=")
-        labels = [o["spec"]["template"]["metadata"]["labels"] for _, o in objects() if o["kind"] == "Deployment"]
+        labels = [
+            o["spec"]["template"]["metadata"]["labels"] for n, o in objects() if o["kind"] == "Deployment" and n == namespace
+        ]
+        if namespace == "kube-system":
+            # GKE's own, by which its control plane reaches pods.
+            labels.append({"k8s-app": "konnectivity-agent"})
         return require(operands in (["pod"], ["pods"]) and value in [found.get(key) for found in labels], "no such pods")
     kind, slash, name = operands[0].partition("/")
     if command == "port-forward":

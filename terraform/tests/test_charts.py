@@ -108,7 +108,7 @@ class Charts(unittest.TestCase):
             self.assertEqual(listens, opened)
         private = stage.ROOT / "helm/metrics-adapter/values-gke-private.yaml"
         for spec in pod_specs(render("metrics-adapter", ["--values", private])):
-            # What is open in every private cluster.
+            # What is open in a private cluster made before 1.29.
             self.assertIn(10250, [p["containerPort"] for p in spec["containers"][0]["ports"]])
 
     def test_another_port_is_told_to_the_chart(self):

@@ -7,8 +7,20 @@ import unittest
 import stage
 
 TEXT = stage.GUIDE.read_text()
-UNTIL_INSTALLED, TEARDOWN = TEXT.split("\n## Tear down\n")
-INLINE = re.compile(r"`((?:gcloud|helm|kubectl|ls|terraform) [^`…]+)`")
+
+
+def section(heading):
+    """The text under a heading."""
+    return TEXT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+# The page has two beginnings: a project of one's own, and one that somebody else has made.
+GIVEN = section("Somebody else's project")
+UNTIL_INSTALLED, TEARDOWN = TEXT.replace(GIVEN, "").split("\n## Tear down\n")
+# Whatever in running text and tables begins with a program's name.
+INLINE = re.compile(r"`((?:docker|gcloud|helm|kubectl|ls|terraform|tofu) [^`\n]+)`")
+# What people may do instead, with a browser.
+SKIPPED = {"gcloud auth application-default login"}
 
 
 def script(text):
@@ -27,8 +39,10 @@ class Guide(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.folder.cleanup)
         cls.stage = stage.Stage(cls.folder.name)
-        cls.variables = "\n".join(re.findall(r"(?m)^(?:project|billing|account|registry|owner)=.*$", script(UNTIL_INSTALLED)))
-        cls.said = plain(cls.stage.play(script(UNTIL_INSTALLED)))
+        names = set(re.findall(r"(?m)^([a-z]+)=", script(UNTIL_INSTALLED)))
+        cls.said = plain(cls.stage.play(f"{script(UNTIL_INSTALLED)}\ndeclare -p {' '.join(names)}"))
+        # What one bash would know: the account, for instance, that was gcloud's when it was asked.
+        cls.variables = "\n".join(re.findall(r"(?m)^declare -- .*$", cls.said))
         cls.pools = cls.stage.resources("google_container_node_pool")
         cls.services = cls.stage.resources("google_project_service")
         cls.calls = cls.stage.calls()
@@ -38,14 +52,20 @@ class Guide(unittest.TestCase):
     @classmethod
     def asides(cls):
         """Commands in running text and in tables, tried while everything is installed."""
-        cls.tried = []
-        for command in INLINE.findall(TEXT):
-            command = command.replace("\\|", "|").split(" |")[0]
-            # What people may do instead. test_charts.py has the charts without values.
-            if command.startswith(("helm install", "gcloud auth application-default")):
+        cls.tried = set()
+        for found in INLINE.finditer(TEXT):
+            command = found[1]
+            if command in SKIPPED:
                 continue
-            cls.stage.play(f"{cls.variables}\n{command}")
-            cls.tried.append(command)
+            script = command.replace("\\|", "|").split(" |")[0]
+            if found.start() < TEXT.index("## Apply"):
+                # Before Terraform's account is gcloud's.
+                script = f"export CLOUDSDK_CORE_ACCOUNT=$owner\n{script}"
+            if script.startswith("helm install "):
+                # In another way than above.
+                script = f"helm uninstall {script.split()[2]}\n{script}"
+            cls.stage.play(f"{cls.variables}\n{script}")
+            cls.tried.add(command)
 
     def test_the_steps_of_the_task_are_there_as_they_were_given(self):
         for command in (
@@ -64,7 +84,9 @@ class Guide(unittest.TestCase):
             self.assertIn(line, self.said)
 
     def test_commands_in_the_text_work_while_everything_is_installed(self):
-        self.assertGreater(len(self.tried), 10)
+        self.assertEqual(self.tried | SKIPPED, set(INLINE.findall(TEXT)))
+        self.assertFalse(self.tried & SKIPPED)
+        self.assertEqual(len([command for command in self.tried if command.startswith("helm install ")]), 2)
 
     def test_every_image_that_is_ours_was_pushed(self):
         used = set()
@@ -79,7 +101,7 @@ class Guide(unittest.TestCase):
 
     def test_every_role_is_explained_and_given(self):
         table = set(re.findall(r"`([a-zA-Z.]+)`", "".join(re.findall(r"(?m)^\| (`.*?) \|", TEXT.partition("## Quota")[0]))))
-        given = {role.removeprefix("roles/") for role in (self.stage.memory / "roles").read_text().split()}
+        given = {line.split()[0].removeprefix("roles/") for line in (self.stage.memory / "roles").read_text().splitlines()}
         self.assertEqual(table, given)
         self.assertFalse({"owner", "editor"} & given)
 
@@ -87,7 +109,7 @@ class Guide(unittest.TestCase):
         for name, word in (("services", "four APIs"), ("roles", "eight roles")):
             self.assertIn(word, TEXT)
             count = {"four": 4, "eight": 8}[word.partition(" ")[0]]
-            self.assertEqual(len((self.stage.memory / name).read_text().split()), count)
+            self.assertEqual(len((self.stage.memory / name).read_text().splitlines()), count)
 
     def test_apis_are_switched_on_by_hand_or_by_terraform(self):
         by_hand = set((self.stage.memory / "services").read_text().split())
@@ -102,8 +124,8 @@ class Guide(unittest.TestCase):
         def cpus(config):
             return int(config["machine_type"].rpartition("-")[2])
 
-        rows = dict(re.findall(r"(?m)^\| `(CPUS|SSD_TOTAL_GB)`[^|]*\| (.*) \|$", TEXT))
-        for name, size in (("CPUS", cpus), ("SSD_TOTAL_GB", lambda config: config["disk_size_gb"])):
+        rows = dict(re.findall(r"(?m)^\| `(CPUS|CPUS_ALL_REGIONS|SSD_TOTAL_GB)`[^|]*\| (.*) \|$", TEXT))
+        for name, size in (("CPUS", cpus), ("CPUS_ALL_REGIONS", cpus), ("SSD_TOTAL_GB", lambda config: config["disk_size_gb"])):
             idle, most = rows[name].split(" | ")
             self.assertEqual(int(idle), total("min_node_count", size))
             self.assertEqual(int(most.partition(":")[0]), total("max_node_count", size))
@@ -140,13 +162,42 @@ class Guide(unittest.TestCase):
         self.assertLessEqual(set(re.findall(r"\]\(#([^)]+)\)", TEXT)), headings)
 
 
+class Given(unittest.TestCase):
+    """The page's other beginning: with a project and a key that somebody else made, and gcloud without an account."""
+
+    def test_the_page_is_played_from_there(self):
+        with tempfile.TemporaryDirectory() as folder:
+            played = stage.Stage(folder)
+            made = played.play(script(section("A project") + section("A service account for Terraform")) + '\necho "$account"')
+            (played.memory / "logins-of-gcloud").unlink()
+            rest = script(UNTIL_INSTALLED[UNTIL_INSTALLED.index("\n## Quota\n") :] + TEARDOWN)
+            with self.assertRaisesRegex(AssertionError, "do not currently have an active account"):
+                played.play(f"project=my-project-1234\n{rest}")
+            self.assertIn('leave out the commands with `--account "$owner"`', GIVEN)
+            left = "\n".join(line for line in rest.splitlines() if '--account "$owner"' not in line)
+            self.assertNotIn("$owner", left)
+            said = plain(played.play(f'{script(GIVEN)}\n{left}\necho "$account"'))
+            self.assertIn("Destroy complete!", said)
+            self.assertEqual(said.splitlines()[-1], made.splitlines()[-1])
+
+    def test_what_terraforms_account_may_not_do_is_noticed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            played = stage.Stage(folder)
+            before = script(section("A project") + section("A service account for Terraform"))
+            played.play(before + "\ngcloud compute disks list --project my-project-1234")
+            played.play("gcloud auth activate-service-account --key-file=service-account.json")
+            played.play("gcloud compute addresses list --project my-project-1234")
+            with self.assertRaisesRegex(AssertionError, "403: terraform@.* has not compute.disks.list"):
+                played.play("gcloud compute disks list --project my-project-1234")
+
+
 class Next(unittest.TestCase):
     """The module's output `next` is a script: with the page's project, account and key it runs to its end."""
 
     def test_it_runs(self):
         with tempfile.TemporaryDirectory() as folder:
             played = stage.Stage(folder)
-            played.play(script(TEXT.partition("## Reach the cluster")[0]))
+            played.play(script(UNTIL_INSTALLED.partition("## Reach the cluster")[0]))
             said = played.play("terraform -chdir=terraform/gke output -raw next | tee script | bash -euo pipefail")
             self.assertIn("Destroy complete!", plain(said))
             told = (played.root / "script").read_text()

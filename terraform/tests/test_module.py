@@ -13,6 +13,23 @@ def variables(module):
     return dict(re.findall(r'(?ms)^variable "(\w+)" \{\n(.*?)^\}', text))
 
 
+def inputs(module):
+    """Default in the document's table, by name of the input."""
+    page = (stage.ROOT / "terraform" / module / "README.md").read_text()
+    rows = re.findall(r"(?m)^\| (`.*?) \| (.*?) \|", page.partition("## Inputs")[2].partition("\n## ")[0])
+    # A row may have several names, which then have the same default.
+    return [(name, default) for names, default in rows for name in re.findall(r"`(\w+)`", names)]
+
+
+def default(body):
+    """A variable's default as its table has it: `-` without one; of a text its quotes are left out."""
+    found = re.search(r"(?m)^  default += (.*)$", body)
+    if not found:
+        return "-"
+    text = found[1]
+    return f"`{text[1:-1]}`" if re.fullmatch(r'"[^"]+"', text) else f"`{text}`"
+
+
 class Modules(unittest.TestCase):
     def test_every_refusal_begins_with_the_variable_that_it_is_about(self):
         refusals = 0
@@ -25,10 +42,9 @@ class Modules(unittest.TestCase):
 
     def test_every_variable_has_a_type_a_description_and_a_row(self):
         for module in MODULES:
-            page = (stage.ROOT / "terraform" / module / "README.md").read_text()
-            cells = re.findall(r"(?m)^\| (`.*?) \|", page.partition("## Inputs")[2].partition("\n## ")[0])
-            rows = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
-            self.assertEqual(sorted(rows), sorted(variables(module)), module)
+            self.assertEqual(
+                sorted(inputs(module)), sorted((name, default(body)) for name, body in variables(module).items()), module
+            )
             for name, body in variables(module).items():
                 self.assertRegex(body, r"(?m)^  description = ", name)
                 self.assertRegex(body, r"(?m)^  type +=", name)

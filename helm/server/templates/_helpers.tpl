@@ -66,6 +66,21 @@ release: {{ .Release.Name | quote }}
 {{- end }}
 {{- end }}
 
+{{/*
+Registry of the image of `helm test`: its own, that of the server, or the folder that the server's repository is
+in. Without any it would be whoever's image of that name is on Docker Hub.
+*/}}
+{{- define "server.testRegistry" -}}
+{{- $registry := .Values.test.image.registry | default .Values.image.registry }}
+{{- if and (not $registry) (not (contains "/" .Values.test.image.repository)) }}
+{{- $registry = dir .Values.image.repository }}
+{{- if eq $registry "." }}
+{{- fail (printf "test.image.registry is missing: image.repository (%s) names no registry to take the client from" .Values.image.repository) }}
+{{- end }}
+{{- end }}
+{{- $registry }}
+{{- end }}
+
 {{/* Labels of the pod of `helm test`, which no selector of the chart's may match. */}}
 {{- define "server.testLabels" -}}
 {{- $ours := include "server.labels" . | fromYaml }}

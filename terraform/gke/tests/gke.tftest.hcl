@@ -45,14 +45,6 @@ run "the_project_is_all_one_has_to_say" {
   }
 }
 
-run "the_key_is_where_the_command_is_typed" {
-  command = plan
-  assert {
-    condition     = local.service_file == "${path.cwd}/service-account.json"
-    error_message = "a relative path, from where terraform was called"
-  }
-}
-
 run "the_key_is_somewhere_else" {
   command = plan
   variables {
@@ -150,6 +142,10 @@ run "access_can_be_narrowed" {
     error_message = "this network, and nobody else"
   }
   assert {
+    condition     = google_container_cluster.challenge.master_authorized_networks_config[0].gcp_public_cidrs_access_enabled == false
+    error_message = "not Google Cloud's own public addresses either"
+  }
+  assert {
     condition     = google_compute_firewall.control_plane_to_adapter.allow == toset([{ protocol = "tcp", ports = tolist(["8443"]) }])
     error_message = "another port for the adapter"
   }
@@ -224,6 +220,10 @@ run "pools_scale" {
   assert {
     condition     = google_container_cluster.challenge.cluster_autoscaling[0].autoscaling_profile == "OPTIMIZE_UTILIZATION"
     error_message = "idle nodes go soon"
+  }
+  assert {
+    condition     = google_container_cluster.challenge.cluster_autoscaling[0].enabled == false
+    error_message = "GKE makes no pools of its own"
   }
   assert {
     condition     = alltrue([for pool in google_container_node_pool.pool : pool.management[0].auto_repair && pool.management[0].auto_upgrade])
