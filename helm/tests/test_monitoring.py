@@ -4,11 +4,12 @@ import base64
 import functools
 import json
 import pathlib
+import re
 import tempfile
 import unittest
 
 import yaml
-from charts import CHARTS, HELM_DIR, ChartTest, container, one, render, run, some
+from charts import CHARTS, HELM_DIR, ChartTest, container, load_all, one, render, run, some, template
 
 CI = HELM_DIR / "monitoring/ci"
 RULES = HELM_DIR.parent / "prometheus-rules"
@@ -45,6 +46,11 @@ def config(objects):
     return yaml.safe_load(one(objects, "ConfigMap", "prometheus")["data"]["prometheus.yml"])
 
 
+def provisioned(objects):
+    """Grafana's provisioning files, by their names."""
+    return {name: yaml.safe_load(text) for name, text in one(objects, "Secret", "grafana-provisioning")["stringData"].items()}
+
+
 class Monitoring(ChartTest):
     def test_kubelets_are_scraped_on_demand_with_the_right_to_it(self):
         objects = render("monitoring", CI / "kubelets-values.yaml")
@@ -68,6 +74,7 @@ class Monitoring(ChartTest):
                 text = text.replace("/etc/prometheus/rules", f"{directory}/rules")
                 # Files that are in the pod, and that promtool wants to see.
                 text = text.replace("/var/run/secrets/kubernetes.io/serviceaccount", directory)
+                text = text.replace("/etc/prometheus/secrets/node-exporter", directory)
                 for file in ("token", "ca.crt"):
                     (pathlib.Path(directory) / file).write_text("")
                 if not knows_kubernetes():
@@ -176,7 +183,7 @@ class Monitoring(ChartTest):
     def test_a_custom_alertmanager_is_accepted_by_amtool(self):
         checked = 0
         for _, objects in self.each_branch("monitoring"):
-            for secret in some(objects, "Secret"):
+            for secret in (o for o in some(objects, "Secret") if o["metadata"]["name"] == "alertmanager"):
                 with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
                     file.write(base64.b64decode(secret["data"]["alertmanager.yml"]).decode())
                     file.flush()
@@ -184,7 +191,7 @@ class Monitoring(ChartTest):
                 checked += 1
         self.assertEqual(checked, 1)
         objects = render("monitoring", CI / "everything-values.yaml")
-        self.assertEqual(some(objects, "Secret"), [])
+        self.assertNotIn("alertmanager", [o["metadata"]["name"] for o in some(objects, "Secret")])
         volumes = one(objects, "Deployment", "alertmanager")["spec"]["template"]["spec"]["volumes"]
         self.assertIn({"name": "config", "secret": {"secretName": "my-alertmanager"}}, volumes)
         with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
@@ -200,7 +207,7 @@ class Monitoring(ChartTest):
             {file.name: json.loads(file.read_text()) for file in BOARDS.glob("*.json")},
         )
         self.assertEqual(boards["metadata"]["labels"]["grafana_dashboard"], "1")
-        provisioning = {name: yaml.safe_load(text) for name, text in one(objects, "ConfigMap", "grafana")["data"].items()}
+        provisioning = provisioned(objects)
         (source,) = provisioning["datasources.yaml"]["datasources"]
         service = one(objects, "Service", "prometheus")
         self.assertEqual(source["url"], f"http://prometheus.monitoring.svc:{service['spec']['ports'][0]['port']}")
@@ -211,6 +218,9 @@ class Monitoring(ChartTest):
         for name in provisioning:
             kind = name.removesuffix(".yaml")
             self.assertEqual(mounts[f"/etc/grafana/provisioning/{kind}/{name}"]["subPath"], name)
+        volumes = {v["name"]: v for v in one(objects, "Deployment", "grafana")["spec"]["template"]["spec"]["volumes"]}
+        mounted = volumes[mounts["/etc/grafana/provisioning/datasources/datasources.yaml"]["name"]]
+        self.assertEqual(mounted["secret"], {"secretName": "grafana-provisioning"})
         # The root file system is read-only; Grafana writes here.
         for path in ("/var/lib/grafana", "/tmp", "/var/log/grafana"):
             self.assertFalse(mounts[path].get("readOnly", False))
@@ -233,11 +243,71 @@ class Monitoring(ChartTest):
     def test_grafana_has_something_to_show_and_somebody_to_ask(self):
         self.assert_refused("monitoring", "dashboards.enabled", "--set", "dashboards.enabled=false")
         self.assert_refused("monitoring", "grafana.prometheusUrl", "--set", "prometheus.enabled=false")
-        sources = yaml.safe_load(
-            one(render("monitoring", CI / "grafana-elsewhere-values.yaml"), "ConfigMap", "grafana")["data"]["datasources.yaml"]
-        )["datasources"]
+        objects = render("monitoring", CI / "grafana-elsewhere-values.yaml")
+        sources = provisioned(objects)["datasources.yaml"]["datasources"]
         self.assertEqual([source["name"] for source in sources], ["Prometheus", "Loki"])
         self.assertEqual(sources[0]["url"], "http://thanos-query.observability.svc:9090")
+
+    def test_passwords_of_data_sources_are_in_a_secret_alone_and_a_new_one_starts_a_new_pod(self):
+        def rendered(password):
+            source = {"name": "Loki", "type": "loki", "url": "http://loki:3100", "secureJsonData": {"basicAuthPassword": password}}
+            done = template("monitoring", "--set-json", f"grafana.extraDatasources=[{json.dumps(source)}]")
+            objects = load_all(done.stdout)
+            self.assertEqual(provisioned(objects)["datasources.yaml"]["datasources"][1]["secureJsonData"]["basicAuthPassword"], password)
+            for each in objects:
+                if each["kind"] != "Secret":
+                    self.assertNotIn(password, json.dumps(each))
+            return one(objects, "Deployment", "grafana")["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
+
+        self.assertNotEqual(rendered("correct-horse"), rendered("battery-staple"))
+
+    def test_grafana_fetches_nothing(self):
+        env = {entry["name"]: entry.get("value") for entry in container(render("monitoring"), "grafana")["env"]}
+        self.assertEqual(env["GF_PLUGINS_PREINSTALL_DISABLED"], "true")
+        for name in ("REPORTING_ENABLED", "CHECK_FOR_UPDATES", "CHECK_FOR_PLUGIN_UPDATES"):
+            self.assertEqual(env[f"GF_ANALYTICS_{name}"], "false")
+
+    def test_a_scrape_job_names_files_of_a_secret(self):
+        objects = render("monitoring", CI / "everything-values.yaml")
+        (job,) = [job for job in config(objects)["scrape_configs"] if job["job_name"] == "node"]
+        file = pathlib.PurePath(job["authorization"]["credentials_file"])
+        (mount,) = [m for m in container(objects, "prometheus")["volumeMounts"] if m["mountPath"] == str(file.parent)]
+        self.assertIs(mount["readOnly"], True)
+        volumes = one(objects, "Deployment", "prometheus")["spec"]["template"]["spec"]["volumes"]
+        self.assertIn({"name": mount["name"], "secret": {"secretName": "node-exporter"}}, volumes)
+
+    def test_helm_test_asks_all_that_runs(self):
+        def asked(values):
+            pods = some(render("monitoring", values), "Pod")
+            return {c["name"]: c["command"] for pod in pods for c in pod["spec"]["containers"]}
+
+        ready = ["/bin/promtool", "check", "ready"]
+        self.assertEqual(
+            asked(CI / "everything-values.yaml"),
+            {
+                "prometheus": [*ready, "--url=http://prometheus:9090"],
+                "alertmanager": [*ready, "--url=http://alertmanager:9093"],
+                "grafana": ["wget", "-q", "-O", "/dev/null", "http://grafana:3000/api/health"],
+            },
+        )
+        self.assertEqual(list(asked(CI / "grafana-elsewhere-values.yaml")), ["grafana"])
+        self.assertEqual(asked(STACK), {})
+
+    def test_what_scales_and_what_is_recorded_is_shown(self):
+        shown = "".join(
+            target["expr"] for file in BOARDS.glob("*.json") for panel in json.loads(file.read_text())["panels"]
+            for target in panel["targets"] if target["datasource"]["type"] == "prometheus"
+        )
+        groups = [group for file in RULES.glob("*.yaml") for group in yaml.safe_load(file.read_text())["groups"]]
+        recorded = {rule["record"] for group in groups for rule in group["rules"] if "record" in rule}
+        hpa = one(render("server"), "HorizontalPodAutoscaler")["spec"]["metrics"]
+        wanted = {metric["pods"]["metric"]["name"] for metric in hpa}
+        rules = yaml.safe_load((HELM_DIR / "metrics-adapter/files/default-rules.yaml").read_text())
+        series = {rule["name"]["as"]: re.search(r'__name__=~"\^(.+?)\$"', rule["seriesQuery"])[1] for rule in rules}
+        self.assertEqual(wanted, set(series) & wanted)
+        self.assertGreater(len(recorded), 4)
+        for name in recorded | {series[metric] for metric in wanted}:
+            self.assertIn(f"{name}{{", shown)
 
     def test_beside_another_stack_nothing_runs(self):
         objects = render("monitoring", STACK)

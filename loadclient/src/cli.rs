@@ -142,7 +142,8 @@ struct GrpcArgs {
     #[arg(long, env = "DURATION", value_name = "DURATION", value_parser = duration::parse)]
     duration: Option<Duration>,
 
-    /// End with exit code 3 if a request failed: for a bounded run that is a check.
+    /// End with exit code 3 if a request failed, none was made, or fewer than --count: for a bounded run
+    /// that is a check.
     #[arg(long, env = "FAIL_ON_ERROR", value_parser = BoolishValueParser::new())]
     fail_on_error: bool,
 

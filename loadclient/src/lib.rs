@@ -3,10 +3,11 @@
 //! `grpc` is single-threaded and has one request in flight, never two: its rate is set by its
 //! pacing and by the number of replicas, and one replica can never exceed 1 / latency. `verify`
 //! reads Prometheus. [`http`] makes load on a web application, with so many requests in flight.
-//! [`probe`] watches a flaky server. The parts that decide ([`plan`], [`rotation`], [`verdict`]) know
+//! [`probe`] watches a flaky server. The parts that decide ([`check`], [`plan`], [`rotation`], [`verdict`]) know
 //! nothing of the network.
 
 pub mod app;
+pub mod check;
 pub mod cli;
 pub mod connection;
 pub mod drive;

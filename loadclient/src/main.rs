@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use loadclient::cli::{ADMIN_ADDRESS, Args, Command};
-use loadclient::{app, probe};
+use loadclient::{app, check, probe};
 
 /// `verify`: the goal was not held; `probe`: what `--fail-on` names happened; `grpc
-/// --fail-on-error`: a request failed.
+/// --fail-on-error`: a request failed, or was not made.
 const EXIT_NOT_HELD: u8 = 3;
 
 fn main() -> ExitCode {
@@ -23,10 +23,15 @@ fn main() -> ExitCode {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let result = match config.command {
         Command::Grpc(grpc) => {
-            let fail_on_error = grpc.fail_on_error;
+            let (fail_on_error, count) = (grpc.fail_on_error, grpc.bounds.count);
             app::grpc(&config.log, grpc).map(|summary| {
                 let _ = writeln!(io::stdout().lock(), "{summary}");
-                judged(!fail_on_error || summary.errors == 0)
+                let fault = check::judge(&summary, count).err();
+                let fault = fault.filter(|_| fail_on_error);
+                if let Some(fault) = fault {
+                    let _ = writeln!(io::stderr().lock(), "loadclient: --fail-on-error: {fault}");
+                }
+                judged(fault.is_none())
             })
         }
         Command::Http(http) => loadclient::http::app::run(&config.log, http).map(|report| {

@@ -9,6 +9,7 @@ mod access;
 mod charts;
 mod container;
 mod counter;
+mod dashboards;
 mod etcd;
 mod evidence;
 mod front_proxy;
@@ -91,7 +92,7 @@ struct Scenario {
 }
 
 /// All scenarios. Those that run beside another one follow it.
-const SCENARIOS: [Scenario; 24] = [
+const SCENARIOS: [Scenario; 25] = [
     Scenario {
         name: "installed",
         about: "pods, APIServices, discovery, values, refusals, confinement",
@@ -139,6 +140,12 @@ const SCENARIOS: [Scenario; 24] = [
         about: "load up: several pods; load off: one again; no failed call",
         run: scaling::run,
         beside: false,
+    },
+    Scenario {
+        name: "dashboards",
+        about: "every panel's query of this stack's dashboards returns data",
+        run: dashboards::run,
+        beside: true,
     },
     Scenario {
         name: "late-kind",

@@ -156,3 +156,50 @@ async fn a_failed_request_fails_a_run_that_is_a_check() {
         "{ended:?}"
     );
 }
+
+#[tokio::test]
+async fn a_check_that_asked_nothing_has_not_passed() {
+    // A name that nobody has: RFC 6761 keeps it so.
+    let nowhere = [
+        ("ADDR", "nobody.invalid:9090"),
+        ("ALLOW_ANY_TARGET", "true"),
+        ("COUNT", "3"),
+        ("DURATION", "300ms"),
+        ("FREQUENCY", "20"),
+    ];
+    let ended = Client::run("grpc", &nowhere).ended().await;
+    assert_eq!(
+        (ended.code, ended.number("requests")),
+        (Some(0), 0.0),
+        "without the flag: {ended:?}"
+    );
+    let check = [&nowhere[..], &[("FAIL_ON_ERROR", "true")]].concat();
+    let ended = Client::run("grpc", &check).ended().await;
+    assert_eq!(
+        (ended.code, ended.number("errors")),
+        (Some(3), 0.0),
+        "{ended:?}"
+    );
+    let last = "loadclient: --fail-on-error: no request was made";
+    assert_eq!(ended.log.last().map(String::as_str), Some(last));
+}
+
+#[tokio::test]
+async fn a_check_that_is_stopped_early_has_not_passed() {
+    let server = Server::start(&["--service-time-ms=1"]);
+    let variables = [("FAIL_ON_ERROR", "true"), ("COUNT", "1000000")];
+    let mut client = Client::start(server.grpc, &variables);
+    until("a request", || server.ops() > 0).await;
+    client.terminate();
+    let ended = client.ended().await;
+    assert_eq!(
+        (ended.code, ended.number("errors")),
+        (Some(3), 0.0),
+        "{ended:?}"
+    );
+    let last = ended.log.last().map_or("", String::as_str);
+    assert!(
+        last.ends_with("requests were made instead of 1000000"),
+        "{ended:?}"
+    );
+}

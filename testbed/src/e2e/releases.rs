@@ -17,6 +17,9 @@ use crate::{
 /// For one chart's tests; a pod of them has as long.
 const TIMEOUT: &str = "--timeout=120s";
 
+/// How `loadclient grpc --fail-on-error` ends when a request failed.
+const NOT_HELD: u64 = 3;
+
 /// A namespace for the commands as they are written, which name none.
 const AS_WRITTEN: &str = "as-written";
 
@@ -29,7 +32,7 @@ pub(super) fn tests(world: &World) -> Outcome {
         remarks.push(format!("{}: {passed} passed", release.name()));
     }
     fails_astray(world)?;
-    remarks.push("client, where nobody listens: failed, as it has to".to_owned());
+    remarks.push("client, where nobody listens: exit code 3, as it has to be".to_owned());
     Ok(remarks)
 }
 
@@ -42,7 +45,8 @@ fn tested(world: &World, name: &str, namespace: &str) -> Result<usize, Failure> 
     Ok(passed)
 }
 
-/// The client's test, told to go where nobody listens: one that always passes would tell nothing.
+/// The client's test, told to go where nobody listens: one that always passes would tell nothing, and
+/// one that fails for any other reason as little.
 fn fails_astray(world: &World) -> Result<(), Failure> {
     let stack = Stack::on(&world.cluster);
     let mut astray = settings();
@@ -55,10 +59,20 @@ fn fails_astray(world: &World) -> Result<(), Failure> {
         .helm(["test", name, "--namespace", namespace, TIMEOUT]);
     stack.upgrade(Release::Client, &settings())?;
     let pod = format!("{}-test", Release::Client.deployment());
+    let ended = exit_code(world, namespace, &pod);
     world.kubectl(&["delete", "pod", &pod, "-n", namespace, "--ignore-not-found"])?;
     let done = done?;
     ensure!(!done.success, "passed: {}", done.stdout);
+    let code = ended?;
+    ensure!(code == Some(NOT_HELD), "ended with {code:?}");
     Ok(())
+}
+
+/// How a pod's only container has ended; `None` when it has not.
+fn exit_code(world: &World, namespace: &str, pod: &str) -> Result<Option<u64>, Failure> {
+    let pod = world.get(&format!("/api/v1/namespaces/{namespace}/pods/{pod}"))?;
+    let state = &pod["status"]["containerStatuses"][0]["state"];
+    Ok(state["terminated"]["exitCode"].as_u64())
 }
 
 /// Every release goes back to its chart's previous version and from there to this one; of the

@@ -235,21 +235,28 @@ impl World {
         Ok(self.prometheus.get_or_init(|| client))
     }
 
-    /// An instant query's only value.
-    pub(super) fn query(&self, promql: &str) -> Result<f64, Failure> {
+    /// An instant query's samples, as the API writes them.
+    pub(super) fn samples(&self, promql: &str) -> Result<Vec<Value>, Failure> {
         let promql: String = promql.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let answer = self
             .prometheus()?
             .get(&format!("/api/v1/query?query={promql}"))?
             .expect(200)?;
         let result = answer["data"]["result"].as_array();
-        match result.map_or(&[][..], Vec::as_slice) {
+        result
+            .cloned()
+            .ok_or_else(|| Failure::new(format!("no result: {answer}")))
+    }
+
+    /// An instant query's only value.
+    pub(super) fn query(&self, promql: &str) -> Result<f64, Failure> {
+        match self.samples(promql)?.as_slice() {
             [one] => one["value"][1]
                 .as_str()
                 .and_then(|text| text.parse().ok())
                 .ok_or_else(|| Failure::new(format!("not a number: {one}"))),
             others => Err(Failure::new(format!(
-                "{} series instead of one: {answer}",
+                "{} series instead of one: {others:?}",
                 others.len()
             ))),
         }
