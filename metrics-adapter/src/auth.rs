@@ -52,7 +52,8 @@ pub struct Options {
     pub allow_ttl: Duration,
     /// How long "denied" is kept; `--authorization-webhook-cache-unauthorized-ttl`.
     pub deny_ttl: Duration,
-    /// Entries of each of these caches, and again as many refusals.
+    /// Places for answers whose callers are expected again, in each of these caches; a quarter
+    /// for one user, and an eighth as many for other answers and for refusals.
     pub cache_capacity: NonZeroUsize,
     /// Non-resource paths that need no authorization, a final `*` matching any rest;
     /// `--authorization-always-allow-paths`.
@@ -65,7 +66,7 @@ impl Default for Options {
             token_ttl: Duration::from_secs(10),
             allow_ttl: Duration::from_secs(10),
             deny_ttl: Duration::from_secs(10),
-            cache_capacity: NonZeroUsize::new(10_000).unwrap_or(NonZeroUsize::MIN),
+            cache_capacity: NonZeroUsize::new(80_000).unwrap_or(NonZeroUsize::MIN),
             always_allow_paths: ["/healthz", "/readyz", "/livez"]
                 .map(str::to_owned)
                 .to_vec(),

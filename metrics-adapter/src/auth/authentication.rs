@@ -10,7 +10,7 @@ use http::HeaderMap;
 use rustls_pki_types::UnixTime;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::cache::{Ask, Cache, Terms};
+use super::cache::{Ask, Cache, Limits, Owner, Terms};
 use super::caller::Caller;
 use super::fingerprint::Fingerprinter;
 use super::metrics::{Authentication, CacheName};
@@ -49,6 +49,10 @@ impl<R: Reviewer> Ask for Tokens<R> {
     fn size(token: &SecretString) -> usize {
         token.expose_secret().len()
     }
+
+    fn owner(_: &SecretString, caller: &Self::Answer) -> Option<Owner> {
+        caller.as_ref().map(|caller| caller.owner)
+    }
 }
 
 /// Why there is no user. The texts are for the log; callers learn the status code only.
@@ -78,7 +82,7 @@ impl<R: Reviewer> Authenticator<R> {
         };
         Self {
             trust,
-            tokens: Cache::new(Tokens(reviewer), options.cache_capacity, terms),
+            tokens: Cache::new(Tokens(reviewer), Limits::of(options.cache_capacity), terms),
             anonymous: Arc::new(Caller::anonymous()),
             metrics,
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::attributes::Access;
-use super::cache::{Ask, Cache, Terms};
+use super::cache::{Ask, Cache, Limits, Owner, Terms};
 use super::caller::Caller;
 use super::fingerprint::{Fingerprint, Fingerprinter};
 use super::metrics::{Authorization, CacheName};
@@ -64,6 +64,15 @@ impl<R: Reviewer> Ask for Accesses<R> {
         };
         question.caller.size() + texts
     }
+
+    /// Metrics are polled, and documents are not: of those everybody may read as many as there are
+    /// paths, by the cluster's own role `system:discovery`.
+    fn owner(question: &Question, _: &Self::Answer) -> Option<Owner> {
+        match question.attributes {
+            AccessAttributes::Resource { .. } => Some(question.caller.owner),
+            AccessAttributes::NonResource { .. } => None,
+        }
+    }
 }
 
 impl<R: Reviewer> Authorizer<R> {
@@ -73,7 +82,11 @@ impl<R: Reviewer> Authorizer<R> {
             refused: options.deny_ttl,
         };
         Self {
-            decisions: Cache::new(Accesses(reviewer), options.cache_capacity, terms),
+            decisions: Cache::new(
+                Accesses(reviewer),
+                Limits::of(options.cache_capacity),
+                terms,
+            ),
             always_allow_paths: options.always_allow_paths.clone(),
             exempt: Arc::new(Decision {
                 allowed: true,

@@ -6,10 +6,14 @@
 //!
 //! Laws: an answer is never older than its time, counted from when it was asked for, whether it
 //! grants or refuses; the newest one counts. An error is never kept. A caller that goes away takes
-//! nobody else's answer with it. Nothing is asked ahead for those who are refused, so strangers
-//! cause no review but their own, and push no grant out of memory.
+//! nobody else's answer with it. Nothing is asked ahead for those who are refused, nor of what
+//! nobody polls, so such questions cause no review but their callers' own. Who is granted has a
+//! share of the places for what is asked ahead and no more, whatever it asks for, and nobody loses
+//! a place to others.
 
+mod brief;
 mod content;
+mod places;
 mod refresh;
 
 use std::num::NonZeroUsize;
@@ -22,6 +26,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::content::Content;
+pub(super) use self::places::Owner;
 use super::fingerprint::Fingerprint;
 use crate::model::review::{Cause, ReviewError};
 
@@ -49,6 +54,32 @@ pub(super) trait Ask: Send + Sync + 'static {
 
     /// Bytes that the question takes in memory, about.
     fn size(question: &Self::Question) -> usize;
+
+    /// On whose account a question that was granted is kept, to be asked ahead of polls; `None` if
+    /// nobody polls for the like.
+    fn owner(question: &Self::Question, answer: &Self::Answer) -> Option<Owner>;
+}
+
+/// How much a cache holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Places for grants that may be asked for ahead of polls.
+    pub(super) expected: usize,
+    /// One owner's.
+    pub(super) share: usize,
+    /// Grants without a place, and refusals: so many of either.
+    pub(super) others: NonZeroUsize,
+}
+
+impl Limits {
+    /// A quarter for one owner; and what is kept for its time alone, an eighth.
+    pub(super) fn of(capacity: NonZeroUsize) -> Self {
+        Self {
+            expected: capacity.get(),
+            share: capacity.get().div_ceil(4),
+            others: NonZeroUsize::new(capacity.get() / 8).unwrap_or(NonZeroUsize::MIN),
+        }
+    }
 }
 
 /// How long answers are kept.
@@ -78,7 +109,7 @@ impl Terms {
     }
 }
 
-/// Answers by fingerprint of the question, the least recently used one leaving first.
+/// Answers by fingerprint of the question.
 pub(super) struct Cache<A: Ask> {
     asker: Arc<A>,
     shelf: Arc<Shelf<A>>,
@@ -87,7 +118,7 @@ pub(super) struct Cache<A: Ask> {
 struct Shelf<A: Ask> {
     terms: Terms,
     content: Mutex<Content<A>>,
-    /// The agenda has a new first entry.
+    /// The agenda has a new first entry, or need not wait any more.
     changed: Notify,
 }
 
@@ -101,13 +132,13 @@ pub(super) enum Origin {
 }
 
 impl<A: Ask> Cache<A> {
-    /// A cache of `capacity` answers of either sort.
-    pub(super) fn new(asker: A, capacity: NonZeroUsize, terms: Terms) -> Self {
+    /// An empty cache.
+    pub(super) fn new(asker: A, limits: Limits, terms: Terms) -> Self {
         Self {
             asker: Arc::new(asker),
             shelf: Arc::new(Shelf {
                 terms,
-                content: Mutex::new(Content::new(capacity)),
+                content: Mutex::new(Content::new(limits)),
                 changed: Notify::new(),
             }),
         }
@@ -117,11 +148,11 @@ impl<A: Ask> Cache<A> {
     pub(super) async fn get(
         &self,
         key: Fingerprint,
-        question: impl FnOnce() -> A::Question,
+        question: impl Fn() -> A::Question,
     ) -> (Result<A::Answer, ReviewError>, Origin) {
         let flight = {
             let mut content = self.shelf.lock();
-            if let Some(answer) = self.shelf.find(&mut content, &key, Instant::now()) {
+            if let Some(answer) = self.shelf.find(&mut content, &key, &question) {
                 return (Ok(answer), Origin::Cache);
             }
             match content.flight(&key) {
@@ -167,8 +198,14 @@ impl<A: Ask> Shelf<A> {
     }
 
     /// The answer in memory, if it is good now.
-    fn find(&self, content: &mut Content<A>, key: &Fingerprint, now: Instant) -> Option<A::Answer> {
-        let (answer, round_begins) = content.find(key, now, &self.terms);
+    fn find(
+        &self,
+        content: &mut Content<A>,
+        key: &Fingerprint,
+        question: impl FnOnce() -> A::Question,
+    ) -> Option<A::Answer> {
+        let now = Instant::now();
+        let (answer, round_begins) = content.find(key, question, now, &self.terms);
         // Without an answer the review that follows settles what comes next.
         if round_begins && answer.is_some() {
             self.plan(content, key);
@@ -203,8 +240,13 @@ impl<A: Ask> Landing<A> {
         match answer {
             Ok(answer) => {
                 content.keep(self.key, answer, question, asked, &self.shelf.terms);
-                let is_news = content.trouble.over();
+                let is_over = content.trouble.over(asked);
+                let is_news = content.trouble.is_quiet(Instant::now());
                 drop(content);
+                if is_over {
+                    // The agenda was to go on after a pause.
+                    self.shelf.changed.notify_one();
+                }
                 if is_news {
                     tracing::info!(
                         review = A::NAME,

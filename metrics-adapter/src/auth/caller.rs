@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use lru::LruCache;
 
+use super::cache::Owner;
 use super::fingerprint::{Fingerprint, Fingerprinter};
 use super::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED};
 use crate::model::review::UserInfo;
@@ -18,12 +19,17 @@ const REMEMBERED: NonZeroUsize = match NonZeroUsize::new(64) {
     None => NonZeroUsize::MIN,
 };
 
+/// What the name of a service account begins with; namespace and name follow.
+const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
+
 /// A caller whom somebody vouches for.
 #[derive(Debug)]
 pub(super) struct Caller {
     pub(super) user: Arc<UserInfo>,
     /// Of every field of the user.
     pub(super) fingerprint: Fingerprint,
+    /// On whose account its questions are kept.
+    pub(super) owner: Owner,
 }
 
 impl Caller {
@@ -59,6 +65,7 @@ impl Caller {
         }
         Self {
             fingerprint: key.finish(),
+            owner: Fingerprinter::default().field(owner(&user.name)).finish(),
             user: Arc::new(user),
         }
     }
@@ -73,6 +80,17 @@ impl Caller {
             .chain(extra)
             .map(String::len)
             .sum()
+    }
+}
+
+/// A user's name, or the namespace of a service account: who may make one there may make many, and
+/// many tokens for each.
+fn owner(name: &str) -> &str {
+    match name.strip_prefix(SERVICE_ACCOUNT) {
+        Some(rest) => rest
+            .find(':')
+            .map_or(name, |namespace| &name[..SERVICE_ACCOUNT.len() + namespace]),
+        None => name,
     }
 }
 
@@ -153,5 +171,23 @@ impl Known {
             })
         });
         same.all(|same| same) && headers.next().is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn service_accounts_of_a_namespace_share_an_account() {
+        for (name, expected) in [
+            ("alice", "alice"),
+            ("system:anonymous", "system:anonymous"),
+            ("system:serviceaccount:shop:a", "system:serviceaccount:shop"),
+            ("system:serviceaccount:shop:b", "system:serviceaccount:shop"),
+            ("system:serviceaccount:shop", "system:serviceaccount:shop"),
+        ] {
+            assert_eq!(owner(name), expected);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Reviews by kube-apiserver: whose token is this, and may they?
 //!
-//! Law: nobody who waits for a review ever waits for one that only somebody expected wants: each has
-//! its own places.
+//! Law: nobody who waits for a review ever waits for one that only somebody expected wants: those
+//! take no places here. Whoever asks ahead of callers keeps to few at once by itself.
 
 use std::time::Duration;
 
@@ -18,17 +18,12 @@ use super::metrics::{Outcome, Review};
 use super::{Metrics, Options, failure};
 use crate::model::review::{AccessAttributes, Cause, Decision, ReviewError, Reviewer, UserInfo};
 
-/// Reviews ahead of callers at once.
-const REFRESHES: usize = 32;
-
-/// Asks kube-apiserver, within a deadline and with a limit on questions at once.
+/// Asks kube-apiserver, within a deadline and with a limit on questions at once that callers wait for.
 pub struct ClusterReviewer {
     tokens: Api<TokenReview>,
     accesses: Api<SubjectAccessReview>,
     /// For reviews that callers wait for.
     cold: Semaphore,
-    /// For reviews ahead of callers.
-    refresh: Semaphore,
     timeout: Duration,
     metrics: Metrics,
 }
@@ -44,7 +39,6 @@ impl ClusterReviewer {
             tokens: Api::all(authentication),
             accesses: Api::all(authorization),
             cold: Semaphore::new(options.review_concurrency),
-            refresh: Semaphore::new(REFRESHES),
             timeout: options.review_timeout,
             metrics,
         }
@@ -57,13 +51,12 @@ impl ClusterReviewer {
         call: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, ReviewError> {
         let start = Instant::now();
-        let places = match cause {
-            Cause::Cold => &self.cold,
-            Cause::Refresh => &self.refresh,
-        };
         let asked = tokio::time::timeout(self.timeout, async {
-            // Closed never: the semaphores live as long as `self`.
-            let _place = places.acquire().await.ok();
+            let _place = match cause {
+                // Closed never: the semaphore lives as long as `self`.
+                Cause::Cold => self.cold.acquire().await.ok(),
+                Cause::Refresh => None,
+            };
             call.await
         })
         .await;

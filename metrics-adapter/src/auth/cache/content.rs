@@ -1,28 +1,36 @@
 //! What a cache holds: answers, flights, and when to look at what again.
 
 use std::collections::{BTreeSet, HashMap};
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use futures::future::{Shared, WeakShared};
-use lru::LruCache;
 use tokio::time::Instant;
 
+use super::brief::{Brief, Kept};
+use super::places::{Owner, Places};
 use super::refresh::Trouble;
-use super::{Ask, Flight, Terms};
+use super::{Ask, Flight, Limits, Terms};
 use crate::auth::fingerprint::Fingerprint;
 use crate::auth::pace::{LONGEST_INTERVAL, Pace};
 
 /// Questions of more bytes are not kept, so nobody asks them again but their callers.
 const LONGEST_QUESTION: usize = 4096;
 
+/// So many reviews ahead a round of polls earns: of answers of 10 s, enough for three of the
+/// controller's periods. Whoever polls causes no more than that.
+const EARNED: u8 = 5;
+
 /// A number that tells a flight from a later one for the same question, and the flight: weak, so
 /// that a review nobody waits for any more is dropped with its last caller.
 type Departed<V> = (u64, WeakShared<Flight<V>>);
 
 pub(super) struct Content<A: Ask> {
-    granted: LruCache<Fingerprint, Grant<A>>,
-    refused: LruCache<Fingerprint, Kept<A::Answer>>,
+    /// Grants whose callers may be expected again.
+    expected: HashMap<Fingerprint, Grant<A>>,
+    places: Places,
+    /// All other grants.
+    others: Brief<A::Answer>,
+    refused: Brief<A::Answer>,
     flights: HashMap<Fingerprint, Departed<A::Answer>>,
     flights_so_far: u64,
     /// When which grant wants to be looked at; each has one place at most.
@@ -30,26 +38,18 @@ pub(super) struct Content<A: Ask> {
     pub(super) trouble: Trouble,
 }
 
-/// An answer and when it ends.
-struct Kept<V> {
-    answer: V,
-    end: Instant,
-}
-
-impl<V: Clone> Kept<V> {
-    fn at(&self, now: Instant) -> Option<V> {
-        (now < self.end).then(|| self.answer.clone())
-    }
-}
-
 /// What was granted, and who comes for it.
 struct Grant<A: Ask> {
     kept: Kept<A::Answer>,
     pace: Pace,
-    /// `None` for what nobody asks again but its callers.
+    /// Only while a review ahead of polls is planned: there may be a credential in it.
     question: Option<Arc<A::Question>>,
+    /// Reviews ahead that may still be made until somebody polls.
+    earned: u8,
     /// Its place on the agenda.
-    place: Option<Instant>,
+    planned: Option<Instant>,
+    /// Whose account it is on, and how many places it takes there.
+    account: (Owner, usize),
 }
 
 /// What becomes of a grant next.
@@ -60,28 +60,40 @@ enum Plan {
 }
 
 impl<A: Ask> Grant<A> {
-    fn plan(&self, terms: &Terms) -> Plan {
-        let renewal = self.question.as_ref().and_then(|_| {
-            let polls = self.pace.expected()?;
-            let mut at = self.kept.end.checked_sub(terms.lead())?;
-            // An answer that serves this round to its end is good enough until the next one.
-            if self.kept.end >= self.pace.began() + terms.round() {
-                at = at.max(polls.start().checked_sub(terms.round())?);
-            }
-            (at <= *polls.end()).then_some(at)
-        });
-        match renewal {
-            Some(at) => Plan::Renew(at),
-            None => Plan::Forget(self.kept.end.max(self.pace.began() + LONGEST_INTERVAL)),
+    /// What becomes of it; without a review ahead its question is not needed.
+    fn plan(&mut self, terms: &Terms) -> Plan {
+        if let Some(at) = self.renewal(terms) {
+            return Plan::Renew(at);
         }
+        self.question = None;
+        let until = match self.pace.expected() {
+            Some(polls) => *polls.end(),
+            None => self.pace.began() + LONGEST_INTERVAL,
+        };
+        Plan::Forget(until.max(self.kept.end))
+    }
+
+    fn renewal(&self, terms: &Terms) -> Option<Instant> {
+        if self.question.is_none() || self.earned == 0 {
+            return None;
+        }
+        let polls = self.pace.expected()?;
+        let mut at = self.kept.end.checked_sub(terms.lead())?;
+        // An answer that serves this round to its end is good enough until the next one.
+        if self.kept.end >= self.pace.began() + terms.round() {
+            at = at.max(polls.start().checked_sub(terms.round())?);
+        }
+        (at <= *polls.end()).then_some(at)
     }
 }
 
 impl<A: Ask> Content<A> {
-    pub(super) fn new(capacity: NonZeroUsize) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         Self {
-            granted: LruCache::sparse(capacity),
-            refused: LruCache::sparse(capacity),
+            expected: HashMap::new(),
+            places: Places::new(limits.expected, limits.share),
+            others: Brief::new(limits.others),
+            refused: Brief::new(limits.others),
             flights: HashMap::new(),
             flights_so_far: 0,
             agenda: BTreeSet::new(),
@@ -93,15 +105,24 @@ impl<A: Ask> Content<A> {
     pub(super) fn find(
         &mut self,
         key: &Fingerprint,
+        question: impl FnOnce() -> A::Question,
         now: Instant,
         terms: &Terms,
     ) -> (Option<A::Answer>, bool) {
-        if let Some(grant) = self.granted.get_mut(key) {
-            let round_begins = grant.pace.polled(now, terms.round());
-            return (grant.kept.at(now), round_begins);
+        let Some(grant) = self.expected.get_mut(key) else {
+            let granted = self.others.get(key, now);
+            return (granted.or_else(|| self.refused.get(key, now)), false);
+        };
+        let answer = grant.kept.at(now);
+        let round_begins = grant.pace.polled(now, terms.round());
+        if round_begins {
+            grant.earned = EARNED;
+            // Without an answer it comes with the review that follows.
+            if answer.is_some() && grant.question.is_none() && grant.pace.expected().is_some() {
+                grant.question = Some(Arc::new(question()));
+            }
         }
-        let refusal = self.refused.get(key).and_then(|kept| kept.at(now));
-        (refusal, false)
+        (answer, round_begins)
     }
 
     /// Keeps what was answered to a question of `asked`, in the place of what was known before.
@@ -119,57 +140,73 @@ impl<A: Ask> Content<A> {
             answer: answer.clone(),
             end: asked + ttl,
         };
+        let now = Instant::now();
         if !is_granted {
             self.forget(&key);
+            self.others.remove(&key);
             if !ttl.is_zero() {
-                self.refused.put(key, kept);
+                self.refused.put(key, kept, now);
             }
             return;
         }
-        self.refused.pop(&key);
+        self.refused.remove(&key);
         if ttl.is_zero() {
             return;
         }
-        let question = (A::size(&question) <= LONGEST_QUESTION).then_some(question);
-        if let Some(grant) = self.granted.get_mut(&key) {
-            (grant.kept, grant.question) = (kept, question);
+        if let Some(grant) = self.expected.get_mut(&key) {
+            grant.kept = kept;
+            grant.question = grant.pace.expected().map(|_| question);
             return;
         }
+        let Some(account) = self.account(&question, answer) else {
+            self.others.put(key, kept, now);
+            return;
+        };
+        self.others.remove(&key);
         let grant = Grant {
             kept,
             pace: Pace::first(asked),
-            question,
-            place: None,
+            question: None,
+            earned: 0,
+            planned: None,
+            account,
         };
-        if let Some((key, gone)) = self.granted.push(key, grant)
-            && let Some(place) = gone.place
-        {
-            self.agenda.remove(&(place, key));
-        }
+        self.expected.insert(key, grant);
     }
 
-    /// From now on nobody asks for it but its callers.
+    /// Takes places for a new grant, unless nobody is expected to ask for it at an even pace, or
+    /// there are none.
+    fn account(&mut self, question: &A::Question, answer: &A::Answer) -> Option<(Owner, usize)> {
+        let owner = A::owner(question, answer)?;
+        let bytes = A::size(question);
+        let places = (bytes <= LONGEST_QUESTION).then(|| self.places.take(owner, bytes));
+        Some((owner, places.flatten()?))
+    }
+
+    /// Until somebody polls again nobody asks for it but its callers.
     pub(super) fn cool(&mut self, key: &Fingerprint) {
-        if let Some(grant) = self.granted.peek_mut(key) {
-            grant.question = None;
+        if let Some(grant) = self.expected.get_mut(key) {
+            grant.earned = 0;
         }
     }
 
     fn forget(&mut self, key: &Fingerprint) {
-        if let Some(gone) = self.granted.pop(key)
-            && let Some(place) = gone.place
-        {
-            self.agenda.remove(&(place, *key));
+        if let Some(gone) = self.expected.remove(key) {
+            let (owner, places) = gone.account;
+            self.places.free(&owner, places);
+            if let Some(planned) = gone.planned {
+                self.agenda.remove(&(planned, *key));
+            }
         }
     }
 
     /// Puts a grant on the agenda where it wants to be; whether it is the first there.
     pub(super) fn plan(&mut self, key: &Fingerprint, terms: &Terms) -> bool {
-        let Some(grant) = self.granted.peek_mut(key) else {
+        let Some(grant) = self.expected.get_mut(key) else {
             return false;
         };
         let (Plan::Renew(at) | Plan::Forget(at)) = grant.plan(terms);
-        if let Some(before) = grant.place.replace(at) {
+        if let Some(before) = grant.planned.replace(at) {
             self.agenda.remove(&(before, *key));
         }
         self.agenda.insert((at, *key));
@@ -192,12 +229,15 @@ impl<A: Ask> Content<A> {
             return None;
         }
         let (_, key) = self.agenda.pop_first()?;
-        let grant = self.granted.peek_mut(&key)?;
-        grant.place = None;
+        let grant = self.expected.get_mut(&key)?;
+        grant.planned = None;
         match grant.plan(terms) {
             // What is being asked has a place on the agenda again when it is answered.
             Plan::Renew(at) if at <= now && self.flights.contains_key(&key) => None,
-            Plan::Renew(at) if at <= now => Some((key, grant.question.clone()?)),
+            Plan::Renew(at) if at <= now => {
+                grant.earned -= 1;
+                Some((key, grant.question.clone()?))
+            }
             Plan::Forget(at) if at <= now => {
                 self.forget(&key);
                 None
@@ -249,10 +289,17 @@ impl<A: Ask> Content<A> {
     pub(super) fn sizes(&self) -> [usize; 4] {
         let agenda = self.agenda.len();
         [
-            self.granted.len(),
+            self.expected.len(),
             self.refused.len(),
             agenda,
             self.flights.len(),
         ]
+    }
+
+    /// Grants without a place, and questions.
+    #[cfg(test)]
+    pub(super) fn others_and_questions(&self) -> (usize, usize) {
+        let with_question = self.expected.values().filter(|one| one.question.is_some());
+        (self.others.len(), with_question.count())
     }
 }

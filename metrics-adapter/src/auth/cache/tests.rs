@@ -102,12 +102,26 @@ impl Ask for Slow {
     fn size(key: &Key) -> usize {
         if *key == Key::MAX { 5000 } else { 100 }
     }
+
+    /// Ten thousand keys each are a friend's and a tenant's, and the next are polled by nobody.
+    fn owner(key: &Key, _: &Verdict) -> Option<Owner> {
+        match key {
+            ..10_000 => Some([0; 32]),
+            10_000..20_000 => Some([1; 32]),
+            20_000..30_000 => None,
+            30_000.. => Some([2; 32]),
+        }
+    }
 }
 
 fn mk_cache(capacity: usize, terms: Terms) -> (Cache<Slow>, Slow) {
     let slow = Slow::new();
-    let capacity = NonZeroUsize::new(capacity).unwrap();
-    (Cache::new(slow.clone(), capacity, terms), slow)
+    let limits = Limits {
+        expected: capacity,
+        share: capacity,
+        others: NonZeroUsize::new(capacity).unwrap(),
+    };
+    (Cache::new(slow.clone(), limits, terms), slow)
 }
 
 async fn ask(cache: &Cache<Slow>, key: Key) -> (Result<Verdict, ReviewError>, Origin) {
@@ -193,7 +207,8 @@ async fn is_bounded_and_refusals_push_nothing_out() {
         assert!(!ask(&cache, key).await.0.unwrap().granted);
     }
     assert_eq!(cache.shelf.lock().sizes(), [2, 2, 2, 0]);
-    for key in [8, 9, 18, 19] {
+    assert_eq!(cache.shelf.lock().others_and_questions(), (2, 0));
+    for key in [0, 1, 8, 9, 18, 19] {
         assert_eq!(ask(&cache, key).await.1, Origin::Cache, "{key}");
     }
 }

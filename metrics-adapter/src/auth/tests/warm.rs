@@ -15,8 +15,9 @@ const CONTROLLER: &str = "system:serviceaccount:kube-system:horizontal-pod-autos
 struct Gate {
     layer: AuthLayer<FakeReviewer>,
     reviewer: Arc<FakeReviewer>,
+    front_proxy: Ca,
     proxy: PeerCertificates,
-    _trust: watch::Sender<Option<Arc<Trust>>>,
+    publish: watch::Sender<Option<Arc<Trust>>>,
 }
 
 impl Gate {
@@ -38,9 +39,15 @@ impl Gate {
         Self {
             layer: AuthLayer::new(trust, reviewer.clone(), &options, Metrics::default()),
             reviewer,
+            front_proxy,
             proxy: PeerCertificates(proxy.chain.into()),
-            _trust: publish,
+            publish,
         }
+    }
+
+    fn publish(&self, data: &BTreeMap<String, String>) {
+        let trust = Trust::parse(data).unwrap();
+        self.publish.send_replace(Some(Arc::new(trust)));
     }
 
     /// By the front proxy, for `user`.
@@ -195,4 +202,20 @@ async fn a_caller_is_all_of_its_headers() {
     ] {
         assert_eq!(send(headers).await, StatusCode::UNAUTHORIZED, "{headers:?}");
     }
+
+    // Nobody is remembered from one trust to the next.
+    let trusted = mk_data(&gate.front_proxy, &Ca::new("cluster"));
+    let mut renamed = trusted.clone();
+    let names = r#"["X-Other-User"]"#.to_owned();
+    renamed.insert("requestheader-username-headers".to_owned(), names);
+    let stranger = mk_data(&Ca::new("front proxy"), &Ca::new("cluster"));
+    for (case, data, status) in [
+        ("another authority", &stranger, StatusCode::UNAUTHORIZED),
+        ("the same again", &trusted, StatusCode::OK),
+        ("other headers", &renamed, StatusCode::UNAUTHORIZED),
+    ] {
+        gate.publish(data);
+        assert_eq!(send(&[user]).await, status, "{case}");
+    }
+    assert_eq!(send(&[("x-other-user", CONTROLLER)]).await, StatusCode::OK);
 }

@@ -199,7 +199,9 @@ async fn an_outage_ends_no_answer_early_and_none_late() {
     let (cold, ahead) = slow.take();
     assert_eq!(cold, 0);
     assert!((1490..=1510).contains(&ahead), "{ahead}");
-    assert!(slow.set(|state| state.peak) <= 16 + 1);
+    let peak = slow.set(|state| state.peak);
+    // Of those who wait, one begins when another ends.
+    assert!(peak <= 16 + 2, "{peak} at once");
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,15 +245,16 @@ async fn reviews_ahead_are_few_at_once_and_spaced() {
     tokio::time::sleep(PERIOD).await;
     round(&cache).await;
     slow.set(|state| {
-        state.takes = Duration::from_millis(10);
+        state.takes = Duration::from_millis(5);
         state.asked.clear();
         state.peak = 0;
     });
     with_warmth(&cache, tokio::time::sleep(PERIOD)).await;
     let asked = slow.set(|state| std::mem::take(&mut state.asked));
     assert_eq!(asked.len(), 1000);
-    // One in a millisecond, of ten milliseconds each.
-    assert!((10..=12).contains(&slow.set(|state| state.peak)));
+    // Two in a millisecond, of five milliseconds each.
+    let peak = slow.set(|state| state.peak);
+    assert!((8..=15).contains(&peak), "{peak} at once");
     slow.set(|state| state.takes = Duration::from_secs(1));
     with_warmth(&cache, async {
         round(&cache).await;
@@ -285,4 +288,144 @@ async fn very_long_questions_are_not_kept() {
     let polls = poll(&cache, Key::MAX, TTL, times);
     assert_eq!(with_warmth(&cache, polls).await, (10, 9));
     assert_eq!(slow.take(), (10, 0));
+}
+
+/// Who may read whatever it can name, names without end: documents, and metrics of its own.
+#[tokio::test(start_paused = true)]
+async fn strangers_who_are_granted_take_their_share_and_no_more() {
+    let slow = Slow::new();
+    slow.set(|state| state.takes = Duration::from_millis(20));
+    let limits = Limits {
+        expected: 100,
+        share: 50,
+        others: NonZeroUsize::new(100).unwrap(),
+    };
+    let cache = Cache::new(slow.clone(), limits, TERMS);
+    let strangers = async {
+        for round in 0..20 {
+            let end = Instant::now() + PERIOD;
+            let names = |first: Key| (first + 200 * round..).take(500);
+            let both = || names(10_000).chain(names(20_000));
+            futures::future::join_all(both().map(|key| ask(&cache, key))).await;
+            tokio::time::sleep_until(end).await;
+        }
+    };
+    // They are first.
+    let friends = async {
+        tokio::time::sleep(PERIOD / 2).await;
+        let times = || (0..18).map(|number| PERIOD * number);
+        futures::future::join_all((0..40).map(|key| poll(&cache, key, TTL, times()))).await
+    };
+    let both = async { tokio::join!(friends, strangers).0 };
+    for result in with_warmth(&cache, both).await {
+        assert_eq!(result, (2, 1));
+    }
+    let asked = slow.set(|state| std::mem::take(&mut state.asked));
+    let ahead = |keys: std::ops::Range<Key>| {
+        let is_ahead = |(key, cause, _): &&(Key, Cause, Instant)| {
+            *cause == Cause::Refresh && keys.contains(key)
+        };
+        asked.iter().filter(is_ahead).count()
+    };
+    assert_eq!(ahead(20_000..30_000), 0, "nobody polls for those");
+    let tenant = ahead(10_000..20_000);
+    assert!(
+        tenant <= 50 * 38,
+        "{tenant} in 300 s, each for 8 s at least"
+    );
+    assert!(ahead(0..10_000) >= 40 * 16);
+    let content = cache.shelf.lock();
+    assert!(content.sizes()[0] <= 90 && content.others_and_questions().0 <= 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_questions_than_places_cost_no_more_than_those_without() {
+    let (cache, slow) = mk_cache(100, TERMS);
+    slow.set(|state| state.takes = Duration::from_millis(20));
+    let pollers = (0..101).map(|key| {
+        let first = Duration::from_millis(100) * u32::from(key);
+        poll(
+            &cache,
+            key,
+            TTL,
+            (0..20).map(move |number| first + PERIOD * number),
+        )
+    });
+    with_warmth(&cache, futures::future::join_all(pollers)).await;
+    let (cold, _) = slow.take();
+    assert_eq!(cold, 100 * 2 + 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_is_kept_while_its_callers_are_expected() {
+    let (cache, slow) = mk_cache(8, TERMS);
+    slow.set(|state| state.takes = Duration::ZERO);
+    let questions = || cache.shelf.lock().others_and_questions().1;
+    with_warmth(&cache, async {
+        poll(&cache, 1, TTL, std::iter::once(Duration::ZERO)).await;
+        assert_eq!(questions(), 0, "once is no pace");
+        // Within the time of the answer, so that only a hit can bring it.
+        poll(&cache, 1, TTL, std::iter::once(TTL / 2)).await;
+        assert_eq!(slow.take(), (1, 0));
+        assert_eq!(questions(), 1);
+        let came = Instant::now();
+        while questions() == 1 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let (cold, ahead) = slow.take();
+        assert!(cold == 0 && (1..=5).contains(&ahead), "{ahead} ahead");
+        assert!(came.elapsed() < Duration::from_secs(46));
+
+        // Nor longer than it is asked.
+        poll(&cache, 1, TTL, [Duration::ZERO, TTL / 2].into_iter()).await;
+        assert_eq!(questions(), 1);
+        slow.set(|state| state.is_down = true);
+        tokio::time::sleep(TTL / 2).await;
+        assert_eq!(questions(), 0, "a failure is the callers' own");
+        assert_eq!(cache.shelf.lock().sizes(), [1, 0, 1, 0]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_the_first_answer_ends_the_pause() {
+    let terms = Terms {
+        granted: Duration::from_secs(300),
+        refused: TTL,
+    };
+    let (cache, slow) = mk_cache(100, terms);
+    slow.set(|state| state.takes = Duration::from_millis(20));
+    let polls = (0..40).map(|key| {
+        let cache = &cache;
+        async move {
+            loop {
+                // Who finds nothing asks for itself, and fails.
+                let _ = ask(cache, key).await;
+                tokio::time::sleep(PERIOD).await;
+            }
+        }
+    });
+    let outage = async {
+        tokio::time::sleep(PERIOD * 3).await;
+        slow.set(|state| state.is_down = true);
+        let pause = || cache.shelf.lock().trouble.pause_ends();
+        while pause().is_none_or(|end| end < Instant::now() + Duration::from_secs(4)) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        slow.set(|state| {
+            state.is_down = false;
+            state.asked.clear();
+        });
+        assert!(ask(&cache, 50).await.0.is_ok());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        slow.take()
+    };
+    let both = async {
+        tokio::select! {
+            _ = futures::future::join_all(polls) => unreachable!("they do not end"),
+            asked = outage => asked,
+        }
+    };
+    let (cold, ahead) = with_warmth(&cache, both).await;
+    assert!(cold >= 1 && ahead >= 1, "{cold} cold, {ahead} ahead");
 }
