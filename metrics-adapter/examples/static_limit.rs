@@ -1,7 +1,7 @@
 //! What `make bench` holds the adapter against: the adapter's own TLS, answering fixed bytes.
 //!
-//! With `--bare` the connections are served by hyper alone, without the adapter's limits and
-//! watching: what a minimal server of this kind can reach.
+//! With `--bare` a minimal axum server serves the connections, without the adapter's limits and
+//! watching: what a server of this kind can reach.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -9,13 +9,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use axum::Router;
 use bytes::Bytes;
 use clap::Parser;
-use http::{Request, Response, header};
+use http::{Response, header};
 use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
 use metrics_adapter::serving::{
     self, Bound, CertificateSource, Metrics, Options, PortSharing, ServingCertificate, TlsOptions,
 };
@@ -43,7 +44,7 @@ struct Arguments {
     /// Their media type
     #[arg(long)]
     content_type: String,
-    /// Serve with hyper alone
+    /// Serve with axum alone
     #[arg(long)]
     bare: bool,
 }
@@ -100,19 +101,19 @@ impl Answer {
 async fn bare(address: SocketAddr, tls: ServerConfig, answer: Answer) -> Result<()> {
     let listener = TcpListener::bind(address).await?;
     let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let headers = [(header::CONTENT_TYPE, answer.content_type)];
+    let router = Router::new().fallback(move || async move { (headers, answer.body) });
     let mut connections = JoinSet::new();
     loop {
         let (socket, _peer) = listener.accept().await?;
         while connections.try_join_next().is_some() {}
-        let (acceptor, answer) = (acceptor.clone(), answer.clone());
+        let (acceptor, router) = (acceptor.clone(), router.clone());
         connections.spawn(async move {
             let _ = socket.set_nodelay(true);
             // A connection that fails is its peer's loss; the load generator says what it lacks.
             if let Ok(stream) = acceptor.accept(socket).await {
-                let service = hyper::service::service_fn(move |_: Request<Incoming>| {
-                    std::future::ready(answer.response())
-                });
-                let _ = http2::Builder::new(TokioExecutor::new())
+                let service = TowerToHyperService::new(router);
+                let _ = auto::Builder::new(TokioExecutor::new())
                     .serve_connection(TokioIo::new(stream), service)
                     .await;
             }

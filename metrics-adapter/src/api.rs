@@ -117,15 +117,17 @@ impl<P: Provider> Api<P> {
                     Form::Aggregated(version) => Page::Aggregated(version),
                     _ => Page::Groups,
                 };
-                Ok(page(wanted, encoding).respond(headers))
+                Ok(page(wanted, encoding).await.respond(headers))
             }
             Route::Group(api) => {
                 let Negotiated { encoding, .. } = negotiate(headers, Offer::Plain)?;
-                Ok(page(Page::Group(api), encoding).respond(headers))
+                Ok(page(Page::Group(api), encoding).await.respond(headers))
             }
             Route::Version(version) => {
                 let Negotiated { encoding, .. } = negotiate(headers, Offer::Plain)?;
-                Ok(page(Page::Version(version), encoding).respond(headers))
+                Ok(page(Page::Version(version), encoding)
+                    .await
+                    .respond(headers))
             }
             Route::OpenApi(document) => {
                 let served = |api| self.provider.serves(api);

@@ -218,6 +218,10 @@ impl Cluster {
 }
 
 impl ObjectSource for Cluster {
+    fn is_discovered(&self) -> bool {
+        Self::is_discovered(self)
+    }
+
     fn resolve(&self, group: &str, resource: &str) -> Option<ResourceType> {
         self.resources.resolve(group, resource)
     }

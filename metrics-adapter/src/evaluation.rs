@@ -227,7 +227,7 @@ impl<C: QueryClient, O: ObjectSource> Provider for Evaluator<C, O> {
     }
 
     fn is_complete(&self) -> bool {
-        self.discovery.first_round_done()
+        self.discovery.catalog().is_complete()
     }
 
     fn list(&self) -> Arc<[MetricInfo]> {

@@ -10,7 +10,7 @@
 //! | `plan` | sizes, names, values, questions: the same in every run |
 //! | `stage`, `objects`, `exporter` | what runs, what is in kube-apiserver, what Prometheus scrapes |
 //! | `connection`, `load`, `check` | callers, and whether they are told the truth |
-//! | `window`, `usage`, `exposition`, `statistic` | what is counted, and what is made of it |
+//! | `window`, `usage`, `audit`, `exposition`, `statistic` | what is counted, and what is made of it |
 //! | `limit` | the adapter beside the static limit |
 //! | `aggregated` | the adapter through kube-apiserver |
 //! | `queue`, `controller` | the HPA controller: when it asks, what it sees, what that costs |
@@ -19,6 +19,7 @@
 //! | `report`, `bound` | the table and the file; what was promised |
 
 mod aggregated;
+mod audit;
 mod bound;
 mod check;
 mod connection;
@@ -193,7 +194,7 @@ async fn one_size(
     let shape = told.size.shape();
     say("  starting etcd, kube-apiserver, Prometheus");
     let exporter = Exporter::start(shape).await?;
-    let mut stage = Stage::start(places.clone(), &exporter).await?;
+    let mut stage = Stage::start(places.clone(), &exporter, shape).await?;
     say(&format!(
         "  creating {} pods, waiting for {} series",
         shape.namespaces * shape.pods,
@@ -223,7 +224,10 @@ async fn one_size(
         }
     }
     if options.has(Part::Relist) {
-        told.relist = Some(relist::measure(&places, programs).await?);
+        for names in relist::NAMES {
+            let relist = relist::measure(&places, programs, names).await?;
+            told.relists.push(relist);
+        }
     }
     stage.check()
 }

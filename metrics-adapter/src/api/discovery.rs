@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+use tokio::task::{JoinError, spawn_blocking};
 
 use super::accept::{AggregatedVersion, Encoding};
 use super::group::{self, GROUPS, GroupVersion};
@@ -27,56 +29,69 @@ pub(super) enum Page {
 }
 
 /// Every document, written once for each list of metrics: with thousands of metrics that costs
-/// more than everything else that the aggregator asks for.
+/// more than everything else that the aggregator asks for, so it is no work for a thread that answers
+/// requests. The lock is held to look, never to write.
 #[derive(Debug, Default)]
 pub(super) struct Pages(Mutex<Shelf>);
+
+/// A document, once it is written.
+type Sheet = Arc<OnceCell<Arc<Written>>>;
 
 /// What was written for one state of the provider.
 #[derive(Debug, Default)]
 struct Shelf {
-    custom: Arc<[MetricInfo]>,
-    external: Arc<[Arc<str>]>,
-    served: Vec<MetricsApi>,
-    pages: Vec<((Page, Encoding), Arc<Written>)>,
+    documents: Documents,
+    pages: Vec<((Page, Encoding), Sheet)>,
 }
 
 impl Pages {
-    /// The document as it is now. The lists are compared by their identity, which holds: as long
-    /// as the shelf has them nothing else can be in their place.
-    pub(super) fn get<P: Provider>(
+    /// The document as it is now; waits while it is written.
+    pub(super) async fn get(
         &self,
-        provider: &P,
+        provider: &impl Provider,
         page: Page,
         encoding: Encoding,
     ) -> Arc<Written> {
-        let documents = Documents { provider };
-        let (custom, external) = (provider.list(), provider.list_external());
-        let served: Vec<MetricsApi> = documents.served().collect();
+        let documents = Documents::of(provider);
+        let sheet = self.sheet(&documents, (page, encoding));
+        let write = async {
+            let written = spawn_blocking(move || documents.write(page, encoding)).await;
+            match written.map_err(JoinError::try_into_panic) {
+                Ok(written) => Arc::new(written),
+                // A panic there is one here.
+                Err(Ok(panic)) => std::panic::resume_unwind(panic),
+                // At the end of the process, whose last answers these would be.
+                Err(Err(_cancelled)) => std::future::pending().await,
+            }
+        };
+        Arc::clone(sheet.get_or_init(|| write).await)
+    }
+
+    /// Where the document is, or will be.
+    fn sheet(&self, documents: &Documents, wanted: (Page, Encoding)) -> Sheet {
         let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = Arc::ptr_eq(&shelf.custom, &custom)
-            && Arc::ptr_eq(&shelf.external, &external)
-            && shelf.served == served;
-        if !same {
+        if !shelf.documents.is_as(documents) {
             *shelf = Shelf {
-                custom,
-                external,
-                served,
+                documents: documents.clone(),
                 pages: Vec::new(),
             };
         }
-        let wanted = (page, encoding);
-        if let Some((_, written)) = shelf.pages.iter().find(|(known, _)| *known == wanted) {
-            return Arc::clone(written);
+        if let Some((_, sheet)) = shelf.pages.iter().find(|(known, _)| *known == wanted) {
+            return Arc::clone(sheet);
         }
-        let written = Arc::new(documents.write(page, encoding));
-        shelf.pages.push((wanted, Arc::clone(&written)));
-        written
+        let sheet = Sheet::default();
+        shelf.pages.push((wanted, Arc::clone(&sheet)));
+        sheet
     }
 }
 
-/// Writes the documents of one moment.
-struct Documents<'a, P> {
-    provider: &'a P,
+/// What the documents of one moment are made of.
+#[derive(Clone, Debug, Default)]
+struct Documents {
+    custom: Arc<[MetricInfo]>,
+    external: Arc<[Arc<str>]>,
+    /// The groups that have rules.
+    served: Vec<MetricsApi>,
 }
 
 #[derive(Serialize)]
@@ -98,7 +113,24 @@ struct ApiResource {
     verbs: &'static [&'static str],
 }
 
-impl<P: Provider> Documents<'_, P> {
+impl Documents {
+    fn of(provider: &impl Provider) -> Self {
+        let served = GROUPS.into_iter().filter(|api| provider.serves(*api));
+        Self {
+            custom: provider.list(),
+            external: provider.list_external(),
+            served: served.collect(),
+        }
+    }
+
+    /// Whether it is the same. Lists are compared by their identity, which holds: as long as one of
+    /// them has them nothing else can be in their place.
+    fn is_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.custom, &other.custom)
+            && Arc::ptr_eq(&self.external, &other.external)
+            && self.served == other.served
+    }
+
     fn write(&self, page: Page, encoding: Encoding) -> Written {
         match page {
             Page::Groups => Written::new(encoding, "", &Document(self.groups())),
@@ -131,7 +163,7 @@ impl<P: Provider> Documents<'_, P> {
             kind: "APIResourceList",
             api_version: "v1",
             group_version: version.api_version(),
-            resources: self.of(version.api()),
+            resources: self.resources_of(version.api()),
         }
     }
 
@@ -139,7 +171,7 @@ impl<P: Provider> Documents<'_, P> {
     /// that is missing here for one without resources, so every group version is in it.
     fn aggregated(&self, version: AggregatedVersion) -> Value {
         let group = |api: MetricsApi| {
-            let resources = aggregated(&self.of(api));
+            let resources = aggregated(&self.resources_of(api));
             let versions: Vec<Value> = group::versions(api)
                 .iter()
                 .map(|version| {
@@ -161,20 +193,19 @@ impl<P: Provider> Documents<'_, P> {
         })
     }
 
-    /// The groups that have rules.
     fn served(&self) -> impl Iterator<Item = MetricsApi> {
-        GROUPS.into_iter().filter(|api| self.provider.serves(*api))
+        self.served.iter().copied()
     }
 
     /// The resources of a group; all its versions have the same.
-    fn of(&self, api: MetricsApi) -> Vec<ApiResource> {
+    fn resources_of(&self, api: MetricsApi) -> Vec<ApiResource> {
         match api {
             MetricsApi::Custom => {
-                let metrics = self.provider.list().iter().map(custom).collect();
+                let metrics = self.custom.iter().map(custom).collect();
                 or_placeholder(metrics, "custommetrics", CUSTOM_KIND)
             }
             MetricsApi::External => {
-                let metrics = self.provider.list_external().iter().map(external).collect();
+                let metrics = self.external.iter().map(external).collect();
                 or_placeholder(metrics, "externalmetrics", EXTERNAL_KIND)
             }
             MetricsApi::Resource => vec![

@@ -2,7 +2,6 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write as _;
-use std::sync::OnceLock;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -35,8 +34,8 @@ pub(super) fn text(encoding: Encoding, document: &impl Serialize) -> Response {
 pub(super) struct Written {
     content_type: HeaderValue,
     plain: Coded,
-    /// Compressed when somebody first takes it so; `None` inside for what is too small.
-    gzip: OnceLock<Option<Coded>>,
+    /// `None` for what is too small.
+    gzip: Option<Coded>,
 }
 
 /// A document in one content coding. Each has an ETag of its own (RFC 9110, 8.8.3.3).
@@ -51,7 +50,7 @@ struct Coded {
 const COMPRESSED_FROM: usize = 1400;
 
 impl Written {
-    /// Writes a document. The parameters of its media type begin with a semicolon.
+    /// Writes a document in all codings. The parameters of its media type begin with a semicolon.
     pub(super) fn new(encoding: Encoding, parameters: &str, document: &impl Answer) -> Self {
         let content_type = format!("{}{parameters}", encoding.media_type());
         // See `unwritable`.
@@ -61,17 +60,17 @@ impl Written {
         let hash = hasher.finish();
         Self {
             content_type: visible(&content_type),
+            gzip: compressed(&body, hash),
             plain: Coded {
                 body: body.into(),
                 etag: visible(&format!("\"{hash:016x}\"")),
             },
-            gzip: OnceLock::new(),
         }
     }
 
     /// The answer with an ETag, or 304 where the caller has it already.
     pub(super) fn respond(&self, request: &HeaderMap) -> Response {
-        let compressed = takes_gzip(request).then(|| self.gzip()).flatten();
+        let compressed = self.gzip.as_ref().filter(|_| takes_gzip(request));
         let Coded { body, etag } = compressed.unwrap_or(&self.plain);
         let is_known = etag.to_str().is_ok_and(|etag| is_known(request, etag));
         let mut response = if is_known {
@@ -92,22 +91,17 @@ impl Written {
         headers.insert(header::VARY, vary);
         response
     }
+}
 
-    fn gzip(&self) -> Option<&Coded> {
-        let compress = || {
-            let plain = &self.plain;
-            if plain.body.len() < COMPRESSED_FROM {
-                return None;
-            }
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-            encoder.write_all(&plain.body).ok()?;
-            let body = encoder.finish().ok()?.into();
-            let hash = plain.etag.to_str().ok()?.trim_matches('"');
-            let etag = visible(&format!("\"{hash}-gzip\""));
-            Some(Coded { body, etag })
-        };
-        self.gzip.get_or_init(compress).as_ref()
+fn compressed(body: &[u8], hash: u64) -> Option<Coded> {
+    if body.len() < COMPRESSED_FROM {
+        return None;
     }
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body).ok()?;
+    let body = encoder.finish().ok()?.into();
+    let etag = visible(&format!("\"{hash:016x}-gzip\""));
+    Some(Coded { body, etag })
 }
 
 /// What we write into headers is visible ASCII.

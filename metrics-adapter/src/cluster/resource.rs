@@ -86,7 +86,7 @@ impl ResourceMap {
     }
 
     pub(super) fn is_discovered(&self) -> bool {
-        self.discovered.load(Ordering::Relaxed)
+        self.discovered.load(Ordering::Acquire)
     }
 }
 
@@ -134,11 +134,15 @@ impl Refresh {
             }
             Ok(Some(discovered)) => {
                 self.etag = discovered.etag;
-                if discovered.table != *known {
+                let is_new = discovered.table != *known;
+                if is_new {
                     self.map.table.store(Arc::new(discovered.table));
+                }
+                let first = !self.map.discovered.swap(true, Ordering::Release);
+                // That there is nothing else is news as well.
+                if is_new || first {
                     self.map.changes.send_modify(|changes| *changes += 1);
                 }
-                let first = !self.map.discovered.swap(true, Ordering::Relaxed);
                 let recovered = self.problem.take().is_some();
                 if first || recovered {
                     tracing::info!("API discovery succeeded");

@@ -47,6 +47,7 @@ pub struct Catalog {
     external: HashMap<Arc<str>, ExternalEntry>,
     external_list: Arc<[Arc<str>]>,
     collisions: Vec<Collision>,
+    pub(super) is_complete: bool,
 }
 
 impl Catalog {
@@ -145,6 +146,11 @@ impl Catalog {
         &self.rules
     }
 
+    /// Whether every rule has been answered once, so that a metric that is not here is not there.
+    pub const fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
     /// All metrics, sorted by resource and name.
     pub fn list(&self) -> &Arc<[MetricInfo]> {
         &self.list
@@ -192,7 +198,17 @@ impl Catalog {
         self.external.get(metric)
     }
 
-    /// Metrics that more than one series claims.
+    /// Those of its collisions, in their order, that another catalog does not have.
+    pub(super) fn collisions_beyond<'a>(
+        &'a self,
+        other: &Self,
+    ) -> impl Iterator<Item = &'a Collision> {
+        // Sorted, as of every catalog.
+        let is_new = |one: &&Collision| other.collisions.binary_search(one).is_err();
+        self.collisions.iter().filter(is_new)
+    }
+
+    /// Metrics that more than one series claims, sorted.
     pub fn collisions(&self) -> &[Collision] {
         &self.collisions
     }

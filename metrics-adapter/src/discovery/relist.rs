@@ -21,6 +21,8 @@ use crate::rules::{Rule, RuleId, RuleSet};
 /// Prometheus' clock was not what it was taken for, if it is off by more after the answers: they
 /// are about another time.
 const ASTRAY: Duration = Duration::from_secs(30);
+/// Collisions told at a time; of others only the number.
+const TOLD: usize = 20;
 /// Pause before asking again for the right time.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -91,7 +93,33 @@ impl State {
             .clone()
     }
 
-    /// Whether every series query has been answered or refused once.
+    /// Puts a catalog in force, and tells what is new in it. To compare it with the one before, and to
+    /// take that one apart, is work as well.
+    fn publish(&self, mut catalog: Catalog) {
+        let before = self.catalog.load_full();
+        catalog.share_lists(&before);
+        if !Arc::ptr_eq(catalog.rules(), before.rules()) {
+            info!("the new rules are in force");
+        }
+        if !catalog.has_lists_of(&before) {
+            let (metrics, was) = (catalog.len(), before.len());
+            info!(metrics, was, "the list of metrics has changed");
+        }
+        let mut collisions = catalog.collisions_beyond(&before);
+        for collision in collisions.by_ref().take(TOLD) {
+            warn!(
+                metric = collision.metric,
+                "{} hides {}: both make {}", collision.winner, collision.loser, collision.metric
+            );
+        }
+        let more = collisions.count();
+        if more > 0 {
+            warn!(more, "{more} more metrics are claimed more than once");
+        }
+        self.catalog.store(Arc::new(catalog));
+    }
+
+    /// Whether every series query has been asked once, whatever came of it.
     pub fn first_round_done(&self) -> bool {
         *self.first_round.borrow()
     }
@@ -246,7 +274,7 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
             match answer {
                 Ok(_) if self.astray => source.due = Instant::now() + AGAIN,
                 Ok(set) => source.succeed(set, end, interval, &self.metrics),
-                Err(error) => source.fail(error.to_string(), interval, &self.metrics),
+                Err(error) => source.fail(&error, interval, &self.metrics),
             }
         }
         if self.astray {
@@ -262,17 +290,21 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
     async fn publish_catalog(&mut self) {
         let (rules, objects) = (Arc::clone(&self.rules), Arc::clone(&self.objects));
         let (custom, external) = (self.found(&rules.custom), self.found(&rules.external));
-        let before = self.state.catalog.load_full();
-        let older = Arc::clone(&before);
-        let built = tokio::task::spawn_blocking(move || {
+        // Before its kinds are looked up: what is discovered meanwhile starts another catalog.
+        let is_complete =
+            self.objects.is_discovered() && self.sources.iter().all(Source::is_answered);
+        let state = Arc::clone(&self.state);
+        let published = tokio::task::spawn_blocking(move || {
             let (mut catalog, refused) =
                 Catalog::build(rules, &custom, &external, objects.as_ref());
-            catalog.share_lists(&older);
-            let resources = catalog.resources();
-            (catalog, refused, resources)
+            catalog.is_complete = is_complete;
+            objects.watch(&catalog.resources());
+            let counts = (catalog.len(), catalog.collisions().len());
+            state.publish(catalog);
+            (refused, counts)
         });
-        let (catalog, refused, resources) = match built.await {
-            Ok(built) => built,
+        let (refused, (metrics, collisions)) = match published.await {
+            Ok(published) => published,
             // A panic there is one here; cancelled are such tasks at the end of the process only.
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -287,28 +319,7 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
             warn!(%rule, error, "the rule makes no metrics: {error}");
         }
         self.refused = refused;
-        if !Arc::ptr_eq(catalog.rules(), before.rules()) {
-            info!("the new rules are in force");
-        }
-        if !catalog.has_lists_of(&before) {
-            let (metrics, was) = (catalog.len(), before.len());
-            info!(metrics, was, "the list of metrics has changed");
-        }
-        for collision in catalog.collisions() {
-            if !before.collisions().contains(collision) {
-                warn!(
-                    metric = collision.metric,
-                    "{} hides {}: both make {}",
-                    collision.winner,
-                    collision.loser,
-                    collision.metric
-                );
-            }
-        }
-        self.metrics
-            .listed(catalog.len(), catalog.collisions().len());
-        self.objects.watch(&resources);
-        self.state.catalog.store(Arc::new(catalog));
+        self.metrics.listed(metrics, collisions);
     }
 
     /// The last good result of each rule that has one.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Metrics;
-use crate::prometheus::SeriesSet;
+use crate::prometheus::{PrometheusError, SeriesSet};
 use crate::rules::{Rule, RuleSet};
 
 /// The first retry of a failed series query; doubled up to the relist interval.
@@ -31,6 +31,8 @@ pub(super) struct Source {
     /// By Prometheus' clock.
     last_success: Option<Timestamp>,
     error: Option<String>,
+    /// Whether Prometheus ever refused the query itself.
+    was_refused: bool,
     backoff: Backoff,
 }
 
@@ -70,6 +72,7 @@ impl Source {
             found: None,
             last_success: None,
             error: None,
+            was_refused: false,
             backoff: Backoff::new(FIRST_RETRY),
         }
     }
@@ -82,6 +85,11 @@ impl Source {
     /// When the query last succeeded, whether or not the answer is still in use.
     pub(super) const fn last_success(&self) -> Option<Timestamp> {
         self.last_success
+    }
+
+    /// Whether it was learned once what the query finds, or that it can find nothing.
+    pub(super) const fn is_answered(&self) -> bool {
+        self.last_success.is_some() || self.was_refused
     }
 
     /// Why it fails now, if it does.
@@ -143,7 +151,9 @@ impl Source {
     }
 
     /// Keeps the last good answer; said once per run of failures, for all its rules.
-    pub(super) fn fail(&mut self, error: String, interval: Duration, metrics: &Metrics) {
+    pub(super) fn fail(&mut self, error: &PrometheusError, interval: Duration, metrics: &Metrics) {
+        self.was_refused |= is_own_fault(error);
+        let error = error.to_string();
         if self.error.as_deref() != Some(&error) {
             let rules = self.names();
             warn!(
@@ -166,4 +176,16 @@ impl Source {
         let names: Vec<&str> = self.rules.iter().map(|rule| rule.id().as_ref()).collect();
         names.join(", ")
     }
+}
+
+/// Whether the query itself is at fault: it will fail as long as the rule is as it is. Prometheus says
+/// so with 400 (`bad_data`) and 422 (`execution`); while it replays its log it says 503.
+const fn is_own_fault(error: &PrometheusError) -> bool {
+    matches!(
+        error,
+        PrometheusError::Api {
+            status: 400 | 422,
+            ..
+        } | PrometheusError::QueryTooLong { .. }
+    )
 }

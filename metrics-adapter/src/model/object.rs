@@ -72,6 +72,11 @@ pub trait ObjectSource: Send + Sync + 'static {
     /// means any group (core first); a group without an exact match is a prefix.
     fn resolve(&self, group: &str, resource: &str) -> Option<ResourceType>;
 
+    /// Whether all kinds of the cluster can be looked up, and not only those that every cluster has.
+    fn is_discovered(&self) -> bool {
+        true
+    }
+
     /// Tells which kinds of objects requests will select from; the source starts to watch
     /// those it does not watch yet. Kinds that drop out may stay watched.
     fn watch(&self, kinds: &[ResourceType]);

@@ -110,8 +110,8 @@ pub trait Provider: Send + Sync + 'static {
     /// Whether an API has rules; without any it does not exist at all.
     fn serves(&self, api: MetricsApi) -> bool;
 
-    /// Whether it was learned once which metrics there are: until then one that is not found may
-    /// be there all the same.
+    /// Whether it was learned once, of every rule, which metrics there are: until then one that is not
+    /// found may be there all the same.
     fn is_complete(&self) -> bool {
         true
     }

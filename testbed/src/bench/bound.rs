@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use super::{
     controller::Simulation,
-    queue::Arrival,
+    limit::{Comparison, Who},
+    queue::{Arrival, PERIOD},
+    relist::NAMES,
     report::{Report, SizeReport, mebibytes},
     statistic::Spread,
 };
@@ -54,6 +56,13 @@ pub(crate) fn bounds(report: &Report) -> Vec<Bound> {
     bounds
 }
 
+/// The most of the machine's cores that the load generator may take beside the static limit: with
+/// more than half, it is the generator that is measured, and every server looks alike.
+fn generator_bound() -> f64 {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    cores as f64 / 2.0
+}
+
 fn beside_the_limit(size: &SizeReport) -> Vec<Bound> {
     let judged = size
         .comparisons
@@ -78,18 +87,33 @@ fn beside_the_limit(size: &SizeReport) -> Vec<Bound> {
                     one.ratio.cpu.median,
                     1.5,
                 ),
+                Bound::at_most(
+                    what("load generator beside the limit, cores"),
+                    generator_cores(one),
+                    generator_bound(),
+                ),
             ]
         })
         .collect()
 }
 
-fn of_the_controller(size: &SizeReport, one: &Simulation) -> [Bound; 4] {
+/// In the windows of the static limit, where it works most.
+fn generator_cores(comparison: &Comparison) -> f64 {
+    let windows = comparison.windows.get(&Who::StaticLimit).into_iter();
+    Spread::of(windows.flatten().map(|window| window.generator_cores)).median
+}
+
+/// Reviews per period and pair of namespace and metric: one whenever the adapter's decision has ended
+/// (`--authorization-webhook-cache-authorized-ttl`, 10 s).
+const REVIEWS_PER_KEY: f64 = PERIOD.as_secs().div_ceil(10) as f64;
+
+fn of_the_controller(size: &SizeReport, one: &Simulation) -> Vec<Bound> {
     let arrival = match one.arrival {
         Arrival::Spread => "spread",
         Arrival::AtOnce => "at once",
     };
     let what = |what: &str| format!("{}, {} HPAs {arrival}: {what}", size.size, one.hpas);
-    [
+    let mut bounds = vec![
         Bound::at_most(what("p99, ms"), one.p99_ms, 5.0),
         Bound::at_most(
             what("queries per period, of metrics x namespaces"),
@@ -101,8 +125,23 @@ fn of_the_controller(size: &SizeReport, one: &Simulation) -> [Bound; 4] {
             one.prometheus_queries,
             one.polls,
         ),
-        Bound::at_most(what("lists of pods per period"), one.lists, 0.0),
-    ]
+        Bound::at_most(
+            what("reviews per period"),
+            one.reviews,
+            one.keys as f64 * REVIEWS_PER_KEY,
+        ),
+        Bound::at_most(
+            what("other requests to kube-apiserver per period"),
+            one.other_requests,
+            0.0,
+        ),
+    ];
+    // All at once, everybody but five waits for a worker, however fast the adapter is.
+    if one.arrival == Arrival::Spread {
+        let from_due = one.p99_from_due_ms;
+        bounds.push(Bound::at_most(what("p99 from due, ms"), from_due, 5.0));
+    }
+    bounds
 }
 
 fn of_memory_and_start(size: &SizeReport) -> Vec<Bound> {
@@ -116,7 +155,9 @@ fn of_memory_and_start(size: &SizeReport) -> Vec<Bound> {
             name.idle_bound(),
         ));
     }
-    if let Some(relist) = &size.relist {
+    // With many names there are documents of many metrics to be kept.
+    let judged = size.relists.iter();
+    for relist in judged.filter(|relist| relist.names == NAMES[0]) {
         let more = relist.peak_bytes.saturating_sub(relist.idle_bytes);
         bounds.push(Bound::at_most(
             format!("{name}: peak of {} series beyond idle, MiB", relist.series),
@@ -128,8 +169,8 @@ fn of_memory_and_start(size: &SizeReport) -> Vec<Bound> {
         let correct = Spread::of(size.starts.iter().map(|start| start.correct_ms));
         let refused = size.starts.iter().filter(|start| start.has_refused());
         bounds.push(Bound::at_most(
-            format!("{name}: first right answer after the start, ms"),
-            correct.median,
+            format!("{name}: first right answer after the slowest start, ms"),
+            correct.most,
             1000.0,
         ));
         bounds.push(Bound::at_most(

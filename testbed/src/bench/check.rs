@@ -1,15 +1,19 @@
-//! Whether an answer is the right one: every pod of the app, nothing else, with its value. Law: pure.
+//! Whether an answer is the right one: every pod of the app, nothing else, with its value, and none
+//! of it old. Law: pure.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::plan::{self, Question, Shape};
 
-/// The oldest and newest that a value's timestamp may be, in seconds: a few scrapes, and a clock's
-/// rounding.
-const AGE: std::ops::RangeInclusive<i64> = -2..=60;
+/// How old an answer of the adapter may be: what it is told (`--metrics-max-staleness`).
+pub(crate) const MAX_STALENESS: Duration = Duration::from_secs(5);
+
+/// Seconds more than that, for the way here and for rounding to seconds; and as many that a time may
+/// be ahead.
+const SLACK: i64 = 2;
 
 /// The encoding of answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,22 +63,23 @@ pub(crate) fn answer(
     body: &[u8],
     now: Timestamp,
 ) -> Result<(), String> {
-    let expected: BTreeMap<String, String> = shape
+    let expected: BTreeMap<String, i64> = shape
         .members(question.app)
         .map(|pod| {
-            let milli = plan::milli_value(question.namespace, pod, question.metric);
-            (plan::pod(question.namespace, pod), plan::quantity(milli))
+            let whole = plan::whole_value(question.namespace, pod, question.metric);
+            (plan::pod(question.namespace, pod), whole as i64)
         })
         .collect();
     match encoding {
-        Encoding::Json => json(question, &expected, body, now),
+        Encoding::Json => json(shape, question, &expected, body, now),
         Encoding::Protobuf => protobuf(&expected, body),
     }
 }
 
 fn json(
+    shape: Shape,
     question: Question,
-    expected: &BTreeMap<String, String>,
+    expected: &BTreeMap<String, i64>,
     body: &[u8],
     now: Timestamp,
 ) -> Result<(), String> {
@@ -100,16 +105,22 @@ fn json(
             .parse()
             .map_err(|error: jiff::Error| format!("timestamp {}: {error}", item.timestamp))?;
         let age = now.as_second() - timestamp.as_second();
-        if !AGE.contains(&age) {
-            return Err(format!("a value that is {age} s old"));
+        if !(-SLACK..=MAX_STALENESS.as_secs() as i64 + SLACK).contains(&age) {
+            return Err(format!("an answer that is {age} s old"));
         }
     }
     let count = list.items.len();
-    let found: BTreeMap<String, String> = list
-        .items
-        .into_iter()
-        .map(|item| (item.described_object.name, item.value))
-        .collect();
+    let mut found = BTreeMap::new();
+    for item in list.items {
+        let milli = plan::milli(&item.value);
+        let milli = milli.ok_or_else(|| format!("value {:?}", item.value))?;
+        // A little ahead of this clock is as good as now.
+        let age = plan::age(milli % 1000 - SLACK, now) - SLACK;
+        if age > oldest_value(shape) {
+            return Err(format!("value {:?}, scraped {age} s ago", item.value));
+        }
+        found.insert(item.described_object.name, milli / 1000);
+    }
     if count == found.len() && found == *expected {
         Ok(())
     } else {
@@ -117,7 +128,13 @@ fn json(
     }
 }
 
-fn protobuf(expected: &BTreeMap<String, String>, body: &[u8]) -> Result<(), String> {
+/// The oldest that a scraped value may be, in seconds: one scrape may have failed before the query.
+fn oldest_value(shape: Shape) -> i64 {
+    let oldest = MAX_STALENESS + 2 * shape.scrape_interval();
+    oldest.as_secs() as i64 + SLACK
+}
+
+fn protobuf(expected: &BTreeMap<String, i64>, body: &[u8]) -> Result<(), String> {
     if !body.starts_with(b"k8s\0") {
         return Err("not Kubernetes' protobuf".to_owned());
     }
@@ -142,6 +159,10 @@ mod tests {
         metric: 3,
     };
 
+    fn scraped() -> Timestamp {
+        "2025-12-31T23:59:58Z".parse().expect("a time")
+    }
+
     fn list(shape: Shape, change: impl Fn(&mut Vec<Value>)) -> Vec<u8> {
         let mut items: Vec<Value> = shape
             .members(QUESTION.app)
@@ -150,7 +171,7 @@ mod tests {
                     "describedObject": {"kind": "Pod", "namespace": "team-001", "name": plan::pod(1, pod)},
                     "metricName": plan::metric(3),
                     "timestamp": "2026-01-01T00:00:00Z",
-                    "value": plan::quantity(plan::milli_value(1, pod, 3)),
+                    "value": format!("{}{}m", plan::whole_value(1, pod, 3), plan::fraction(scraped())),
                 })
             })
             .collect();
@@ -173,13 +194,19 @@ mod tests {
 
     #[test]
     fn everything_else_is_wrong() {
-        let changes: [fn(&mut Vec<Value>); 6] = [
+        let changes: [fn(&mut Vec<Value>); 8] = [
             |items| drop(items.pop()),
             |items| items.push(items[0].clone()),
             |items| items[0]["value"] = "1".into(),
             |items| items[0]["metricName"] = "another".into(),
             |items| items[0]["describedObject"]["namespace"] = "team-002".into(),
-            |items| items[0]["timestamp"] = "2025-12-31T23:00:00Z".into(),
+            |items| items[0]["timestamp"] = "2025-12-31T23:59:56Z".into(),
+            |items| items[0]["timestamp"] = "2026-01-01T00:00:07Z".into(),
+            // Scraped half a minute before the others.
+            |items| {
+                let milli = items[0]["value"].as_str().and_then(plan::milli);
+                items[0]["value"] = format!("{}m", milli.expect("a value") - 30).into();
+            },
         ];
         for (number, change) in changes.into_iter().enumerate() {
             checked(change).expect_err(&format!("change {number}"));

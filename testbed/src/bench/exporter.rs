@@ -1,5 +1,5 @@
-//! What Prometheus scrapes: every pod's every metric, always with the same value, in parts of a
-//! size that a scrape of a real exporter has.
+//! What Prometheus scrapes: every pod's every metric, in parts of a size that a scrape of a real
+//! exporter has. Every value tells when it was scraped, so that an old one is known.
 
 use std::{convert::Infallible, fmt::Write as _, net::SocketAddr, sync::Arc};
 
@@ -8,6 +8,7 @@ use http::{Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use jiff::Timestamp;
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
@@ -15,8 +16,8 @@ use super::{
     plan::{self, Shape},
 };
 
-/// Series in one scrape, about.
-const SERIES_PER_PART: usize = 20_000;
+/// What stands for the fraction of every value.
+const FRACTION: &str = "@";
 
 /// A running exporter; it ends with this value.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ impl Exporter {
         let failed = |cause: std::io::Error| Error::failed("exporter", cause);
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let parts: Arc<[Bytes]> = parts(shape).into();
+        let parts: Arc<[String]> = parts(shape).into();
         let paths = (0..parts.len()).map(path).collect();
         let mut server = JoinSet::new();
         server.spawn(serve(listener, parts));
@@ -44,13 +45,13 @@ impl Exporter {
     }
 }
 
-async fn serve(listener: TcpListener, parts: Arc<[Bytes]>) {
+async fn serve(listener: TcpListener, parts: Arc<[String]>) {
     let mut connections = JoinSet::new();
     while let Ok((socket, _peer)) = listener.accept().await {
         while connections.try_join_next().is_some() {}
         let parts = Arc::clone(&parts);
         let service = service_fn(move |request: Request<Incoming>| {
-            std::future::ready(answer(&parts, request.uri().path()))
+            std::future::ready(answer(&parts, request.uri().path(), Timestamp::now()))
         });
         connections.spawn(async move {
             let mut builder = http1::Builder::new();
@@ -63,11 +64,17 @@ async fn serve(listener: TcpListener, parts: Arc<[Bytes]>) {
     }
 }
 
-fn answer(parts: &[Bytes], asked: &str) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
+fn answer(
+    parts: &[String],
+    asked: &str,
+    now: Timestamp,
+) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
     let part = (0..parts.len()).find(|number| path(*number) == asked);
-    let mut response = Response::new(Full::new(
-        part.map(|number| parts[number].clone()).unwrap_or_default(),
-    ));
+    let text = part.map(|number| {
+        let fraction = plan::fraction(now).to_string();
+        parts[number].replace(FRACTION, &fraction)
+    });
+    let mut response = Response::new(Full::new(text.unwrap_or_default().into()));
     if part.is_none() {
         *response.status_mut() = StatusCode::NOT_FOUND;
     }
@@ -82,10 +89,10 @@ fn path(part: usize) -> String {
     format!("/metrics/{part}")
 }
 
-/// The text, some namespaces in each part.
-fn parts(shape: Shape) -> Vec<Bytes> {
+/// The text without fractions, some namespaces in each part.
+fn parts(shape: Shape) -> Vec<String> {
     let of_namespace = shape.pods * shape.metrics;
-    let at_once = (SERIES_PER_PART / of_namespace).max(1);
+    let at_once = (plan::SERIES_PER_PART / of_namespace).max(1);
     let namespaces: Vec<usize> = (0..shape.namespaces).collect();
     let part = |namespaces: &[usize]| {
         let mut text = String::new();
@@ -95,19 +102,17 @@ fn parts(shape: Shape) -> Vec<Bytes> {
             let _ = writeln!(text, "# TYPE {name} gauge");
             for namespace in namespaces {
                 for pod in 0..shape.pods {
-                    let milli = plan::milli_value(*namespace, pod, metric);
                     let _ = writeln!(
                         text,
-                        "{name}{{namespace=\"{}\",pod=\"{}\"}} {}.{:03}",
+                        "{name}{{namespace=\"{}\",pod=\"{}\"}} {}.{FRACTION}",
                         plan::namespace(*namespace),
                         plan::pod(*namespace, pod),
-                        milli / 1000,
-                        milli % 1000,
+                        plan::whole_value(*namespace, pod, metric),
                     );
                 }
             }
         }
-        Bytes::from(text)
+        text
     };
     namespaces.chunks(at_once).map(part).collect()
 }
@@ -122,8 +127,8 @@ mod tests {
         for size in [Size::Small, Size::Medium] {
             let parts = parts(size.shape());
             let lines = parts.iter().flat_map(|part| {
-                let text = std::str::from_utf8(part).expect("is text");
-                text.lines().filter(|line| !line.starts_with('#'))
+                let lines = part.lines();
+                lines.filter(|line| !line.starts_with('#'))
             });
             let series: std::collections::BTreeSet<&str> =
                 lines.filter_map(|line| line.split(' ').next()).collect();
@@ -133,9 +138,21 @@ mod tests {
 
     #[test]
     fn a_part_that_is_not_there_is_not_found() {
-        let parts = [Bytes::from_static(b"a 1\n")];
-        let status = |path| answer(&parts, path).expect("infallible").status();
+        let parts = ["a 1\n".to_owned()];
+        let now = Timestamp::UNIX_EPOCH;
+        let status = |path| answer(&parts, path, now).expect("infallible").status();
         assert_eq!(status("/metrics/0"), StatusCode::OK);
         assert_eq!(status("/metrics/1"), StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn every_scrape_has_its_own_time() {
+        let parts = ["a 1.@\n".to_owned()];
+        for (second, expected) in [(0, "a 1.100\n"), (25, "a 1.125\n")] {
+            let now = Timestamp::from_second(second).expect("a time");
+            let answer = answer(&parts, "/metrics/0", now).expect("infallible");
+            let body = http_body_util::BodyExt::collect(answer.into_body()).await;
+            assert_eq!(body.expect("infallible").to_bytes(), expected);
+        }
     }
 }

@@ -23,15 +23,13 @@ use crate::{child::Child, progress::say};
 pub(crate) enum Who {
     /// The adapter, asked as kube-aggregator asks it.
     Adapter,
-    /// The same TLS and the same bytes, by hyper alone.
+    /// The same TLS and the same bytes, by a minimal server of axum.
     StaticLimit,
     /// Likewise, on the adapter's own listener: what that costs.
     StaticListener,
 }
 
 impl Who {
-    pub(crate) const ALL: [Self; 3] = [Self::Adapter, Self::StaticLimit, Self::StaticListener];
-
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Adapter => "adapter",
@@ -58,13 +56,19 @@ pub(crate) struct Ratios {
     pub(crate) p99_beyond_ms: Spread,
     /// CPU per request, as a multiple of the limit's.
     pub(crate) cpu: Spread,
+    /// Requests per second of the server's CPU, as a part of the limit's: what the rates would be if
+    /// nothing else, the generator above all, wanted the same cores.
+    pub(crate) rate_of_cpu: Spread,
     /// Requests per second, as a part of the fixed answer's on the adapter's own listener.
     pub(crate) rate_of_listener: Spread,
 }
 
 /// The three, running and ready to be asked.
 pub(crate) struct Contest {
-    targets: BTreeMap<Who, (Target, Processes)>,
+    targets: BTreeMap<Who, Target>,
+    /// Whose time is taken in every window, whoever is asked: what an adapter does besides costs
+    /// the others' windows too.
+    processes: Processes,
     /// End with the contest.
     _limits: [Child; 2],
 }
@@ -75,7 +79,7 @@ impl Contest {
         places: &Places,
         programs: &Programs,
         adapter: Target,
-        processes: Processes,
+        mut processes: Processes,
         questions: &[Question],
         media_type: &'static str,
     ) -> Result<Self> {
@@ -84,32 +88,29 @@ impl Contest {
         std::fs::write(&file, &body).map_err(crate::Error::file("write", file))?;
         let listener = places.start_limit(programs, media_type, false).await?;
         let bare = places.start_limit(programs, media_type, true).await?;
-        let fixed = |address, name, id| -> Result<(Target, Processes)> {
+        let fixed = |address| -> Result<Target> {
             let endpoint: Endpoint = adapter.endpoint.at(address);
-            let target = Target {
+            Ok(Target {
                 questions: Prepared::fixed(&endpoint, questions, body.len())?,
                 endpoint,
                 headers: front_proxy_headers(media_type),
-            };
-            Ok((target, vec![(name, id)]))
+            })
         };
-        let (limit, static_listener) = (Who::StaticLimit, Who::StaticListener);
-        let fixed = [
-            (limit, fixed(places.bare, limit.name(), bare.id())?),
-            (
-                static_listener,
-                fixed(places.limit, static_listener.name(), listener.id())?,
-            ),
-        ];
-        let mut targets = BTreeMap::from(fixed);
-        targets.insert(Who::Adapter, (adapter, processes));
+        let targets = BTreeMap::from([
+            (Who::StaticLimit, fixed(places.bare)?),
+            (Who::StaticListener, fixed(places.limit)?),
+            (Who::Adapter, adapter),
+        ]);
+        processes.push((Who::StaticLimit.name(), bare.id()));
+        processes.push((Who::StaticListener.name(), listener.id()));
         Ok(Self {
             targets,
+            processes,
             _limits: [listener, bare],
         })
     }
 
-    /// Windows in turn, several rounds.
+    /// Windows in turn, several rounds, each of which begins with another one.
     pub(crate) async fn compare(&self, options: &Options, callers: usize) -> Result<Comparison> {
         let load = Load {
             callers,
@@ -119,14 +120,14 @@ impl Contest {
         let mut windows: BTreeMap<Who, Vec<Window>> = BTreeMap::new();
         for round in 1..=options.rounds {
             let mut line = format!("  {callers:>3} callers, round {round}:");
-            for (who, (target, processes)) in &self.targets {
-                let window = measure(target, load, processes).await?;
+            for (who, target) in turns(&self.targets, round) {
+                let window = measure(target, load, &self.processes).await?;
                 line.push_str(&format!(
                     "  {} {:.0}/s",
                     who.name(),
                     window.requests_per_second
                 ));
-                windows.entry(*who).or_default().push(window);
+                windows.entry(who).or_default().push(window);
             }
             say(&line);
         }
@@ -139,30 +140,36 @@ impl Contest {
     }
 }
 
+/// The order of a round.
+fn turns<K: Copy, V>(all: &BTreeMap<K, V>, round: u32) -> impl Iterator<Item = (K, &V)> {
+    let first = round as usize % all.len().max(1);
+    let turns = all.iter().cycle().skip(first).take(all.len());
+    turns.map(|(who, target)| (*who, target))
+}
+
 impl Ratios {
     fn of(windows: &BTreeMap<Who, Vec<Window>>) -> Self {
-        let all = |who: Who, value: &dyn Fn(&Window) -> f64| -> Vec<f64> {
+        let all = |who: Who, value: &dyn Fn(Who, &Window) -> f64| -> Vec<f64> {
             windows
                 .get(&who)
-                .map(|windows| windows.iter().map(value).collect())
+                .map(|windows| windows.iter().map(|one| value(who, one)).collect())
                 .unwrap_or_default()
         };
-        let compare = |with: Who, value: &dyn Fn(&Window) -> f64, how: fn(f64, f64) -> f64| {
+        let compare = |with: Who, value: &dyn Fn(Who, &Window) -> f64, how: fn(f64, f64) -> f64| {
             Spread::paired(&all(Who::Adapter, value), &all(with, value), how)
         };
-        let rate = |window: &Window| window.requests_per_second;
-        let p99 = |window: &Window| window.p99_ms;
-        // What is not of this window's server has another name, and is 0 for it.
-        let cpu = |window: &Window| {
-            Who::ALL
-                .iter()
-                .filter_map(|who| window.cpu_per_1000.get(who.name()))
-                .sum()
+        let rate = |_: Who, window: &Window| window.requests_per_second;
+        let p99 = |_: Who, window: &Window| window.p99_ms;
+        // Of the server that was asked in this window.
+        let cpu = |who: Who, window: &Window| {
+            let cpu = window.cpu_per_1000.get(who.name());
+            cpu.copied().unwrap_or_default()
         };
         Self {
             rate: compare(Who::StaticLimit, &rate, ratio),
             p99_beyond_ms: compare(Who::StaticLimit, &p99, |ours, theirs| ours - theirs),
             cpu: compare(Who::StaticLimit, &cpu, ratio),
+            rate_of_cpu: compare(Who::StaticLimit, &cpu, |ours, theirs| ratio(theirs, ours)),
             rate_of_listener: compare(Who::StaticListener, &rate, ratio),
         }
     }
@@ -178,7 +185,7 @@ mod tests {
             requests_per_second: rate,
             p50_ms: 0.5,
             p99_ms: p99,
-            cpu_per_1000: BTreeMap::from([(name, cpu), ("prometheus", 7.0)]),
+            cpu_per_1000: BTreeMap::from([("adapter", 9.0), ("prometheus", 7.0), (name, cpu)]),
             generator_cores: 0.5,
         }
     }
@@ -195,6 +202,15 @@ mod tests {
         assert!((ratio.rate.median - 0.8).abs() < 1e-9);
         assert!((ratio.p99_beyond_ms.median - 1.0).abs() < 1e-9);
         assert!((ratio.cpu.median - 1.5).abs() < 1e-9);
+        assert!((ratio.rate_of_cpu.median - 1.0 / 1.5).abs() < 1e-9);
         assert!((ratio.rate_of_listener.median - 800.0 / 900.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn every_round_begins_with_another_one() {
+        let all = BTreeMap::from([(1, ()), (2, ()), (3, ())]);
+        let order = |round| turns(&all, round).map(|(who, ())| who).collect::<Vec<_>>();
+        let rounds = [order(1), order(2), order(3), order(4)];
+        assert_eq!(rounds, [[2, 3, 1], [3, 1, 2], [1, 2, 3], [2, 3, 1]]);
     }
 }

@@ -87,20 +87,23 @@ impl Prepared {
         prepared.collect()
     }
 
-    /// Asks once and judges the answer.
+    /// Asks once and judges the answer, which does not belong to the time it took.
     pub(crate) async fn ask(
         &self,
         sender: &mut Sender,
         headers: &HeaderMap,
         read: bool,
-    ) -> std::result::Result<Bytes, String> {
+    ) -> std::result::Result<Answered, String> {
+        let begun = Instant::now();
         let asked = sender.get(self.uri.clone(), headers.clone());
         let answer = tokio::time::timeout(PATIENCE, asked).await;
         let answer = answer.map_err(|_elapsed| format!("{}: no answer", self.uri.path()))?;
         let answer = answer.map_err(|error| format!("{}: {error}", self.uri.path()))?;
+        let took = begun.elapsed();
         self.judge(&answer, read)
             .map_err(|problem| format!("{}: {problem}", self.uri))?;
-        Ok(answer.into_body())
+        let body = answer.into_body();
+        Ok(Answered { body, took })
     }
 
     fn judge(&self, answer: &Response<Bytes>, read: bool) -> std::result::Result<(), String> {
@@ -121,6 +124,14 @@ impl Prepared {
             }
         }
     }
+}
+
+/// A right answer.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    body: Bytes,
+    /// From the question to the answer's last byte.
+    pub(crate) took: Duration,
 }
 
 /// How the callers come.
@@ -200,6 +211,7 @@ impl Target {
         first
             .ask(&mut connection.sender(), &self.headers, true)
             .await
+            .map(|answered| answered.body)
             .map_err(|problem| Error::failed("answer", problem))
     }
 
@@ -246,15 +258,14 @@ impl Target {
         let mut latency = Latency::new().map_err(|error| error.to_string())?;
         let mut asked = 0;
         loop {
-            let begun = Instant::now();
-            if begun >= until {
+            if Instant::now() >= until {
                 return Ok(latency);
             }
             let question = &self.questions[random.usize(0..self.questions.len())];
             asked += 1;
             let read = asked % READ_EVERY == 0;
-            question.ask(&mut sender, &self.headers, read).await?;
-            latency.record(begun.elapsed());
+            let answered = question.ask(&mut sender, &self.headers, read).await?;
+            latency.record(answered.took);
         }
     }
 }

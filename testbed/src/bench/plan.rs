@@ -1,7 +1,9 @@
 //! What there is to be measured on: namespaces, pods, metrics, values and questions. Law: pure, and
 //! the same in every run; the objects, the exporter, the load and the check are made of it.
 
-use std::fmt;
+use std::{fmt, time::Duration};
+
+use jiff::Timestamp;
 
 /// Where all choices begin.
 pub(crate) const SEED: u64 = 6;
@@ -9,6 +11,8 @@ pub(crate) const SEED: u64 = 6;
 const PODS_PER_APP: usize = 5;
 /// Metrics that a HorizontalPodAutoscaler scales on.
 const METRICS_PER_APP: usize = 2;
+/// Series in one scrape, about.
+pub(crate) const SERIES_PER_PART: usize = 20_000;
 /// What every metric's name begins with.
 pub(crate) const PREFIX: &str = "app_requests_rate_";
 
@@ -79,6 +83,15 @@ impl Shape {
         self.namespaces * self.pods * self.metrics
     }
 
+    /// How often everything is scraped: more rarely what is in several parts.
+    pub(crate) const fn scrape_interval(self) -> Duration {
+        Duration::from_secs(if self.series() > SERIES_PER_PART {
+            15
+        } else {
+            5
+        })
+    }
+
     /// Apps of a namespace.
     pub(crate) const fn apps(self) -> usize {
         self.pods / PODS_PER_APP
@@ -146,17 +159,30 @@ pub(crate) fn pod(namespace: usize, number: usize) -> String {
     format!("{}-{set}-{own}", self::app(app))
 }
 
-/// A pod's value of a metric, in thousandths.
-pub(crate) const fn milli_value(namespace: usize, pod: usize, metric: usize) -> usize {
-    500 * ((namespace * 31 + pod * 17 + metric * 7) % 1000)
+/// The whole part of a pod's value of a metric, which stays.
+pub(crate) const fn whole_value(namespace: usize, pod: usize, metric: usize) -> usize {
+    1 + (namespace * 31 + pod * 17 + metric * 7) % 999
 }
 
-/// The same as the API writes it: a Quantity in its canonical form.
-pub(crate) fn quantity(milli: usize) -> String {
-    if milli.is_multiple_of(1000) {
-        (milli / 1000).to_string()
-    } else {
-        format!("{milli}m")
+/// The seconds after which fractions repeat.
+const CYCLE: i64 = 800;
+
+/// The fraction of every value, in thousandths, which tells when it was scraped. It has three
+/// digits at any time, so that the length of an answer does not change with it.
+pub(crate) fn fraction(at: Timestamp) -> i64 {
+    100 + at.as_second().rem_euclid(CYCLE)
+}
+
+/// How long ago a value was scraped that has this fraction, in seconds less than the cycle.
+pub(crate) fn age(fraction: i64, now: Timestamp) -> i64 {
+    (now.as_second() - (fraction - 100)).rem_euclid(CYCLE)
+}
+
+/// A value as the API writes it, in thousandths: a Quantity in its canonical form.
+pub(crate) fn milli(quantity: &str) -> Option<i64> {
+    match quantity.strip_suffix('m') {
+        Some(milli) => milli.parse().ok(),
+        None => quantity.parse::<i64>().ok()?.checked_mul(1000),
     }
 }
 
@@ -219,9 +245,20 @@ mod tests {
     }
 
     #[test]
-    fn quantities_are_canonical() {
-        assert_eq!(quantity(0), "0");
-        assert_eq!(quantity(1500), "1500m");
-        assert_eq!(quantity(2000), "2");
+    fn quantities_are_read() {
+        assert_eq!(milli("0"), Some(0));
+        assert_eq!(milli("1500m"), Some(1500));
+        assert_eq!(milli("2"), Some(2000));
+        assert_eq!(milli("2k"), None);
+    }
+
+    #[test]
+    fn a_fraction_tells_its_age() {
+        for second in [0, 799, 800, 1_767_225_600] {
+            let at = Timestamp::from_second(second).expect("a time");
+            let later = Timestamp::from_second(second + 7).expect("a time");
+            assert!((100..1000).contains(&fraction(at)), "{second}");
+            assert_eq!(age(fraction(at), later), 7, "{second}");
+        }
     }
 }

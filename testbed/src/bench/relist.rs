@@ -47,8 +47,9 @@ use crate::progress::say;
 const MANY: usize = 1_000_000;
 /// Of the small one.
 const FEW: usize = 1_000;
-/// Names of metrics in either.
-const NAMES: usize = 100;
+/// Names of metrics in the great list: of so few that only its length tells, and of so many that the
+/// catalogue and its documents do too.
+pub(crate) const NAMES: [usize; 2] = [100, 10_000];
 /// Pods of a namespace.
 const PODS: usize = 100;
 /// Between two relists.
@@ -64,6 +65,8 @@ const PACE: Duration = Duration::from_millis(5);
 #[derive(Debug, Serialize)]
 pub(crate) struct Relist {
     pub(crate) series: usize,
+    /// Different names among them.
+    pub(crate) names: usize,
     /// Length of the great list.
     pub(crate) list_bytes: usize,
     /// Resident memory with the small list, and the peak while the great one was read and adopted.
@@ -79,8 +82,8 @@ pub(crate) struct Relist {
 }
 
 /// Measures it; no other adapter may run.
-pub(crate) async fn measure(places: &Places, programs: &Programs) -> Result<Relist> {
-    let stand_in = StandIn::start().await?;
+pub(crate) async fn measure(places: &Places, programs: &Programs, names: usize) -> Result<Relist> {
+    let stand_in = StandIn::start(names).await?;
     let interval = format!("--metrics-relist-interval={INTERVAL}");
     let mut child = places.start_adapter(programs, stand_in.address, &[interval])?;
     stage::ready(&mut child, places.admin).await?;
@@ -124,6 +127,7 @@ pub(crate) async fn measure(places: &Places, programs: &Programs) -> Result<Reli
     child.end();
     let relist = Relist {
         series: MANY,
+        names,
         list_bytes: stand_in.length.load(Ordering::Relaxed),
         idle_bytes: idle,
         peak_bytes: peak,
@@ -133,7 +137,7 @@ pub(crate) async fn measure(places: &Places, programs: &Programs) -> Result<Reli
         discovery_requests: latency.count(),
     };
     say(&format!(
-        "  {MANY} series listed in {seconds:.1} s, {:.1} s of CPU",
+        "  {MANY} series with {names} names listed in {seconds:.1} s, {:.1} s of CPU",
         relist.cpu_seconds
     ));
     Ok(relist)
@@ -151,7 +155,7 @@ struct StandIn {
 }
 
 impl StandIn {
-    async fn start() -> Result<Self> {
+    async fn start(names: usize) -> Result<Self> {
         let failed = |cause: std::io::Error| Error::failed("stand-in for Prometheus", cause);
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -160,6 +164,7 @@ impl StandIn {
         let length = Arc::new(AtomicUsize::new(0));
         let mut server = JoinSet::new();
         let list = Template {
+            names,
             series: Arc::clone(&series),
             asked: Arc::clone(&asked),
             length: Arc::clone(&length),
@@ -178,6 +183,7 @@ impl StandIn {
 /// What the next list is made with.
 #[derive(Clone)]
 struct Template {
+    names: usize,
     series: Arc<AtomicUsize>,
     asked: Arc<AtomicUsize>,
     length: Arc<AtomicUsize>,
@@ -249,7 +255,7 @@ impl List {
             if number > 0 {
                 text.push(',');
             }
-            text.push_str(&series(number, self.count));
+            text.push_str(&series(number, self.count, self.template.names));
         }
         self.next = end;
         if end == self.count {
@@ -278,13 +284,13 @@ impl Body for List {
 }
 
 /// One series of so many; only the last of many has the name that shows the list is in force.
-fn series(number: usize, count: usize) -> String {
+fn series(number: usize, count: usize, names: usize) -> String {
     let name = if count == MANY && number + 1 == count {
         WITNESS.to_owned()
     } else {
-        plan::metric(number % NAMES)
+        plan::metric(number % names)
     };
-    let pod = number / NAMES;
+    let pod = number / names;
     format!(
         "{{\"__name__\":\"{name}\",\"job\":\"app\",\"namespace\":\"{}\",\
          \"pod\":\"app-{pod:05}-5d9c7b6f8d-x2x4q\"}}",
@@ -298,6 +304,7 @@ mod tests {
 
     fn list(count: usize) -> (serde_json::Value, usize) {
         let template = Template {
+            names: 100,
             series: Arc::new(AtomicUsize::new(count)),
             asked: Arc::default(),
             length: Arc::default(),
@@ -321,8 +328,8 @@ mod tests {
 
     #[test]
     fn only_the_great_list_has_the_witness() {
-        assert!(series(MANY - 1, MANY).contains(WITNESS));
-        assert!(!series(FEW - 1, FEW).contains(WITNESS));
-        assert!(!series(0, MANY).contains(WITNESS));
+        assert!(series(MANY - 1, MANY, 100).contains(WITNESS));
+        assert!(!series(FEW - 1, FEW, 100).contains(WITNESS));
+        assert!(!series(0, MANY, 100).contains(WITNESS));
     }
 }

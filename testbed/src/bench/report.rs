@@ -34,7 +34,7 @@ pub(crate) struct SizeReport {
     pub(crate) aggregated: Vec<Aggregated>,
     pub(crate) controller: Vec<Simulation>,
     pub(crate) starts: Vec<Start>,
-    pub(crate) relist: Option<Relist>,
+    pub(crate) relists: Vec<Relist>,
 }
 
 impl SizeReport {
@@ -48,7 +48,7 @@ impl SizeReport {
             aggregated: Vec::new(),
             controller: Vec::new(),
             starts: Vec::new(),
-            relist: None,
+            relists: Vec::new(),
         }
     }
 }
@@ -129,12 +129,13 @@ fn size_text(size: &SizeReport) -> String {
                 .collect::<Vec<_>>(),
         ));
     }
-    if let Some(relist) = &size.relist {
+    for relist in &size.relists {
         text.push_str(&format!(
-            "\n  {} series ({:.0} MiB) from a stand-in: {:.1} MiB idle, {:.1} MiB at peak, {:.1} s, {:.1} s of CPU; \
+            "\n  {} series ({:.0} MiB, {} names) from a stand-in: {:.1} MiB idle, {:.1} MiB at peak, {:.1} s, {:.1} s of CPU; \
              {} answers of discovery meanwhile, the slowest after {:.1} ms\n",
             relist.series,
             mebibytes(relist.list_bytes as u64),
+            relist.names,
             mebibytes(relist.idle_bytes),
             mebibytes(relist.peak_bytes),
             relist.seconds,
@@ -188,10 +189,11 @@ fn comparison_text(comparison: &Comparison) -> String {
         )
     };
     text.push_str(&format!(
-        "  adapter beside {}: requests/s × {}, p99 + {} ms, CPU × {}\n  \
+        "  adapter beside {}: requests/s × {}, by the servers' CPU × {}, p99 + {} ms, CPU × {}\n  \
          adapter beside {}: requests/s × {}\n",
         Who::StaticLimit.name(),
         spread(ratio.rate),
+        spread(ratio.rate_of_cpu),
         spread(ratio.p99_beyond_ms),
         spread(ratio.cpu),
         Who::StaticListener.name(),
@@ -207,22 +209,23 @@ fn simulation_text(one: &Simulation) -> String {
         .map(|(name, cores)| format!("{name} {cores:.3}"))
         .collect();
     format!(
-        "\n  {} HPAs, {}, {} periods: p50 {:.2} ms, p99 {:.2} ms, slowest {:.1} ms, a turn at most \
-         {:.0} ms late\n  per period: {:.0} polls, all answered; {:.0} queries of Prometheus ({} pairs of \
-         namespace and metric polled, {} there), {:.0} reviews, {:.0} lists of pods\n  cores: {}\n",
+        "\n  {} HPAs, {}, {} periods: p50 {:.2} ms, p99 {:.2} ms, slowest {:.1} ms; from the turn's due time \
+         p99 {:.2} ms; a turn at most {:.0} ms late\n  per period: {:.0} polls, all answered; {:.0} queries of Prometheus ({} pairs of \
+         namespace and metric polled, {} there), {:.0} reviews, {:.1} other requests to kube-apiserver but watches\n  cores: {}\n",
         one.hpas,
         one.arrival.name(),
         one.periods,
         one.p50_ms,
         one.p99_ms,
         one.worst_ms,
+        one.p99_from_due_ms,
         one.late_ms,
         one.polls,
         one.prometheus_queries,
         one.keys,
         one.all_keys,
         one.reviews,
-        one.lists,
+        one.other_requests,
         cores.join(", "),
     )
 }

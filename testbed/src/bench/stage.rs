@@ -13,6 +13,8 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::{
+    audit::{self, Audit},
+    check,
     connection::{Endpoint, uri},
     error::{Error, Result},
     exporter::Exporter,
@@ -124,11 +126,17 @@ impl Places {
         let config = crate::kubeconfig::render(&pki, ADAPTER_USER, &format!("https://{apiserver}"));
         places.write(&format!("{ADAPTER_USER}.kubeconfig"), &config)?;
         places.write("rules.yaml", RULES)?;
+        places.write("audit-policy.yaml", &audit::policy(ADAPTER_USER))?;
         Ok(places)
     }
 
     pub(crate) fn pki(&self) -> PathBuf {
         self.dir.join("pki")
+    }
+
+    /// What the adapter asked kube-apiserver.
+    pub(crate) fn audit(&self) -> Audit {
+        Audit(self.dir.join("audit.log"))
     }
 
     fn logs(&self) -> PathBuf {
@@ -171,6 +179,10 @@ impl Places {
             format!("--bind-address={}", self.adapter.ip()),
             format!("--secure-port={}", self.adapter.port()),
             format!("--admin-address={}", self.admin),
+            format!(
+                "--metrics-max-staleness={}s",
+                check::MAX_STALENESS.as_secs()
+            ),
         ];
         let kubeconfig = file(&format!("{ADAPTER_USER}.kubeconfig"));
         for client in ["lister", "authentication", "authorization"] {
@@ -186,7 +198,7 @@ impl Places {
         )?)
     }
 
-    /// Starts what answers fixed bytes; with hyper alone if `bare`.
+    /// Starts what answers fixed bytes; a minimal server if `bare`, or else the adapter's listener.
     pub(crate) async fn start_limit(
         &self,
         programs: &Programs,
@@ -231,7 +243,7 @@ pub(crate) fn front_proxy_headers(media_type: &'static str) -> HeaderMap {
 
 impl Stage {
     /// Starts everything but the adapter.
-    pub(crate) async fn start(places: Places, exporter: &Exporter) -> Result<Self> {
+    pub(crate) async fn start(places: Places, exporter: &Exporter, shape: Shape) -> Result<Self> {
         let bin = |name: &str| places.bin.join(name);
         let file = |name: &str| places.dir.join(name).display().to_string();
         let mut etcd = Child::start(
@@ -256,7 +268,7 @@ impl Stage {
             &[],
             &places.logs(),
         )?;
-        places.write("prometheus.yaml", &prometheus_config(exporter))?;
+        places.write("prometheus.yaml", &prometheus_config(exporter, shape))?;
         let prometheus = Child::start(
             "prometheus",
             &bin("prometheus"),
@@ -335,38 +347,6 @@ impl Stage {
             &handler,
         ))
     }
-}
-
-impl Stage {
-    /// Requests to kube-apiserver that only the adapter makes here.
-    pub(crate) async fn cluster_requests(&self) -> Result<ClusterRequests> {
-        let admin = self.places.admin()?;
-        let connection = admin.connect().await?;
-        let uri = uri(admin.address, "/metrics")?;
-        let answer = connection.sender().get(uri, HeaderMap::new()).await?;
-        let text = String::from_utf8_lossy(answer.body());
-        let sum = |resource: &str, verb: &str| {
-            let labels = [
-                format!("resource=\"{resource}\""),
-                format!("verb=\"{verb}\""),
-            ];
-            let labels = [labels[0].as_str(), labels[1].as_str()];
-            exposition::sum(&text, "apiserver_request_total", &labels)
-        };
-        Ok(ClusterRequests {
-            reviews: sum("subjectaccessreviews", "POST") + sum("tokenreviews", "POST"),
-            lists: sum("pods", "LIST"),
-        })
-    }
-}
-
-/// What kube-apiserver has counted since it began.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ClusterRequests {
-    /// SubjectAccessReviews and TokenReviews.
-    pub(crate) reviews: f64,
-    /// Lists of pods; watches are counted when they end.
-    pub(crate) lists: f64,
 }
 
 /// A document of somebody who speaks plain HTTP.
@@ -450,11 +430,18 @@ fn apiserver_arguments(places: &Places) -> Vec<String> {
         "--requestheader-username-headers=X-Remote-User".to_owned(),
         "--requestheader-group-headers=X-Remote-Group".to_owned(),
         "--requestheader-extra-headers-prefix=X-Remote-Extra-".to_owned(),
+        format!(
+            "--audit-policy-file={}",
+            places.dir.join("audit-policy.yaml").display()
+        ),
+        format!("--audit-log-path={}", places.audit().0.display()),
+        // Megabytes; a new file in the middle of a run would hide the old one's requests.
+        "--audit-log-maxsize=4096".to_owned(),
     ]
 }
 
 /// YAML written as JSON.
-fn prometheus_config(exporter: &Exporter) -> String {
+fn prometheus_config(exporter: &Exporter, shape: Shape) -> String {
     let targets: Vec<serde_json::Value> = exporter
         .paths
         .iter()
@@ -465,7 +452,7 @@ fn prometheus_config(exporter: &Exporter) -> String {
             })
         })
         .collect();
-    let seconds = if exporter.paths.len() > 1 { 15 } else { 5 };
+    let seconds = shape.scrape_interval().as_secs();
     json!({
         "global": {"scrape_interval": format!("{seconds}s"), "scrape_timeout": "5s"},
         "scrape_configs": [{

@@ -32,16 +32,14 @@ pub(crate) struct Start {
     /// Until the right answer.
     pub(crate) correct_ms: f64,
     /// Every status that was seen before the right answer, and how often; what was a 200 with a
-    /// wrong answer is there as `200 wrong`.
+    /// wrong answer is there as `200 wrong`, and what was none as `connection lost`.
     pub(crate) before: BTreeMap<String, u64>,
 }
 
 impl Start {
-    /// Whether it said what must never be said to somebody who is in the right.
+    /// Whether it said anything to somebody who is in the right but that it is not ready yet.
     pub(crate) fn has_refused(&self) -> bool {
-        ["401", "403", "404", "200 wrong"]
-            .iter()
-            .any(|status| self.before.contains_key(*status))
+        self.before.keys().any(|status| status != "503")
     }
 }
 
@@ -92,7 +90,10 @@ pub(crate) async fn once(
                 }
                 *before.entry(status).or_default() += 1;
             }
-            Err(_) => connection = None,
+            Err(_) => {
+                *before.entry("connection lost".to_owned()).or_default() += 1;
+                connection = None;
+            }
         }
         sleep(PACE).await;
     };
@@ -142,6 +143,8 @@ mod tests {
         assert!(!start(&[]).has_refused());
         assert!(!start(&["503"]).has_refused());
         assert!(start(&["503", "404"]).has_refused());
-        assert!(start(&["403"]).has_refused());
+        for refusal in ["403", "500", "200 wrong", "connection lost"] {
+            assert!(start(&[refusal]).has_refused(), "{refusal}");
+        }
     }
 }

@@ -60,7 +60,7 @@ const PAGES: [Page; 6] = [
     Page::Version(GroupVersion::CustomV1Beta2),
 ];
 
-async fn body(written: &Written) -> bytes::Bytes {
+async fn body(written: Arc<Written>) -> bytes::Bytes {
     let body = written.respond(&HeaderMap::new()).into_body();
     body.collect().await.unwrap().to_bytes()
 }
@@ -75,18 +75,18 @@ async fn documents_are_written_once_for_each_list() {
     let pages = Pages::default();
     let mut first = Vec::new();
     for page in PAGES {
-        first.push(body(&pages.get(&provider, page, Encoding::Json)).await);
+        first.push(body(pages.get(&provider, page, Encoding::Json).await).await);
     }
     let many: Value = serde_json::from_slice(&first[4]).unwrap();
     assert_eq!(many["resources"].as_array().unwrap().len(), 10_000);
     for (page, first) in PAGES.into_iter().zip(&first) {
         // The same bytes at the same place: nothing was written anew.
-        let again = body(&pages.get(&provider, page, Encoding::Json)).await;
+        let again = body(pages.get(&provider, page, Encoding::Json).await).await;
         assert_eq!((again.as_ptr(), again.len()), (first.as_ptr(), first.len()));
     }
     *provider.list.lock().unwrap() = mk_list(1);
     let one: Value =
-        serde_json::from_slice(&body(&pages.get(&provider, PAGES[4], Encoding::Json)).await)
+        serde_json::from_slice(&body(pages.get(&provider, PAGES[4], Encoding::Json).await).await)
             .unwrap();
     assert_eq!(one["resources"].as_array().unwrap().len(), 1);
     // A group that is served no more, as after a reload.
@@ -95,12 +95,12 @@ async fn documents_are_written_once_for_each_list() {
         list["groups"].as_array().unwrap().len()
     };
     assert_eq!(
-        groups(body(&pages.get(&provider, Page::Groups, Encoding::Json)).await),
+        groups(body(pages.get(&provider, Page::Groups, Encoding::Json).await).await),
         3
     );
     provider.looks.store(1000, Ordering::Relaxed);
     assert_eq!(
-        groups(body(&pages.get(&provider, Page::Groups, Encoding::Json)).await),
+        groups(body(pages.get(&provider, Page::Groups, Encoding::Json).await).await),
         2
     );
 }
@@ -129,7 +129,7 @@ async fn documents_are_compressed_once_and_only_for_those_who_take_it() {
     let pages = Pages::default();
     for page in PAGES {
         for encoding in [Encoding::Json, Encoding::Protobuf] {
-            let written = pages.get(&provider, page, encoding);
+            let written = pages.get(&provider, page, encoding).await;
             let plain = asked(&written, "identity", None).await;
             let etag = plain.headers()[header::ETAG].clone();
             assert!(!plain.headers().contains_key(header::CONTENT_ENCODING));
@@ -172,10 +172,10 @@ async fn documents_are_compressed_once_and_only_for_those_who_take_it() {
             assert_eq!(other.status(), StatusCode::OK);
         }
     }
-    let first = pages.get(&provider, PAGES[4], Encoding::Json);
+    let first = pages.get(&provider, PAGES[4], Encoding::Json).await;
     let etag = asked(&first, "gzip", None).await.headers()[header::ETAG].clone();
     *provider.list.lock().unwrap() = mk_list(1001);
-    let changed = pages.get(&provider, PAGES[4], Encoding::Json);
+    let changed = pages.get(&provider, PAGES[4], Encoding::Json).await;
     let changed = asked(&changed, "gzip", Some(&etag)).await;
     assert_eq!(changed.status(), StatusCode::OK);
 }

@@ -15,6 +15,8 @@ use crate::model::{
 use crate::prometheus::{PrometheusError, SeriesShape};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
+/// The query that Prometheus does not understand.
+const REFUSED: &str = "refused";
 
 /// Answers by series query: label names of one series called like the query, or a failure.
 #[derive(Default)]
@@ -76,6 +78,10 @@ impl QueryClient for Fake {
                     count: 1,
                 })
             }
+            _ if selector == REFUSED => Err(PrometheusError::Api {
+                status: 400,
+                message: "bad_data".to_owned(),
+            }),
             _ => Err(PrometheusError::Decode("broken".to_owned())),
         }
     }
@@ -206,6 +212,25 @@ async fn lists_metrics_per_resource() {
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert_eq!(names(&state), ["namespaces/ops", "pods/ops ns"]);
     assert!(state.first_round_done());
+}
+
+/// A Prometheus that replays its log answers nobody for minutes.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_missing_before_every_rule_was_answered_once() {
+    let fake = Arc::new(Fake::default());
+    fake.set("good", Ok(vec!["pod"]));
+    let (state, _stop) = start(&fake, &[("good", "g"), ("late", "l"), (REFUSED, "r")]);
+    let is_complete = || state.catalog().is_complete();
+    assert!(!is_complete());
+    tokio::time::sleep(MILLISECOND).await;
+    assert!(state.first_round_done() && !is_complete());
+    // The one that is refused will be as long as it is in the file.
+    fake.set("late", Ok(vec!["pod"]));
+    tokio::time::sleep(MAX_BLIND_RETRY).await;
+    assert!(is_complete());
+    fake.set("late", Err(()));
+    tokio::time::sleep(Duration::from_secs(1000)).await;
+    assert!(state.health()[1].error.is_some() && is_complete());
 }
 
 /// The runtime has this thread only, so a catalog of any size keeps no request waiting.
