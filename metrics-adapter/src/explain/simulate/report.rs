@@ -288,7 +288,7 @@ fn candidature(
             time: *time,
             from: sync.before,
             to: sync.decision.desired,
-            reason: Some(sync.decision.reason.as_str()),
+            reason: Some(sync.decision.reason.word(&autoscaler.metrics)),
             metric: metric.map(|metric| goals[metric].metric.clone()),
             usage: metric.and_then(|metric| goals[metric].usage[index]),
         })
@@ -337,7 +337,7 @@ fn candidature(
         wanted: run.iter().map(|sync| sync.decision.wanted).collect(),
         reasons: run
             .iter()
-            .map(|sync| sync.decision.reason.as_str())
+            .map(|sync| sync.decision.reason.word(&autoscaler.metrics))
             .collect(),
         replicas,
     }
