@@ -13,6 +13,7 @@
 mod accept;
 mod access;
 mod answer;
+mod autoscaler;
 mod caller;
 mod command_line;
 mod duration;
@@ -45,10 +46,11 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [&Target; 16] = [
+pub const TARGETS: [&Target; 17] = [
     &accept::TARGET,
     &access::TARGET,
     &answer::TARGET,
+    &autoscaler::TARGET,
     &caller::TARGET,
     &command_line::TARGET,
     &duration::TARGET,

@@ -127,6 +127,7 @@ targets! {
     accept: "accept",
     access: "access",
     answer: "answer",
+    autoscaler: "autoscaler",
     caller: "caller",
     command_line: "command-line",
     duration: "duration",

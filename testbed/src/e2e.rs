@@ -25,6 +25,7 @@ mod outage;
 mod poller;
 mod quantity;
 mod releases;
+mod replay;
 mod restart;
 mod rollout;
 mod scaling;
@@ -137,7 +138,7 @@ const SCENARIOS: [Scenario; 25] = [
     },
     Scenario {
         name: "scale-up-and-down",
-        about: "load up: several pods; load off: one again; no failed call",
+        about: "load up: several pods; load off: one again; no failed call; simulate agrees",
         run: scaling::run,
         beside: false,
     },

@@ -105,9 +105,20 @@ pub(crate) fn import_pause(layout: &Layout) -> Result<()> {
     import(layout, &image).map(drop)
 }
 
+/// What our binaries are built for.
+fn target() -> String {
+    format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
+}
+
+/// The static binary of one of our programs, as [`images`] has built it last.
+pub(crate) fn program(layout: &Layout, name: &str) -> PathBuf {
+    let built = layout.workspace().join("target").join(target());
+    built.join("release").join(name)
+}
+
 /// Builds static release binaries and returns their paths, in the order of the names.
 fn compile(layout: &Layout, packages: &[&str]) -> Result<Vec<PathBuf>> {
-    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let target = target();
     let cargo = cli::variable("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command

@@ -14,7 +14,7 @@ use super::flags::{LimitFlags, PrometheusFlags, pflag};
 use super::value::{self, File};
 use crate::config::{PrometheusDuration, parse_duration};
 use crate::explain::controller::Flags;
-use crate::explain::simulate::{Mode, Model, Moment, Options, Variant};
+use crate::explain::simulate::{Mode, Model, Moment, Options, Variant, split};
 use crate::model::Quantity;
 
 /// What `metrics-adapter simulate` is to do.
@@ -41,10 +41,13 @@ pub enum Output {
     Json,
 }
 
+/// Without it, help and errors would name the program alone.
+const NAME: &str = "metrics-adapter simulate";
+
 /// Replays recorded history through the algorithm of the HorizontalPodAutoscaler, for one or
 /// several candidates: how many replicas there would have been, and what the metrics then were.
 #[derive(Debug, Parser)]
-#[command(name = "metrics-adapter simulate", version, max_term_width = 100)]
+#[command(name = NAME, bin_name = NAME, version, max_term_width = 100)]
 struct SimulateFlags {
     /// Manifest with a HorizontalPodAutoscaler of autoscaling/v2; each file is a candidate.
     #[arg(required = true, value_name = "FILE")]
@@ -68,7 +71,8 @@ struct SimulateFlags {
 #[command(next_help_heading = "Candidates")]
 struct CandidateFlags {
     /// One more candidate: the first file with other targets, minReplicas or maxReplicas; may be
-    /// given several times.
+    /// given several times. Where several metrics have a name, the qualified one of the output
+    /// tells which, here and below: container/app/cpu, external/queue{queue=a}.
     #[arg(long, value_name = "METRIC=TARGET[,...]", value_parser = Variant::from_str)]
     candidate: Vec<Variant>,
 
@@ -91,6 +95,11 @@ struct HistoryFlags {
     /// The query of a metric, in the place of the rules'; per pod with the label pod.
     #[arg(long, value_name = "METRIC=PROMQL", value_parser = named)]
     query: Vec<(String, String)>,
+
+    /// Something to show beside, as recorded: a query with one element, such as the mean latency;
+    /// may be given several times.
+    #[arg(long, value_name = "NAME=PROMQL", value_parser = named)]
+    show: Vec<(String, String)>,
 
     /// The first sync: RFC 3339, seconds since 1970, or -1h.
     #[arg(long, value_name = "TIME", default_value = "-1h", value_parser = moment)]
@@ -199,6 +208,7 @@ fn simulation(flags: SimulateFlags) -> Result<Simulation, UsageError> {
         rules: history.config.0,
         queries: history.query.into_iter().collect(),
         models: model.model.into_iter().collect(),
+        shown: history.show,
         pods: history.pods,
         pods_query: history.pods_query,
         replicas_query: history.replicas_query,
@@ -229,7 +239,7 @@ fn simulation(flags: SimulateFlags) -> Result<Simulation, UsageError> {
 }
 
 fn named(text: &str) -> Result<(String, String), &'static str> {
-    match text.split_once('=') {
+    match split(text) {
         Some((name, value)) if !name.is_empty() && !value.is_empty() => {
             Ok((name.to_owned(), value.to_owned()))
         }
@@ -341,6 +351,27 @@ mod tests {
             let error = parsed(&[argument]).unwrap_err();
             assert!(error.contains(expected), "{argument}: {error}");
         }
+    }
+
+    #[test]
+    fn help_and_errors_say_simulate() {
+        let usage = "Usage: metrics-adapter simulate ";
+        for argument in ["--help", "--targets=1"] {
+            let said = parse(vec!["metrics-adapter".into(), argument.into()]);
+            let said = said.unwrap_err().to_string();
+            assert!(said.contains(usage), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_qualified_name_stays_whole() {
+        let simulation = parsed(&[
+            "--query=external/q{a=b}=sum(x{y=\"z\"})",
+            "--candidate=external/q{a=b,c=d}=5,maxReplicas=3",
+        ]);
+        let options = simulation.unwrap().options;
+        assert_eq!(options.queries["external/q{a=b}"], "sum(x{y=\"z\"})");
+        assert_eq!(options.variants.len(), 1);
     }
 
     #[test]

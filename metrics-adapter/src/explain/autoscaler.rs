@@ -112,7 +112,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The metric's name, by which flags name it too.
+    /// The metric's name.
     pub fn name(&self) -> &str {
         match self {
             Self::Pods { metric, .. }
@@ -122,31 +122,44 @@ impl Source {
         }
     }
 
+    /// Whether it is about CPU, of which new pods need more than later.
+    pub fn is_cpu(&self) -> bool {
+        matches!(self, Self::Resource { resource, .. } if resource == "cpu")
+    }
+
     /// Whether each pod has a value of its own.
     pub const fn is_per_pod(&self) -> bool {
         matches!(self, Self::Pods { .. } | Self::Resource { .. })
     }
 }
 
+/// The qualified name, which is another one for every metric.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Pods { metric, .. } => write!(f, "pods/{metric}"),
+        let (name, selector) = match self {
+            Self::Pods { metric, selector } => (format!("pods/{metric}"), selector),
             Self::Object {
                 metric,
+                selector,
                 kind,
                 object,
-                ..
-            } => write!(f, "{kind}/{object}/{metric}"),
-            Self::External { metric, .. } => write!(f, "external/{metric}"),
+            } => (format!("{kind}/{object}/{metric}"), selector),
+            Self::External { metric, selector } => (format!("external/{metric}"), selector),
             Self::Resource {
                 resource,
                 container,
-            } => match container {
-                None => write!(f, "resource/{resource}"),
-                Some(container) => write!(f, "resource/{resource} of container {container}"),
-            },
+            } => {
+                return match container {
+                    None => write!(f, "resource/{resource}"),
+                    Some(container) => write!(f, "container/{container}/{resource}"),
+                };
+            }
+        };
+        f.write_str(&name)?;
+        if selector.is_everything() {
+            return Ok(());
         }
+        write!(f, "{{{selector}}}")
     }
 }
 

@@ -150,7 +150,8 @@ impl Changes {
         let proposals = rules.policies.iter().map(|policy| {
             let start = self.at_start(current, now, policy.period);
             match policy.step {
-                Step::Pods(pods) => start + pods,
+                // Wraps around, as the controller's does: so much allows nothing.
+                Step::Pods(pods) => start.wrapping_add(pods),
                 // Rounded up, so that a small percentage is a step all the same.
                 Step::Percent(percent) => {
                     whole((f64::from(start) * (1.0 + f64::from(percent) / 100.0)).ceil())
@@ -170,7 +171,7 @@ impl Changes {
         let proposals = rules.policies.iter().map(|policy| {
             let start = self.at_start(current, now, policy.period);
             match policy.step {
-                Step::Pods(pods) => start - pods,
+                Step::Pods(pods) => start.wrapping_sub(pods),
                 Step::Percent(percent) => {
                     whole(f64::from(start) * (1.0 - f64::from(percent) / 100.0))
                 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::autoscaler::{Metric, Source};
 use super::behavior::{Behavior, Changes};
 use super::proposal::{Proposal, Tolerance, Unknown};
 
@@ -38,22 +39,20 @@ pub struct Bounds {
     pub max: i32,
 }
 
-/// Why there are as many replicas as there are; in the words of the HPA's conditions and events.
+/// Why there are as many replicas as there are: the reason of the HPA's condition that tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// Wanted, and allowed.
     DesiredWithinRange,
     /// The target has no replicas, and stays so.
     ScalingDisabled,
-    /// There were too many before any metric was looked at.
-    AboveMaxReplicas,
-    /// There were too few before any metric was looked at.
-    BelowMinReplicas,
-    /// Too little is known for a change.
-    FailedGetMetrics,
-    /// `maxReplicas`.
+    /// Too little is known for a change: the first of the metrics that have no value. The
+    /// condition names its type too.
+    FailedGetMetric(usize),
+    /// `maxReplicas`; for replicas beyond it, which need no metric, the controller sets no
+    /// condition.
     TooManyReplicas,
-    /// `minReplicas`.
+    /// `minReplicas`, likewise.
     TooFewReplicas,
     /// Policies upwards.
     ScaleUpLimit,
@@ -66,14 +65,20 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The word.
-    pub const fn as_str(self) -> &'static str {
+    /// The condition's word, for an HPA with these metrics.
+    pub fn word(self, metrics: &[Metric]) -> &'static str {
         match self {
             Self::DesiredWithinRange => "DesiredWithinRange",
             Self::ScalingDisabled => "ScalingDisabled",
-            Self::AboveMaxReplicas => "AboveMaxReplicas",
-            Self::BelowMinReplicas => "BelowMinReplicas",
-            Self::FailedGetMetrics => "FailedGetMetrics",
+            Self::FailedGetMetric(metric) => match metrics.get(metric).map(|it| &it.source) {
+                Some(Source::Object { .. }) => "FailedGetObjectMetric",
+                Some(Source::External { .. }) => "FailedGetExternalMetric",
+                Some(Source::Resource {
+                    container: None, ..
+                }) => "FailedGetResourceMetric",
+                Some(Source::Resource { .. }) => "FailedGetContainerResourceMetric",
+                Some(Source::Pods { .. }) | None => "FailedGetPodsMetric",
+            },
             Self::TooManyReplicas => "TooManyReplicas",
             Self::TooFewReplicas => "TooFewReplicas",
             Self::ScaleUpLimit => "ScaleUpLimit",
@@ -168,13 +173,14 @@ impl Controller {
             return unasked(0, Reason::ScalingDisabled);
         }
         if current > max {
-            return unasked(max, Reason::AboveMaxReplicas);
+            return unasked(max, Reason::TooManyReplicas);
         }
         if current < min {
-            return unasked(min, Reason::BelowMinReplicas);
+            return unasked(min, Reason::TooFewReplicas);
         }
         let Some((wanted, metric)) = largest(proposals, current) else {
-            return unasked(current, Reason::FailedGetMetrics);
+            let first = proposals.iter().position(Result::is_err);
+            return unasked(current, Reason::FailedGetMetric(first.unwrap_or(0)));
         };
         let (stabilized, stabilizing) = self.stabilize(now, current, wanted);
         let (desired, limiting) = self.limit(now, current, stabilized);

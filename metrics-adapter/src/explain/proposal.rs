@@ -4,6 +4,7 @@
 //! number: golden vectors of its own functions are replayed by `tests/golden`. All values are
 //! whole thousandths, and are cut off where there they are.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -123,7 +124,14 @@ pub fn of_pods(
         .iter()
         .map(|(name, reading)| (name, reading.value))
         .collect();
-    let (ratio, usage) = target.ratio(&values, pods)?;
+    let requests: Requests<'_> = match target {
+        PodTarget::AverageValue(_) => Requests::new(),
+        PodTarget::Utilization(_) => pods
+            .iter()
+            .filter_map(|pod| Some((&*pod.name, pod.request?)))
+            .collect(),
+    };
+    let (ratio, usage) = target.ratio(&values, &requests)?;
     let proposal = |replicas| Proposal {
         replicas,
         usage,
@@ -138,7 +146,7 @@ pub fn of_pods(
     }
     // What is not known is taken so that it speaks against the change.
     if ratio < 1.0 {
-        let of = |name| (name, target.full(name, pods));
+        let of = |name| (name, target.full(name, &requests));
         values.extend(groups.missing.iter().map(of));
     } else if ratio > 1.0 {
         values.extend(groups.missing.iter().map(|name| (name, 0)));
@@ -146,7 +154,7 @@ pub fn of_pods(
     if counts_unready {
         values.extend(groups.unready.iter().map(|name| (name, 0)));
     }
-    let (cautious, _) = target.ratio(&values, pods)?;
+    let (cautious, _) = target.ratio(&values, &requests)?;
     let turns = (ratio < 1.0 && cautious > 1.0) || (ratio > 1.0 && cautious < 1.0);
     if tolerance.covers(cautious) || turns {
         return Ok(proposal(current));
@@ -158,9 +166,16 @@ pub fn of_pods(
     Ok(proposal(replicas))
 }
 
+/// What each pod requests, in thousandths; empty where it does not count.
+type Requests<'a> = HashMap<&'a str, i64>;
+
 impl PodTarget {
     /// The mean as parts of the target, and as the HPA's status tells it.
-    fn ratio(self, values: &[(&Arc<str>, i64)], pods: &[Pod]) -> Result<(f64, i64), Unknown> {
+    fn ratio(
+        self,
+        values: &[(&Arc<str>, i64)],
+        requests: &Requests<'_>,
+    ) -> Result<(f64, i64), Unknown> {
         match self {
             Self::AverageValue(target) => {
                 let total = values.iter().map(|(_, value)| *value);
@@ -172,9 +187,9 @@ impl PodTarget {
             Self::Utilization(target) => {
                 let (mut used, mut requested) = (0_i64, 0_i64);
                 for (name, value) in values {
-                    if let Some(request) = request(name, pods) {
+                    if let Some(request) = requests.get(&***name) {
                         used = used.saturating_add(*value);
-                        requested = requested.saturating_add(request);
+                        requested = requested.saturating_add(*request);
                     }
                 }
                 if requested == 0 {
@@ -188,18 +203,15 @@ impl PodTarget {
 
     /// What a pod without a value is taken to use where less would mean fewer replicas: the
     /// target, or all that it requests.
-    fn full(self, name: &Arc<str>, pods: &[Pod]) -> i64 {
+    fn full(self, name: &Arc<str>, requests: &Requests<'_>) -> i64 {
         match self {
             Self::AverageValue(target) => target,
             Self::Utilization(target) => {
-                request(name, pods).unwrap_or(0) * i64::from(target.max(100)) / 100
+                let request = requests.get(&**name).copied().unwrap_or(0);
+                request * i64::from(target.max(100)) / 100
             }
         }
     }
-}
-
-fn request(name: &Arc<str>, pods: &[Pod]) -> Option<i64> {
-    pods.iter().find(|pod| pod.name == *name)?.request
 }
 
 /// A metric of the whole with a target for the whole: `Object` and `External` with `value`.

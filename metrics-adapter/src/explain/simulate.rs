@@ -8,6 +8,7 @@ mod chart;
 mod history;
 mod kinds;
 mod markup;
+mod naming;
 mod picture;
 mod question;
 mod replay;
@@ -23,8 +24,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use naming::split;
 pub use picture::picture;
-pub use report::Report;
+pub use report::{Report, Shown};
 pub use table::table;
 pub use variant::{Change, Variant};
 
@@ -35,8 +37,12 @@ use crate::prometheus::range::RangeClient;
 use crate::prometheus::{PrometheusError, QueryClient};
 use crate::rules::RuleError;
 use history::{PodFilter, Timeline};
+use naming::Given;
 use question::{Catalogued, Question};
 use replay::{Recording, Settings, replay};
+
+/// kubectl's, and so of manifests that name none.
+const DEFAULT_NAMESPACE: &str = "default";
 
 /// A pod's name.
 type PodName = Arc<str>;
@@ -50,10 +56,12 @@ pub struct Options {
     pub variants: Vec<Variant>,
     /// The rules file.
     pub rules: Option<PathBuf>,
-    /// PromQL in the place of the rules', by metric.
+    /// PromQL in the place of the rules', by metric: its name, or its qualified name.
     pub queries: BTreeMap<String, String>,
     /// How the metrics of pods follow the number of pods, by metric.
     pub models: BTreeMap<String, Model>,
+    /// PromQL whose values are shown beside, by a name of their own.
+    pub shown: Vec<(String, String)>,
     /// Which pods belong to the workload: a regular expression for the whole name.
     pub pods: Option<String>,
     /// PromQL that tells which pods there were.
@@ -150,6 +158,14 @@ pub enum SimulateError {
         /// Why not.
         reason: String,
     },
+    /// A candidate cannot be replayed.
+    #[error("candidate {candidate}: {reason}")]
+    Candidate {
+        /// The file, or what was typed.
+        candidate: String,
+        /// Why not.
+        reason: String,
+    },
     /// Prometheus gave no answer.
     #[error("{}", unanswered(what, cause))]
     Prometheus {
@@ -203,18 +219,26 @@ pub async fn simulate<C: QueryClient + RangeClient>(
 ) -> Result<Report, SimulateError> {
     let (candidates, sources) = candidates(options)?;
     let first = &candidates[0].autoscaler;
-    check_names(options, &sources)?;
-    let models = models(options, &sources);
+    let given = Given::new(options, &sources)?;
     let timeline = timeline(options, client.present())?;
     let namespace = options.namespace.as_deref().or(first.namespace.as_deref());
-    let namespace = namespace.unwrap_or("default");
     let filter = PodFilter::new(options.pods.as_deref(), &first.workload)?;
 
-    let (questions, mut notes) = questions(client, options, &sources, namespace, timeline).await?;
+    let (questions, mut notes) =
+        questions(client, options, &sources, &given, namespace, timeline).await?;
     let mut metrics = Vec::with_capacity(sources.len());
     for (source, question) in sources.iter().zip(&questions) {
-        let history = history::fetch(client, source, question, timeline, &filter).await?;
+        let (history, note) = history::fetch(client, source, question, timeline, &filter).await?;
         metrics.push(history);
+        notes.extend(note);
+    }
+    let mut shown = Vec::with_capacity(options.shown.len());
+    for (name, promql) in &options.shown {
+        shown.push(Shown {
+            name: name.clone(),
+            query: promql.clone(),
+            values: history::shown(client, name, promql, timeline).await?,
+        });
     }
     let pods = match &options.pods_query {
         Some(promql) => Some(history::pods(client, promql, timeline, &filter).await?),
@@ -232,30 +256,40 @@ pub async fn simulate<C: QueryClient + RangeClient>(
     })?;
     let settings = Settings {
         mode: options.mode,
-        models,
+        models: given.models,
         startup: options.startup,
-        requests: options.requests.clone(),
+        requests: given.requests,
         initial,
         flags: options.flags,
     };
+    notes.extend(filter.told(&recording.pods));
     notes.extend(assumptions(options, &sources, &settings));
-    let runs: Vec<_> = candidates
-        .iter()
-        .map(|candidate| {
-            replay(
-                &recording,
-                &candidate.autoscaler,
-                &candidate.places,
-                &settings,
-            )
-        })
-        .collect();
+    if namespace.is_none() {
+        notes.push(format!(
+            "the manifest names no namespace: {DEFAULT_NAMESPACE} is assumed (--namespace)"
+        ));
+    }
+    let mut runs = Vec::with_capacity(candidates.len());
+    for candidate in &candidates {
+        let Candidate {
+            name,
+            autoscaler,
+            places,
+            ..
+        } = candidate;
+        let run = replay(&recording, autoscaler, places, &settings);
+        runs.push(run.map_err(|reason| SimulateError::Candidate {
+            candidate: name.clone(),
+            reason,
+        })?);
+    }
     Ok(report::assemble(&report::Material {
-        namespace,
+        namespace: namespace.unwrap_or(DEFAULT_NAMESPACE),
         candidates: &candidates,
         sources: &sources,
         questions: &questions,
         recording: &recording,
+        shown,
         settings: &settings,
         runs: &runs,
         notes,
@@ -312,48 +346,6 @@ fn candidates(options: &Options) -> Result<(Vec<Candidate>, Vec<Source>), Simula
     Ok((candidates, sources))
 }
 
-/// Refuses names that no manifest has: a slip would go unnoticed.
-fn check_names(options: &Options, sources: &[Source]) -> Result<(), SimulateError> {
-    let has = |name: &str, fits: fn(&Source) -> bool| {
-        sources
-            .iter()
-            .any(|source| source.name() == name && fits(source))
-    };
-    let names = || {
-        let names: Vec<&str> = sources.iter().map(Source::name).collect();
-        names.join(", ")
-    };
-    for name in options.queries.keys() {
-        if !has(name, |_| true) {
-            let reason = format!("no metric is called {name:?}, only {}", names());
-            return Err(flag("--query", reason));
-        }
-    }
-    for name in options.models.keys() {
-        if !has(name, Source::is_per_pod) {
-            let reason = format!("no metric of pods is called {name:?}");
-            return Err(flag("--model", reason));
-        }
-    }
-    for name in options.requests.keys() {
-        if !has(name, |source| matches!(source, Source::Resource { .. })) {
-            let reason = format!("no metric is about the resource {name:?}");
-            return Err(flag("--request", reason));
-        }
-    }
-    Ok(())
-}
-
-/// The model of each metric; those of the whole are what was recorded.
-fn models(options: &Options, sources: &[Source]) -> Vec<Model> {
-    let model = |source: &Source| match options.models.get(source.name()) {
-        Some(model) => *model,
-        None if source.is_per_pod() => Model::Split,
-        None => Model::Recorded,
-    };
-    sources.iter().map(model).collect()
-}
-
 fn timeline(options: &Options, now: Timestamp) -> Result<Timeline, SimulateError> {
     let at = |moment| match moment {
         Moment::At(at) => Ok(at),
@@ -377,20 +369,24 @@ async fn questions<C: QueryClient>(
     client: &C,
     options: &Options,
     sources: &[Source],
-    namespace: &str,
+    given: &Given<'_>,
+    namespace: Option<&str>,
     timeline: Timeline,
 ) -> Result<(Vec<Question>, Vec<String>), SimulateError> {
-    let is_given = |source: &Source| options.queries.contains_key(source.name());
+    let namespace = namespace.unwrap_or(DEFAULT_NAMESPACE);
+    let open = sources.iter().enumerate();
+    let open = open.filter(|(place, _)| !given.queries.contains_key(place));
+    let open: Vec<&Source> = open.map(|(_, source)| source).collect();
     let catalogued = match &options.rules {
-        Some(path) if !sources.iter().all(is_given) => {
-            Some(Catalogued::read(client, path, timeline).await?)
+        Some(path) if !open.is_empty() => {
+            Some(Catalogued::read(client, path, &open, timeline).await?)
         }
         _ => None,
     };
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = catalogued.iter().flat_map(Catalogued::notes).collect();
     let mut questions = Vec::new();
-    for source in sources {
-        let question = match (options.queries.get(source.name()), &catalogued) {
+    for (place, source) in sources.iter().enumerate() {
+        let question = match (given.queries.get(&place), &catalogued) {
             (Some(promql), _) => Question::given(source, promql),
             (None, Some(catalogued)) => catalogued.question(source, namespace)?,
             (None, None) => {
@@ -403,7 +399,7 @@ async fn questions<C: QueryClient>(
                 });
             }
         };
-        notes.extend(question.note.clone());
+        notes.extend(question.notes.iter().cloned());
         questions.push(question);
     }
     Ok((questions, notes))
@@ -438,6 +434,15 @@ fn assumptions(options: &Options, sources: &[Source], settings: &Settings) -> Ve
                 options.startup
             ));
         }
+    }
+    for source in sources.iter().filter(|source| source.is_cpu()) {
+        notes.push(format!(
+            "{source}: the initialization period and the readiness of new pods are not replayed: \
+             every pod with a value counts"
+        ));
+    }
+    if !options.shown.is_empty() {
+        notes.push("what --show asks for is as recorded, whatever is simulated".to_owned());
     }
     if options.pods_query.is_none() && sources.iter().any(Source::is_per_pod) {
         notes.push("recorded pods are those with a value (--pods-query tells others)".to_owned());

@@ -61,6 +61,16 @@ impl Selector {
         Ok(Self { requirements })
     }
 
+    /// Puts requirements together, as apimachinery's `LabelSelectorAsSelector` does.
+    ///
+    /// # Errors
+    /// [`ParseError`] for a key, an operator or values that cannot be.
+    pub fn new(mut requirements: Vec<Requirement>) -> Result<Self, ParseError> {
+        requirements.iter().try_for_each(parse::check)?;
+        requirements.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(Self { requirements })
+    }
+
     /// The conditions, sorted by key.
     pub fn requirements(&self) -> &[Requirement] {
         &self.requirements

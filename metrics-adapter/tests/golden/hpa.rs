@@ -1,13 +1,16 @@
 //! The HPA's algorithm against the stock controller's own functions.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use metrics_adapter::explain::autoscaler::{Metric, Source, Target};
 use metrics_adapter::explain::behavior::{Behavior, Policy, ScalingRules, Select, Step};
 use metrics_adapter::explain::controller::{Bounds, Controller, Flags};
 use metrics_adapter::explain::pod::{Patience, Phase, Pod, Readiness, Reading, Readings, Status};
 use metrics_adapter::explain::proposal::{self, PodTarget, Situation, Tolerance};
+use metrics_adapter::model::Selector;
 use serde_json::Value;
 
 use super::{read, text};
@@ -62,10 +65,11 @@ fn pod(index: usize, told: &Value) -> (Pod, Option<Reading>) {
 #[test]
 fn proposals_are_those_of_the_stock_calculator() {
     let (_, cases) = read("hpa-proposal");
+    let mut told = 0;
     for case in &cases {
-        let told = case[5].as_array().map_or(&[][..], Vec::as_slice);
+        let listed = case[5].as_array().map_or(&[][..], Vec::as_slice);
         let (mut pods, mut readings) = (Vec::new(), Readings::new());
-        for (pod, reading) in told
+        for (pod, reading) in listed
             .iter()
             .enumerate()
             .map(|(index, told)| pod(index, told))
@@ -101,9 +105,17 @@ fn proposals_are_those_of_the_stock_calculator() {
                 proposal::of_pods(&situation, readings, target, kind.starts_with("cpu"))
             }
         };
-        let replicas = proposal.ok().map(|proposal| i64::from(proposal.replicas));
+        let proposal = proposal.ok();
+        let replicas = proposal.map(|proposal| i64::from(proposal.replicas));
         assert_eq!(replicas, case[7].as_i64(), "{case}");
+        // Without replicas there is no mean.
+        if !(kind.ends_with("/pod") && situation.current == 0) {
+            let usage = proposal.map(|proposal| proposal.usage);
+            assert_eq!(usage, case[8].as_i64(), "usage of {case}");
+            told += usize::from(usage.is_some());
+        }
     }
+    assert!(told > 1000, "only {told} proposals have a usage");
 }
 
 fn scaling_rules(told: &Value, default: ScalingRules) -> ScalingRules {
@@ -132,10 +144,26 @@ fn scaling_rules(told: &Value, default: ScalingRules) -> ScalingRules {
     }
 }
 
+/// Stands for the condition that is not set where replicas are out of bounds.
+const OUT_OF_BOUNDS: &str = "";
+
+/// A metric of a run, as far as reasons tell it.
+fn metric(told: &Value) -> Metric {
+    let (metric, selector) = ("m".to_owned(), Selector::EVERYTHING);
+    Metric {
+        source: match text(told, 0) {
+            "pods" => Source::Pods { metric, selector },
+            _ => Source::External { metric, selector },
+        },
+        target: Target::AverageValue(told[1].as_i64().unwrap()),
+    }
+}
+
 #[test]
 fn runs_are_those_of_the_stock_controller() {
     let (_, cases) = read("hpa-run");
     let mut rescaled = 0;
+    let mut reasons = BTreeSet::new();
     for case in &cases {
         let behavior = case[3].as_array().map(|told| Behavior {
             up: scaling_rules(&told[0], ScalingRules::up()),
@@ -148,6 +176,7 @@ fn runs_are_those_of_the_stock_controller() {
         let mut controller = Controller::new(bounds, behavior, Flags::default());
         let (mut now, mut replicas) = (now(), int(&case[2]));
         let metrics = case[4].as_array().unwrap();
+        let sources: Vec<Metric> = metrics.iter().map(metric).collect();
         for (index, sync) in case[5].as_array().unwrap().iter().enumerate() {
             now += Duration::from_secs(sync[0].as_u64().unwrap());
             let pods: Vec<Pod> = (0..replicas)
@@ -184,6 +213,20 @@ fn runs_are_those_of_the_stock_controller() {
             let decision = controller.sync(now, replicas, &proposals);
             let expected = int(&sync[1 + metrics.len()]);
             assert_eq!(decision.desired, expected, "sync {index} of {case}");
+            let word = decision.reason.word(&sources);
+            let told = sync[2 + metrics.len()].as_str().unwrap_or(OUT_OF_BOUNDS);
+            let is_out = !(bounds.min..=bounds.max).contains(&replicas);
+            let agrees = match told {
+                // The bounds themselves are no condition.
+                OUT_OF_BOUNDS => is_out && ["TooManyReplicas", "TooFewReplicas"].contains(&word),
+                // A rescale takes the place of the condition that tells of a stabilization.
+                "DesiredWithinRange" if expected != replicas => {
+                    [told, "ScaleUpStabilized", "ScaleDownStabilized"].contains(&word)
+                }
+                _ => word == told,
+            };
+            assert!(agrees, "{word} for {told} in sync {index} of {case}");
+            reasons.insert(word);
             rescaled += i32::from(expected != replicas);
             replicas = expected;
         }
@@ -192,4 +235,17 @@ fn runs_are_those_of_the_stock_controller() {
         rescaled > 500,
         "only {rescaled} of the syncs change anything"
     );
+    let all = [
+        "DesiredWithinRange",
+        "FailedGetExternalMetric",
+        "FailedGetPodsMetric",
+        "ScaleDownLimit",
+        "ScaleDownStabilized",
+        "ScaleUpLimit",
+        "ScaleUpStabilized",
+        "ScalingDisabled",
+        "TooFewReplicas",
+        "TooManyReplicas",
+    ];
+    assert!(reasons.into_iter().eq(all), "a reason never occurs");
 }

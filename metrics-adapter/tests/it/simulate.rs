@@ -1,6 +1,8 @@
 //! `metrics-adapter simulate` over a recorded hour: load that rises from 30 to 150 requests per
 //! second and falls to 20, and the pods that there were.
 
+mod refusal;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::process::{Command, Output};
@@ -14,10 +16,10 @@ use super::history::Recorded;
 const START: u64 = 1_769_860_800;
 const MINUTE: u64 = 60;
 const PODS: [&str; 4] = [
-    "server-5d8f9-aaaaa",
-    "server-5d8f9-bbbbb",
-    "server-5d8f9-ccccc",
-    "server-5d8f9-ddddd",
+    "server-5d8f97c6b4-2x4kq",
+    "server-5d8f97c6b4-7lzgd",
+    "server-5d8f97c6b4-hwt9n",
+    "server-5d8f97c6b4-xqpcv",
 ];
 
 const RULES: &str = "
@@ -49,6 +51,25 @@ spec:
       metric: {name: requests_per_second}
       target: {type: AverageValue, averageValue: 40}
 ";
+
+/// Two metrics of one name.
+const QUEUES: [&str; 2] = [
+    "{type: External, external: {metric: {name: queue_length, selector: {matchLabels: {queue: a}}}, \
+     target: {type: AverageValue, averageValue: 30}}}",
+    "{type: External, external: {metric: {name: queue_length, selector: {matchLabels: {queue: b}}}, \
+     target: {type: AverageValue, averageValue: 30}}}",
+];
+const CPUS: [&str; 2] = [
+    "{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 80}}}",
+    "{type: ContainerResource, containerResource: {name: cpu, container: app, \
+     target: {type: Utilization, averageUtilization: 80}}}",
+];
+
+/// The HPA with other metrics.
+fn with_metrics(metrics: &[&str]) -> String {
+    let spec = HPA.split("  metrics:").next().unwrap();
+    format!("{spec}  metrics: [{}]\n", metrics.join(", "))
+}
 
 /// Requests per second at a second of the hour.
 fn load(second: u64) -> f64 {
@@ -86,8 +107,10 @@ fn samples() -> String {
             load(second) * 2.0
         )
         .unwrap();
-        let other = "namespace=\"shop\",pod=\"other-1\"";
-        writeln!(latencies, "latency_seconds{{{other}}} 9 {at}").unwrap();
+        for other in ["other-1", "server-migrate-x2zkq"] {
+            let labels = format!("namespace=\"shop\",pod=\"{other}\"");
+            writeln!(latencies, "latency_seconds{{{labels}}} 9 {at}").unwrap();
+        }
     }
     format!(
         "# TYPE requests counter\n{requests}# TYPE latency_seconds gauge\n{latencies}# TYPE \
@@ -275,6 +298,17 @@ async fn several_metrics_and_models_go_together() {
     assert_eq!((&last["from"], &last["to"]), (&1.into(), &2.into()));
     assert_eq!(last["metric"], "external/queue_length");
 
+    // Without one metric the others still ask for more.
+    let gone = "--query=latency_seconds=latency_seconds offset 30m";
+    let report = laptop.report(&["hpa.yaml", gone]);
+    let summary = &report["candidates"][0]["summary"];
+    let part = |name: &str| summary[name].as_f64().unwrap();
+    assert!(
+        part("metricMissing") > 0.4 && part("held") < 0.1,
+        "{summary}"
+    );
+    assert_eq!(replicas(&report, 0, [29]), [10]);
+
     let output = laptop.simulate(&["hpa.yaml", "--candidate=queue_length=100"]);
     let text = String::from_utf8(output.stdout).unwrap();
     for expected in [
@@ -310,162 +344,124 @@ async fn utilization_takes_a_query_and_a_request() {
         errors[0].as_str().unwrap().contains("has no request"),
         "{errors}"
     );
+    let candidate = &report["candidates"][0];
+    assert_eq!(at(&candidate["reasons"], 29), "FailedGetResourceMetric");
+    assert_eq!(candidate["summary"]["metricMissing"], 1.0);
+    assert_eq!(candidate["summary"]["held"], 1.0);
     assert_eq!(replicas(&report, 0, [5, 29]), [1, 1]);
 }
 
+fn notes(report: &Value) -> Vec<&str> {
+    let notes = report["notes"].as_array().unwrap().iter();
+    notes.map(|note| note.as_str().unwrap()).collect()
+}
+
 #[tokio::test]
-async fn what_is_wrong_is_one_line_that_names_it() {
+async fn qualified_names_tell_metrics_apart() {
     let prometheus = Recorded::start(&samples()).await;
     let laptop = Laptop::new(&prometheus.url());
-    laptop.write(
-        "unknown.yaml",
-        &HPA.replace("requests_per_second", "request_rate"),
-    );
-    laptop.write("old.yaml", &HPA.replace("autoscaling/v2", "autoscaling/v1"));
-    laptop.write(
-        "service.yaml",
-        "apiVersion: v1\nkind: Service\nmetadata: {name: s}\n",
-    );
-    laptop.write("typo.yaml", &HPA.replace("averageValue:", "avarageValue:"));
-    laptop.write(
-        "other.yaml",
-        &HPA.replace("name: server}\n  min", "name: web}\n  min"),
-    );
-    laptop.write("broken.yaml", "rules: [{seriesQuery: a}]");
-    let none = "the rules of --config rules.yaml make no such metric";
-    for (arguments, expected) in [
-        (
-            &["unknown.yaml"][..],
-            vec![
-                "metric pods/request_rate: ",
-                none,
-                "there are latency_seconds, requests_per_second",
-            ],
-        ),
-        (&["none.yaml"], vec!["none.yaml: cannot read the manifest"]),
-        (
-            &["old.yaml"],
-            vec!["old.yaml: apiVersion: \"autoscaling/v1\""],
-        ),
-        (
-            &["service.yaml"],
-            vec!["service.yaml: kind: ", "Service of v1"],
-        ),
-        (&["typo.yaml"], vec!["typo.yaml: ", "avarageValue"]),
-        (
-            &["other.yaml"],
-            vec![
-                "metric pods/requests_per_second: no pod of Deployment/web has a value",
-                "--pods",
-                "server-5d8f9-aaaaa",
-            ],
-        ),
-        (
-            &["hpa.yaml", "other.yaml"],
-            vec!["other.yaml: spec.scaleTargetRef: Deployment/web"],
-        ),
-        (
-            &["hpa.yaml", "--from=now"],
-            vec!["--from: ", "is not before --to"],
-        ),
-        (
-            &["hpa.yaml", "--to=2026-01-31T11:00:00Z"],
-            vec!["--from: ", "is not before --to"],
-        ),
-        (
-            &[
-                "hpa.yaml",
-                "--from=2026-01-30T12:00:00Z",
-                "--to=2026-01-30T13:00:00Z",
-            ],
-            vec!["metric pods/requests_per_second: ", none],
-        ),
-        (
-            &["hpa.yaml", "--query=requests_per_second=absent_series"],
-            vec![
-                "metric pods/requests_per_second: no data from",
-                "absent_series",
-            ],
-        ),
-        (
-            &["hpa.yaml", "--query=requests_per_second=sum("],
-            vec![
-                "metric pods/requests_per_second (--query): ",
-                "400",
-                "parse error",
-            ],
-        ),
-        (
-            &["hpa.yaml", "--query=requests_per_second=sum(up)+1"],
-            vec!["no data"],
-        ),
-        (
-            &["hpa.yaml", "--query=requests_per_second=sum(queue_length)"],
-            vec!["no element of the answer has the label \"pod\""],
-        ),
-        (
-            &["hpa.yaml", "--query=latency=up"],
-            vec!["--query: no metric is called \"latency\", only requests_per_second"],
-        ),
-        (
-            &["hpa.yaml", "--model=latency=split"],
-            vec!["--model: no metric of pods is called \"latency\""],
-        ),
-        (
-            &["hpa.yaml", "--candidate=latency=1"],
-            vec!["--candidate: latency=1: the manifest has no metric \"latency\""],
-        ),
-        (
-            &["hpa.yaml", "--pods=("],
-            vec!["--pods: ", "unclosed group"],
-        ),
-        (
-            &["hpa.yaml", "--pods-query=absent_series"],
-            vec!["--pods-query: no data for absent_series"],
-        ),
-        (
-            &["hpa.yaml", "--sync-period=1ms"],
-            vec!["--sync-period: there are more than 200000 syncs"],
-        ),
-        (
-            &["hpa.yaml", "--config=broken.yaml"],
-            vec!["--config broken.yaml: rules[0].metricsQuery must not be empty"],
-        ),
-        (
-            &["hpa.yaml", "--config=absent.yaml"],
-            vec!["--config absent.yaml: cannot read the rules file: No such file"],
-        ),
-        (
-            &["hpa.yaml", "--config="],
-            vec![
-                "metric pods/requests_per_second: give the adapter's rules (--config FILE) or a query",
-            ],
-        ),
-        (
-            &["hpa.yaml", "--svg=absent/picture.svg"],
-            vec!["--svg absent/picture.svg: cannot write the picture: No such file"],
-        ),
-        (
-            &["hpa.yaml", "--prometheus-url=http://127.0.0.1:1"],
-            vec![
-                "--prometheus-url: cannot reach Prometheus at http://127.0.0.1:1/: Connection refused",
-            ],
-        ),
+    laptop.write("hpa.yaml", &with_metrics(&QUEUES));
+    let report = laptop.report(&[
+        "hpa.yaml",
+        "--query=external/queue_length{queue=a}=sum(queue_length)",
+        "--query=external/queue_length{queue=b}=vector(30)",
+        "--candidate=external/queue_length{queue=a}=100",
+        "--replicas=1",
+    ]);
+    assert_eq!(replicas(&report, 0, [29]), [10]);
+    assert_eq!(replicas(&report, 1, [29]), [3]);
+    let expected = "external/queue_length{queue=a}: --query must restrict it to queue=a by itself";
+    assert!(notes(&report).contains(&expected), "{report}");
+
+    laptop.write("hpa.yaml", &with_metrics(&CPUS));
+    let query = "sum by (pod) (rate(requests_total[1m])) / 1000";
+    let report = laptop.report(&[
+        "hpa.yaml",
+        &format!("--query=resource/cpu={query}"),
+        &format!("--query=container/app/cpu={query} * 2"),
+        "--request=resource/cpu=150m",
+        "--request=container/app/cpu=100m",
+    ]);
+    // 150 thousandths in all at 80 % of 150m, and 300 of them at 80 % of 100m.
+    let candidate = &report["candidates"][0];
+    assert_eq!(replicas(&report, 0, [29]), [4]);
+    assert_eq!(candidate["metrics"][0]["metric"], "resource/cpu");
+    assert_eq!(candidate["rescales"][0]["metric"], "container/app/cpu");
+    for expected in [
+        "container/app/cpu: --query must restrict it to the container app by itself",
+        "resource/cpu: the initialization period and the readiness of new pods are not replayed: \
+         every pod with a value counts",
     ] {
-        let output = laptop.simulate(arguments);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
-        assert!(
-            said.starts_with("metrics-adapter: "),
-            "{arguments:?}: {said}"
-        );
-        assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
-        for text in expected {
-            assert!(
-                said.contains(text),
-                "{arguments:?}: {text:?} is not in {said}"
-            );
-        }
-        assert!(output.stdout.is_empty(), "{arguments:?}");
+        assert!(notes(&report).contains(&expected), "{report}");
     }
+}
+
+#[tokio::test]
+async fn a_rule_that_fails_matters_only_where_it_is_wanted() {
+    let prometheus = Recorded::start(&samples()).await;
+    let laptop = Laptop::new(&prometheus.url());
+    let broken = "- seriesQuery: '{__name__=~\"(\",namespace!=\"\",pod!=\"\"}'\n  resources: \
+                  {template: '<<.Resource>>'}\n  metricsQuery: sum(x) by (<<.GroupBy>>)\n";
+    let rules = RULES.replace("externalRules:", &format!("{broken}externalRules:"));
+    laptop.write(
+        "rules.yaml",
+        &rules.replace("queue_length{namespace!", "queue_length{("),
+    );
+    // The external rule's query is broken too; nobody asks for it.
+    let report = laptop.report(&["hpa.yaml"]);
+    assert_eq!(replicas(&report, 0, [29]), [4]);
+    let failed = "not used: rules[2].seriesQuery: Prometheus answered 400";
+    let told = notes(&report);
+    assert!(told.iter().any(|note| note.starts_with(failed)), "{told:?}");
+    assert!(
+        !told.iter().any(|note| note.contains("externalRules")),
+        "{told:?}"
+    );
+    let pods = "the pods of Deployment/server are server-5d8f97c6b4-* (--pods tells others)";
+    assert!(told.contains(&pods), "{told:?}");
+
+    laptop.write("hpa.yaml", &HPA.replace("requests_per_second", "errors"));
+    let output = laptop.simulate(&["hpa.yaml"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("no such metric") && said.contains(failed),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_replayed_or_assumed_is_told() {
+    let prometheus = Recorded::start(&samples()).await;
+    let laptop = Laptop::new(&prometheus.url());
+    let rules = RULES.replace("  name: {matches", "  onNaN: {last: 5m}\n  name: {matches");
+    laptop.write("rules.yaml", &rules);
+    laptop.write("hpa.yaml", &HPA.replace(", namespace: shop", ""));
+    let report = laptop.report(&["hpa.yaml", "--namespace=shop"]);
+    let told = notes(&report);
+    let nan = "pods/requests_per_second: NaN is no value here, and not the last value as onNaN of \
+               rules[0] says";
+    assert!(told.contains(&nan), "{told:?}");
+
+    let query = "--query=requests_per_second=sum by (pod) (rate(requests_total[1m]))";
+    let report = laptop.report(&["hpa.yaml", query]);
+    assert_eq!(report["namespace"], "default");
+    let namespace = "the manifest names no namespace: default is assumed (--namespace)";
+    assert!(notes(&report).contains(&namespace), "{report}");
+
+    let show = "--show=latency=max(latency_seconds{pod!~\"other.*|.*migrate.*\"})";
+    let report = laptop.report(&["hpa.yaml", query, show, "--svg=picture.svg"]);
+    let shown = &report["recorded"]["shown"][0];
+    assert_eq!(shown["name"], "latency");
+    assert_eq!(
+        [at(&shown["values"], 5), at(&shown["values"], 25)],
+        [0.03, 0.0375]
+    );
+    let picture = fs::read_to_string(laptop.directory.path().join("picture.svg")).unwrap();
+    assert!(picture.contains("latency: as recorded"), "{picture}");
+    let output = laptop.simulate(&["hpa.yaml", query, show]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains("requests_per_second sum  latency  A pods"),
+        "{text}"
+    );
 }

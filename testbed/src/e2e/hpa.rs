@@ -106,6 +106,8 @@ pub(super) struct Rescale {
     /// The controller's words.
     pub(super) message: String,
     count: u64,
+    /// When it was announced last.
+    pub(super) last: String,
 }
 
 impl Rescale {
@@ -130,6 +132,7 @@ pub(super) fn rescales(world: &World) -> Result<Vec<Rescale>, Failure> {
             uid: text(&event["metadata"]["uid"]),
             message: text(&event["message"]),
             count: event["count"].as_u64().unwrap_or(1),
+            last: text(&event["lastTimestamp"]),
         })
         .collect())
 }
@@ -193,6 +196,7 @@ mod tests {
             uid: uid.to_owned(),
             message: "New size: 2".to_owned(),
             count,
+            last: String::new(),
         };
         let earlier = [mk_rescale("a", 3)];
         assert!(!mk_rescale("a", 3).is_new_since(&earlier));

@@ -1,4 +1,5 @@
-//! Load up, several pods; load off, one again: by the stock HPA, and without a failed call.
+//! Load up, several pods; load off, one again: by the stock HPA, and without a failed call. A replay
+//! of the recorded history comes to the same.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use serde_json::Value;
 use super::{
     CLIENTS, Failure, Outcome, ensure,
     hpa::{Rescale, rescales},
-    quantity,
+    quantity, replay,
     world::{AUTOSCALER, PODS, World, items, text},
 };
 use crate::{progress::now, stack::Release};
@@ -26,7 +27,7 @@ const FAILURES: [(&str, &str); 2] = [
 pub(super) fn run(world: &World) -> Outcome {
     let servers = world.servers()?;
     ensure!(servers.len() == 1, "not one server: {servers:?}");
-    let rescaled = rescales(world)?;
+    let at_first = rescales(world)?;
     let before = failures_now(world)?;
     let begun = now();
 
@@ -43,7 +44,7 @@ pub(super) fn run(world: &World) -> Outcome {
         Ok(())
     })?;
     let up = begun.elapsed();
-    announced(world, &rescaled, "above target")?;
+    announced(world, &at_first, "above target")?;
     let spread = world.wait("load on every pod", PODS, || load_on_every_pod(world))?;
     world.wait("the HPA seeing all pods", AUTOSCALER, || {
         let hpa = world.hpa()?;
@@ -69,6 +70,7 @@ pub(super) fn run(world: &World) -> Outcome {
     })?;
 
     no_failures(world, before, begun.elapsed())?;
+    let replayed = replay::agrees(world, &at_first, 1)?;
     Ok(vec![
         format!(
             "{PODS_UNDER_LOAD} pods ready {:.0} s after the load step, at {spread}",
@@ -78,6 +80,7 @@ pub(super) fn run(world: &World) -> Outcome {
             "one pod {:.0} s after the load went, no failed call",
             down.as_secs_f64()
         ),
+        replayed,
     ])
 }
 

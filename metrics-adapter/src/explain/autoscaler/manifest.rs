@@ -3,13 +3,14 @@
 
 mod wire;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use super::super::behavior::{Behavior, Policy, ScalingRules, Select, Step};
 use super::super::controller::Bounds;
 use super::{Autoscaler, ManifestError, Metric, Source, Target, Workload};
-use crate::model::Selector;
+use crate::model::{Operator, Requirement, Selector};
 use wire::{Head, Manifest};
 
 const KIND: &str = "HorizontalPodAutoscaler";
@@ -274,27 +275,34 @@ impl wire::Metric {
 
 impl wire::Identifier {
     fn check(self, field: &str) -> Result<(String, Selector), Wrong> {
-        let mut terms = Vec::new();
+        let field = format!("{field}.metric.selector");
+        let mut requirements = Vec::new();
         let selector = self.selector.unwrap_or_default();
         for (key, value) in selector.match_labels.into_iter().flatten() {
-            terms.push(format!("{key}={value}"));
-        }
-        for expression in selector.match_expressions.into_iter().flatten() {
-            let (key, values) = (expression.key, expression.values.join(","));
-            terms.push(match expression.operator.as_str() {
-                "In" => format!("{key} in ({values})"),
-                "NotIn" => format!("{key} notin ({values})"),
-                "Exists" => key,
-                "DoesNotExist" => format!("!{key}"),
-                other => {
-                    return Err(format!(
-                        "{field}.metric.selector.matchExpressions: {other:?} is no operator"
-                    ));
-                }
+            requirements.push(Requirement {
+                key,
+                operator: Operator::Equals,
+                values: BTreeSet::from([value]),
             });
         }
-        let selector = Selector::parse(&terms.join(","))
-            .map_err(|error| format!("{field}.metric.selector: {error}"))?;
+        for expression in selector.match_expressions.into_iter().flatten() {
+            requirements.push(Requirement {
+                key: expression.key,
+                operator: match expression.operator.as_str() {
+                    "In" => Operator::In,
+                    "NotIn" => Operator::NotIn,
+                    "Exists" => Operator::Exists,
+                    "DoesNotExist" => Operator::DoesNotExist,
+                    other => {
+                        return Err(format!(
+                            "{field}.matchExpressions: {other:?} is no operator"
+                        ));
+                    }
+                },
+                values: expression.values.into_iter().flatten().collect(),
+            });
+        }
+        let selector = Selector::new(requirements).map_err(|error| format!("{field}: {error}"))?;
         Ok((self.name, selector))
     }
 }

@@ -11,12 +11,17 @@ use super::question::{POD, Question};
 use super::{PodName, SimulateError, flag};
 use crate::explain::autoscaler::{Source, Workload};
 use crate::model::Quantity;
+use crate::model::sample::Labels;
 use crate::prometheus::range::{MAX_POINTS, RangeClient, Series};
 
 /// Two weeks at 6 s; each sync is kept in memory.
 const MAX_SYNCS: u128 = 200_000;
-/// Names that an error lists at most.
+/// Values of one answer at most, syncs times series: each takes about 100 bytes.
+const MAX_VALUES: usize = 10_000_000;
+/// Names that a message lists at most.
 const LISTED: usize = 5;
+/// One of what kubernetes' `rand.SafeEncodeString` makes names of.
+const LETTER: &str = "[bcdfghjklmnpqrstvwxz2456789]";
 
 /// The moments of the syncs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +87,10 @@ impl PodFilter {
     pub(super) fn new(given: Option<&str>, workload: &Workload) -> Result<Self, SimulateError> {
         let name = regex::escape(&workload.name);
         let default = match workload.kind.as_str() {
-            "Deployment" => format!("{name}-[0-9a-z]+-[0-9a-z]{{5}}"),
+            "Deployment" => format!("{name}-{LETTER}{{1,10}}-{LETTER}{{5}}"),
+            "ReplicaSet" | "ReplicationController" | "DaemonSet" => {
+                format!("{name}-{LETTER}{{5}}")
+            }
             "StatefulSet" => format!("{name}-[0-9]+"),
             _ => format!("{name}-.+"),
         };
@@ -105,6 +113,30 @@ impl PodFilter {
     fn text(&self) -> &str {
         self.pattern.as_str()
     }
+
+    /// Whose pods were taken: what their names begin with, for a reader to see strangers.
+    pub(super) fn told(&self, pods: &[BTreeSet<PodName>]) -> Option<String> {
+        let names: BTreeSet<&str> = pods.iter().flatten().map(AsRef::as_ref).collect();
+        let start = |name| str::rsplit_once(name, '-').map_or(name, |(start, _)| start);
+        let prefixes: BTreeSet<&str> = names.into_iter().map(start).collect();
+        if prefixes.is_empty() {
+            return None;
+        }
+        let listed: Vec<String> = prefixes
+            .iter()
+            .take(LISTED)
+            .map(|prefix| format!("{prefix}-*"))
+            .collect();
+        let more = match prefixes.len().saturating_sub(LISTED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        Some(format!(
+            "the pods of {} are {}{more} (--pods tells others)",
+            self.workload,
+            listed.join(", ")
+        ))
+    }
 }
 
 /// One metric over time.
@@ -116,14 +148,14 @@ pub(super) enum History {
     Whole(Vec<Option<i64>>),
 }
 
-/// Asks for a metric.
+/// Asks for a metric; and what is to be said about the answer.
 pub(super) async fn fetch<C: RangeClient>(
     client: &C,
     source: &Source,
     question: &Question,
     timeline: Timeline,
     filter: &PodFilter,
-) -> Result<History, SimulateError> {
+) -> Result<(History, Option<String>), SimulateError> {
     let metric = source.to_string();
     let what = format!("metric {metric} ({})", question.origin);
     let series = range(client, &what, &question.promql, timeline).await?;
@@ -159,18 +191,48 @@ pub(super) async fn fetch<C: RangeClient>(
         if whole.iter().all(Option::is_none) {
             return Err(wrong(format!("no usable value for {}", question.promql)));
         }
-        return Ok(History::Whole(whole));
+        return Ok((History::Whole(whole), None));
     };
     let named = by_pod(&series, label, filter).map_err(wrong)?;
     let mut by_sync = vec![BTreeMap::new(); timeline.syncs() as usize];
-    for (name, series) in named {
+    let mut doubled = None;
+    for (place, (name, series)) in named.iter().enumerate() {
         for (index, value) in points(series, timeline) {
-            if let Some(value) = milli(value) {
-                by_sync[index].insert(Arc::clone(&name), value);
+            if let Some(value) = milli(value)
+                && by_sync[index].insert(Arc::clone(name), value).is_some()
+            {
+                doubled.get_or_insert((place, index));
             }
         }
     }
-    Ok(History::PerPod(by_sync))
+    let Some((place, index)) = doubled else {
+        return Ok((History::PerPod(by_sync), None));
+    };
+    let (name, series) = &named[place];
+    let mut before = named[..place].iter();
+    let other = before.find(|(other, series)| {
+        other == name && points(series, timeline).any(|(other, _)| other == index)
+    });
+    let other = other.map_or_else(String::new, |(_, other)| selector(&other.labels) + " and ");
+    let several = format!(
+        "pod {name} has several values at a time, of {other}{}",
+        selector(&series.labels)
+    );
+    if question.is_given {
+        let advice = "one is needed, such as sum by (pod) (...)";
+        return Err(wrong(format!("{several}: {advice}")));
+    }
+    let note = format!("{metric}: {several}; the last one counts");
+    Ok((History::PerPod(by_sync), Some(note)))
+}
+
+/// Labels as PromQL selects them.
+fn selector(labels: &Labels) -> String {
+    let labels = labels.iter();
+    let labels: Vec<String> = labels
+        .map(|(name, value)| format!("{name}={value:?}"))
+        .collect();
+    format!("{{{}}}", labels.join(","))
 }
 
 impl Question {
@@ -232,6 +294,37 @@ pub(super) async fn replicas<C: RangeClient>(
     Ok(sums.into_iter().map(|sum| sum.map(whole)).collect())
 }
 
+/// Values to show beside: a query with one element at a time.
+pub(super) async fn shown<C: RangeClient>(
+    client: &C,
+    name: &str,
+    promql: &str,
+    timeline: Timeline,
+) -> Result<Vec<Option<f64>>, SimulateError> {
+    const FLAG: &str = "--show";
+    let series = range(client, &format!("{FLAG} {name}"), promql, timeline).await?;
+    if series.is_empty() {
+        return Err(flag(FLAG, format!("{name}: no data for {promql}")));
+    }
+    let mut values = vec![None; timeline.syncs() as usize];
+    for one in &series {
+        for (index, value) in points(one, timeline) {
+            if values[index].replace(value).is_some() {
+                let others: Vec<String> = series.iter().map(|one| selector(&one.labels)).collect();
+                let reason = format!(
+                    "{name}: several elements at a time, such as {}: one is needed, such as \
+                     sum(...) or max(...)",
+                    others[..others.len().min(2)].join(" and ")
+                );
+                return Err(flag(FLAG, reason));
+            }
+        }
+    }
+    // JSON has no other numbers, and a picture no place for them.
+    let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
+    Ok(values.into_iter().map(finite).collect())
+}
+
 /// The series of the workload's pods.
 fn by_pod<'a>(
     series: &'a [Series],
@@ -287,6 +380,10 @@ async fn range<C: RangeClient>(
             cause,
         })?);
         first = last + 1;
+        if all.iter().map(|series| series.points.len()).sum::<usize>() > MAX_VALUES {
+            let reason = format!("{what}: more than {MAX_VALUES} values, syncs times series");
+            return Err(flag("--sync-period", reason));
+        }
     }
     Ok(all)
 }
@@ -343,6 +440,11 @@ mod tests {
             filter.pattern.is_match(pod)
         };
         assert!(matches("Deployment", "web.v1-5d8f97c6b4-x2zkq"));
+        // Jobs', and other Deployments'.
+        assert!(!matches("Deployment", "web.v1-migrate-x2zkq"));
+        assert!(!matches("Deployment", "web.v1-5d8f97c6b4-aaaaa"));
+        assert!(matches("DaemonSet", "web.v1-x2zkq"));
+        assert!(!matches("DaemonSet", "web.v1-5d8f97c6b4-x2zkq"));
         assert!(!matches("Deployment", "web.v1-api-5d8f97c6b4-x2zkq"));
         assert!(!matches("Deployment", "webxv1-5d8f97c6b4-x2zkq"));
         assert!(matches("StatefulSet", "web.v1-10"));

@@ -2,7 +2,7 @@
 
 use super::chart::{Axis, Chart, Curve, Level, Shape};
 use super::markup::{Element, label, line, number};
-use super::report::{Candidature, RecordedMetric, Report};
+use super::report::{Candidature, RecordedMetric, Report, Shown};
 use super::scale::{Scale, ticks, time_distance};
 use super::table::{letter, short};
 
@@ -157,7 +157,23 @@ fn charts(report: &Report) -> Vec<Chart> {
         }
         charts.push(seen(report, place, metric));
     }
+    charts.extend(report.recorded.shown.iter().map(beside));
     charts
+}
+
+/// What is shown beside.
+fn beside(shown: &Shown) -> Chart {
+    Chart {
+        title: format!("{}: as recorded", shown.name),
+        height: 100.0,
+        grain: 0.0,
+        curves: vec![Curve {
+            class: String::new(),
+            shape: Shape::Line,
+            values: shown.values.clone(),
+        }],
+        levels: Vec::new(),
+    }
 }
 
 /// The sum over all pods.

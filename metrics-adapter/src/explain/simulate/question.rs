@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::SimulateError;
 use super::history::Timeline;
 use super::kinds::CommonKinds;
+use super::{SimulateError, unanswered};
 use crate::config::RuleFile;
 use crate::discovery::Catalog;
 use crate::explain::autoscaler::Source;
 use crate::model::{Fallback, GroupResource, MetricInfo, ObjectSource, ResourceType};
-use crate::prometheus::{QueryClient, SeriesSet};
+use crate::prometheus::{PrometheusError, QueryClient, SeriesSet};
 use crate::rules::{self, ExternalScope, Objects, QueryScope, Rule};
 
 /// The label of pods in queries that were given.
@@ -30,13 +30,25 @@ pub(super) struct Question {
     pub(super) nan: Option<i64>,
     /// The rule, or the flag.
     pub(super) origin: String,
+    /// Whether it is a flag's.
+    pub(super) is_given: bool,
     /// What is to be said about it.
-    pub(super) note: Option<String>,
+    pub(super) notes: Vec<String>,
 }
 
 impl Question {
     /// PromQL of a flag: per pod with the label `pod`, else the sum of its elements.
     pub(super) fn given(source: &Source, promql: &str) -> Self {
+        let restriction = match source {
+            Source::Pods { selector, .. }
+            | Source::Object { selector, .. }
+            | Source::External { selector, .. } => {
+                (!selector.is_everything()).then(|| format!("restrict it to {selector} by itself"))
+            }
+            Source::Resource { container, .. } => container
+                .as_ref()
+                .map(|container| format!("restrict it to the container {container} by itself")),
+        };
         Self {
             promql: promql.to_owned(),
             label: source.is_per_pod().then(|| POD.to_owned()),
@@ -44,7 +56,11 @@ impl Question {
             // As the adapter has it by default.
             nan: source.is_per_pod().then_some(0),
             origin: "--query".to_owned(),
-            note: None,
+            is_given: true,
+            notes: restriction
+                .map(|restriction| format!("{source}: --query must {restriction}"))
+                .into_iter()
+                .collect(),
         }
     }
 }
@@ -53,14 +69,19 @@ impl Question {
 pub(super) struct Catalogued {
     path: PathBuf,
     catalog: Catalog,
+    /// Rules without series, as Prometheus would not tell them.
+    failed: Vec<String>,
+    /// Metrics that rules may not have.
     refused: Vec<String>,
 }
 
 impl Catalogued {
-    /// Reads the file, and asks for the series of its rules.
+    /// Reads the file, and asks for the series of its rules; of those APIs only that the metrics
+    /// are from.
     pub(super) async fn read<C: QueryClient>(
         client: &C,
         path: &Path,
+        sources: &[&Source],
         timeline: Timeline,
     ) -> Result<Self, SimulateError> {
         let file = RuleFile::load(path).map_err(SimulateError::Rules)?;
@@ -68,8 +89,15 @@ impl Catalogued {
             path: path.to_owned(),
             rule,
         })?;
-        let custom = series(client, &rules.custom, timeline).await?;
-        let external = series(client, &rules.external, timeline).await?;
+        let is_custom = |it: &&Source| matches!(it, Source::Pods { .. } | Source::Object { .. });
+        let is_external = |it: &&Source| matches!(it, Source::External { .. });
+        let (mut custom, mut external, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        if sources.iter().any(is_custom) {
+            custom = series(client, &rules.custom, timeline, &mut failed).await?;
+        }
+        if sources.iter().any(is_external) {
+            external = series(client, &rules.external, timeline, &mut failed).await?;
+        }
         let rules = Arc::new(rules);
         let (catalog, refused) =
             Catalog::build(Arc::clone(&rules), &custom, &external, &CommonKinds);
@@ -80,8 +108,16 @@ impl Catalogued {
         Ok(Self {
             path: path.to_owned(),
             catalog,
+            failed,
             refused,
         })
+    }
+
+    /// What is to be said about the rules.
+    pub(super) fn notes(&self) -> impl Iterator<Item = String> {
+        self.failed
+            .iter()
+            .map(|failed| format!("not used: {failed}"))
     }
 
     /// The question for a metric.
@@ -129,13 +165,15 @@ impl Catalogued {
                     selector,
                 };
                 let promql = rule.external_query(&association, &scope);
+                let (nan, note) = nan(source, rule, Fallback::Omit);
                 Ok(Question {
                     promql: promql.map_err(|error| wrong(error.to_string()))?,
                     label: None,
                     object: None,
-                    nan: value(rule.policy().on_nan.unwrap_or(Fallback::Omit)),
+                    nan,
                     origin: rule.id().to_string(),
-                    note: None,
+                    is_given: false,
+                    notes: note.into_iter().collect(),
                 })
             }
             Source::Resource { resource, .. } => Err(wrong(format!(
@@ -199,13 +237,15 @@ impl Catalogued {
                 rule.id()
             )
         });
+        let (nan, nan_note) = nan(source, rule, Fallback::ZERO);
         Ok(Question {
             promql,
             label: Some(label),
             object: object.map(str::to_owned),
-            nan: value(rule.policy().on_nan.unwrap_or(Fallback::ZERO)),
+            nan,
             origin: rule.id().to_string(),
-            note,
+            is_given: false,
+            notes: note.into_iter().chain(nan_note).collect(),
         })
     }
 
@@ -230,34 +270,48 @@ impl Catalogued {
         if more > 0 {
             text += &format!(" and {more} more");
         }
-        for refused in &self.refused {
+        for refused in self.failed.iter().chain(&self.refused) {
             text += &format!("; not used: {refused}");
         }
         text
     }
 }
 
-/// What stands in for NaN; the other ways out need a memory that there is not.
-const fn value(fallback: Fallback) -> Option<i64> {
-    match fallback {
-        Fallback::Value(quantity) => Some(quantity.milli()),
-        _ => None,
-    }
+/// What stands in for NaN, and what is to be said where it cannot be what the rule says: that
+/// takes a memory, or fails whole requests.
+fn nan(source: &Source, rule: &Rule, default: Fallback) -> (Option<i64>, Option<String>) {
+    let other = match rule.policy().on_nan.unwrap_or(default) {
+        Fallback::Value(quantity) => return (Some(quantity.milli()), None),
+        Fallback::Omit => return (None, None),
+        Fallback::Last(_) => "the last value",
+        Fallback::Error => "an error",
+    };
+    let note = format!(
+        "{source}: NaN is no value here, and not {other} as onNaN of {} says",
+        rule.id()
+    );
+    (None, Some(note))
 }
 
+/// The series of each rule. Where one rule's cannot be had, the others' may do; without a
+/// connection none can.
 async fn series<C: QueryClient>(
     client: &C,
     rules: &[Arc<Rule>],
     timeline: Timeline,
+    failed: &mut Vec<String>,
 ) -> Result<Vec<(Arc<Rule>, Arc<SeriesSet>)>, SimulateError> {
     let mut sets = Vec::with_capacity(rules.len());
     for rule in rules {
+        let what = format!("{}.seriesQuery", rule.id());
         let set = client.series(rule.series_query(), timeline.from(), timeline.to());
-        let set = set.await.map_err(|cause| SimulateError::Prometheus {
-            what: format!("{}.seriesQuery", rule.id()),
-            cause,
-        })?;
-        sets.push((Arc::clone(rule), Arc::new(set)));
+        match set.await {
+            Ok(set) => sets.push((Arc::clone(rule), Arc::new(set))),
+            Err(cause @ PrometheusError::Connect { .. }) => {
+                return Err(SimulateError::Prometheus { what, cause });
+            }
+            Err(cause) => failed.push(unanswered(&what, &cause)),
+        }
     }
     Ok(sets)
 }

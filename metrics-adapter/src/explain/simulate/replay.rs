@@ -34,16 +34,16 @@ impl Recording {
         replicas: Option<Vec<Option<i32>>>,
     ) -> Self {
         let syncs = timeline.syncs() as usize;
-        let of_pods = |history: &History| match history {
-            History::PerPod(by_sync) => Some(by_sync.clone()),
-            History::Whole(_) => None,
-        };
-        let tells_pods = pods.is_some() || metrics.iter().any(|it| of_pods(it).is_some());
+        let is_per_pod = |history: &History| matches!(history, History::PerPod(_));
+        let tells_pods = pods.is_some() || metrics.iter().any(is_per_pod);
         let pods = pods.unwrap_or_else(|| {
             let mut union = vec![BTreeSet::new(); syncs];
-            for by_sync in metrics.iter().filter_map(of_pods) {
+            for history in &metrics {
+                let History::PerPod(by_sync) = history else {
+                    continue;
+                };
                 for (all, values) in union.iter_mut().zip(by_sync) {
-                    all.extend(values.into_keys());
+                    all.extend(values.keys().cloned());
                 }
             }
             union
@@ -89,8 +89,8 @@ pub(super) struct Settings {
     /// One for each metric of the recording.
     pub(super) models: Vec<Model>,
     pub(super) startup: Duration,
-    /// Thousandths by resource.
-    pub(super) requests: BTreeMap<String, i64>,
+    /// What a pod requests, in thousandths: one for each metric of the recording.
+    pub(super) requests: Vec<Option<i64>>,
     /// Replicas at the beginning.
     pub(super) initial: i32,
     pub(super) flags: Flags,
@@ -108,17 +108,23 @@ pub(super) struct Sync {
     pub(super) decision: Decision,
 }
 
-/// Replays the recording; `places` tells where each metric of the candidate is in it.
+/// Simulated pods at most, summed over the syncs: each costs time at its sync, and the last ones
+/// memory.
+const MAX_PODS: usize = 10_000_000;
+
+/// Replays the recording; `places` tells where each metric of the candidate is in it. Fails where
+/// there would be too many pods.
 pub(super) fn replay(
     recording: &Recording,
     autoscaler: &Autoscaler,
     places: &[usize],
     settings: &Settings,
-) -> Vec<Sync> {
+) -> Result<Vec<Sync>, String> {
     let Autoscaler {
         bounds, behavior, ..
     } = autoscaler;
     let mut controller = Controller::new(*bounds, behavior.clone(), settings.flags);
+    let mut simulated = 0_usize;
     let mut fleet = Fleet::new(settings.initial, recording.timeline.from());
     let mut syncs = Vec::new();
     let moments = (0..recording.timeline.syncs()).map(|sync| recording.timeline.at(sync));
@@ -133,8 +139,8 @@ pub(super) fn replay(
         let current = fleet.replicas();
         let propose = |(metric, place): (&Metric, &usize)| {
             let mut pods = pods.clone();
-            if let Source::Resource { resource, .. } = &metric.source {
-                let request = settings.requests.get(resource).copied();
+            if matches!(metric.source, Source::Resource { .. }) {
+                let request = settings.requests[*place];
                 pods.iter_mut().for_each(|pod| pod.request = request);
             }
             let situation = Situation {
@@ -155,9 +161,17 @@ pub(super) fn replay(
             proposals,
             decision,
         });
+        simulated = simulated.saturating_add(usize::try_from(decision.desired).unwrap_or(0));
+        if simulated > MAX_PODS {
+            return Err(format!(
+                "at {now} it wants {} replicas; at most {MAX_PODS} pods are simulated, summed over \
+                 the syncs (maxReplicas, --sync-period)",
+                decision.desired
+            ));
+        }
         fleet.scale(decision.desired, now + settings.startup);
     }
-    syncs
+    Ok(syncs)
 }
 
 /// What one metric asks for.
@@ -204,9 +218,7 @@ fn propose(
                     PodTarget::AverageValue(milli)
                 }
             };
-            let is_cpu =
-                matches!(&metric.source, Source::Resource { resource, .. } if resource == "cpu");
-            proposal::of_pods(situation, readings, target, is_cpu)
+            proposal::of_pods(situation, readings, target, metric.source.is_cpu())
         }
     }
 }

@@ -10,6 +10,7 @@ use super::question::Question;
 use super::replay::{Recording, Settings, Sync};
 use super::{Candidate, Mode};
 use crate::explain::autoscaler::{Metric, Source, Target};
+use crate::explain::controller::Reason;
 
 /// A simulation. Lists over time have one element for each of `times`.
 #[derive(Clone, Debug, Serialize)]
@@ -61,6 +62,20 @@ pub struct Recorded {
     pub rescales: Vec<Rescale>,
     /// The metrics of all candidates.
     pub metrics: Vec<RecordedMetric>,
+    /// What else was asked for.
+    pub shown: Vec<Shown>,
+}
+
+/// What is shown beside, as recorded.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown {
+    /// As it was named.
+    pub name: String,
+    /// What Prometheus was asked.
+    pub query: String,
+    /// The values.
+    pub values: Vec<Option<f64>>,
 }
 
 /// A recorded metric.
@@ -105,7 +120,7 @@ pub struct Candidature {
     pub ready: Vec<usize>,
     /// What the metrics asked for at each sync, before limits.
     pub wanted: Vec<Option<i32>>,
-    /// Why it became what it became, in the words of the HPA's conditions.
+    /// Why it became what it became: the reasons of the HPA's conditions.
     pub reasons: Vec<&'static str>,
 }
 
@@ -143,8 +158,10 @@ pub struct Summary {
     pub rescales: usize,
     /// The part of the syncs at which a metric was above its target by more than the tolerance.
     pub above_target: f64,
-    /// The part of the syncs at which the metrics told too little.
-    pub unknown: f64,
+    /// The part of the syncs at which a metric had no value; the others may decide without it.
+    pub metric_missing: f64,
+    /// The part of the syncs at which that held the replicas.
+    pub held: f64,
     /// The part of the syncs after which there were as many as recorded.
     pub as_recorded: f64,
 }
@@ -177,6 +194,7 @@ pub(super) struct Material<'a> {
     pub(super) sources: &'a [Source],
     pub(super) questions: &'a [Question],
     pub(super) recording: &'a Recording,
+    pub(super) shown: Vec<Shown>,
     pub(super) settings: &'a Settings,
     pub(super) runs: &'a [Vec<Sync>],
     pub(super) notes: Vec<String>,
@@ -264,6 +282,7 @@ fn recorded(material: &Material<'_>, times: &[Time]) -> Recorded {
         replicas: recording.replicas.clone(),
         rescales,
         metrics: metrics.enumerate().map(metric).collect(),
+        shown: material.shown.clone(),
     }
 }
 
@@ -288,7 +307,7 @@ fn candidature(
             time: *time,
             from: sync.before,
             to: sync.decision.desired,
-            reason: Some(sync.decision.reason.as_str()),
+            reason: Some(sync.decision.reason.word(&autoscaler.metrics)),
             metric: metric.map(|metric| goals[metric].metric.clone()),
             usage: metric.and_then(|metric| goals[metric].usage[index]),
         })
@@ -319,9 +338,14 @@ fn candidature(
         pod_hours: sum * hours,
         rescales: rescales.len(),
         above_target: part(run.iter().filter(above).count()),
-        unknown: part(
+        metric_missing: part(
             run.iter()
                 .filter(|sync| sync.proposals.iter().any(Result::is_err))
+                .count(),
+        ),
+        held: part(
+            run.iter()
+                .filter(|sync| matches!(sync.decision.reason, Reason::FailedGetMetric(_)))
                 .count(),
         ),
         as_recorded: part(equal.filter(|(own, other)| Some(**own) == **other).count()),
@@ -337,7 +361,7 @@ fn candidature(
         wanted: run.iter().map(|sync| sync.decision.wanted).collect(),
         reasons: run
             .iter()
-            .map(|sync| sync.decision.reason.as_str())
+            .map(|sync| sync.decision.reason.word(&autoscaler.metrics))
             .collect(),
         replicas,
     }

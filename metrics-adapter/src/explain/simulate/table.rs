@@ -53,6 +53,9 @@ fn metrics(report: &Report) -> String {
             metric.metric, metric.origin, metric.query
         );
     }
+    for shown in &report.recorded.shown {
+        let _ = writeln!(text, "  {} (--show)\n    {}", shown.name, shown.query);
+    }
     text
 }
 
@@ -68,7 +71,8 @@ fn candidates(report: &Report) -> Vec<Vec<String>> {
         "pod-hours",
         "rescales",
         "above target",
-        "unknown",
+        "metric missing",
+        "held",
     ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for (index, candidate) in report.candidates.iter().enumerate() {
@@ -89,7 +93,8 @@ fn candidates(report: &Report) -> Vec<Vec<String>> {
             format!("{:.2}", summary.pod_hours),
             summary.rescales.to_string(),
             percents(summary.above_target),
-            percents(summary.unknown),
+            percents(summary.metric_missing),
+            percents(summary.held),
         ]);
     }
     rows
@@ -109,6 +114,7 @@ fn course(report: &Report) -> Vec<Vec<String>> {
         let kind = if metric.per_pod { kind } else { "all" };
         head.push(format!("{} {kind}", short(&metric.metric)));
     }
+    head.extend(recorded.shown.iter().map(|shown| shown.name.clone()));
     for (index, candidate) in report.candidates.iter().enumerate() {
         let letter = letter(index);
         head.push(format!("{letter} pods"));
@@ -129,6 +135,8 @@ fn course(report: &Report) -> Vec<Vec<String>> {
             };
             row.push(value(values[sync]));
         }
+        let shown = recorded.shown.iter();
+        row.extend(shown.map(|shown| value(shown.values[sync])));
         for candidate in &report.candidates {
             row.push(candidate.replicas[sync].to_string());
             row.extend(candidate.metrics.iter().map(|goal| value(goal.usage[sync])));
@@ -186,9 +194,15 @@ pub(super) fn letter(index: usize) -> String {
     }
 }
 
-/// A metric without its kind.
+/// A metric without its kind and object; a container's with the container. In a selector there
+/// may be slashes too.
 pub(super) fn short(metric: &str) -> &str {
-    metric.rsplit_once('/').map_or(metric, |(_, name)| name)
+    if let Some(of_container) = metric.strip_prefix("container/") {
+        return of_container;
+    }
+    let name = metric.find('{').unwrap_or(metric.len());
+    let start = metric[..name].rfind('/').map_or(0, |slash| slash + 1);
+    &metric[start..]
 }
 
 /// The time of day in UTC, with the date where there is more than one.

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::naming;
 use crate::explain::autoscaler::{Autoscaler, Target};
 use crate::model::Quantity;
 
 /// One change of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// The target of a metric, by its name.
+    /// The target of a metric, by its name or qualified name.
     Target(String, Quantity),
     /// `minReplicas`.
     MinReplicas(i32),
@@ -30,8 +31,7 @@ impl FromStr for Variant {
     /// `METRIC=TARGET[,...]`; `minReplicas` and `maxReplicas` stand beside metrics.
     fn from_str(text: &str) -> Result<Self, String> {
         let change = |part: &str| {
-            let (name, value) = part
-                .split_once('=')
+            let (name, value) = naming::split(part)
                 .ok_or_else(|| format!("expected METRIC=TARGET, not {part:?}"))?;
             let number = || {
                 let number = value.parse().ok().filter(|number| *number > 0);
@@ -54,7 +54,10 @@ impl FromStr for Variant {
         };
         Ok(Self {
             text: text.to_owned(),
-            changes: text.split(',').map(change).collect::<Result<_, _>>()?,
+            changes: naming::parts(text)
+                .into_iter()
+                .map(change)
+                .collect::<Result<_, _>>()?,
         })
     }
 }
@@ -74,16 +77,10 @@ impl Variant {
                 Change::MinReplicas(min) => changed.bounds.min = *min,
                 Change::MaxReplicas(max) => changed.bounds.max = *max,
                 Change::Target(name, quantity) => {
-                    let mut found = false;
-                    for metric in &mut changed.metrics {
-                        if metric.source.name() == name {
-                            metric.target = with(metric.target, *quantity)?;
-                            found = true;
-                        }
-                    }
-                    if !found {
-                        return Err(format!("the manifest has no metric {name:?}"));
-                    }
+                    let sources = autoscaler.metrics.iter().map(|metric| &metric.source);
+                    let place = naming::find(name, sources.enumerate())?;
+                    let metric = &mut changed.metrics[place];
+                    metric.target = with(metric.target, *quantity)?;
                 }
             }
         }

@@ -268,6 +268,28 @@ impl Parser {
     }
 }
 
+/// Refuses what cannot be a requirement, as apimachinery's `NewRequirement` does.
+pub(super) fn check(requirement: &Requirement) -> Result<(), ParseError> {
+    let Requirement {
+        key,
+        operator,
+        values,
+    } = requirement;
+    check_key(key)?;
+    let expected = match operator {
+        Operator::In | Operator::NotIn if values.is_empty() => {
+            "for 'in', 'notin' operators, values set can't be empty"
+        }
+        Operator::Exists | Operator::DoesNotExist if !values.is_empty() => {
+            "values set must be empty for exists and does not exist"
+        }
+        _ => return check_values(key, *operator, values),
+    };
+    Err(fail(format!(
+        "values: Invalid value: {values:?}: {expected}"
+    )))
+}
+
 fn check_key(key: &str) -> Result<(), ParseError> {
     let (prefix, name) = match key.split_once('/') {
         Some((prefix, name)) => (Some(prefix), name),

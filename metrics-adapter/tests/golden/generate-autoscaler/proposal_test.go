@@ -17,7 +17,7 @@ import (
 )
 
 // One case: the kind of metric and target, replicas, target, tolerances up and down in thousandths,
-// pods, value; then the proposal, null for an error.
+// pods, value; then the proposal and the usage that the status tells, null for an error.
 //
 // A pod is [state, value, request, started, since, taken, window]: the first letter of its state is
 // its phase (Running, Pending, Failed, Succeeded) or D while it is being deleted, the second one its
@@ -142,16 +142,19 @@ func perPod(random *rand.Rand, kind string, timed bool) any {
 	up, down := pick(random, tolerances...), pick(random, tolerances...)
 	calculator := NewReplicaCalculator(source{pods: values}, lister(pods), 5*time.Minute, 30*time.Second)
 	var replicas int32
+	var usage int64
 	var err error
 	switch {
 	case kind == "pods":
-		replicas, _, _, err = calculator.GetMetricReplicas(current, target, "m", mkTolerances(up, down), namespace, labels.Everything(), labels.Everything())
+		replicas, usage, _, err = calculator.GetMetricReplicas(current, target, "m", mkTolerances(up, down), namespace, labels.Everything(), labels.Everything())
 	case utilization:
-		replicas, _, _, _, err = calculator.GetResourceReplicas(context.Background(), current, int32(target), resourceName, mkTolerances(up, down), namespace, labels.Everything(), "")
+		var percents int32
+		replicas, percents, _, _, err = calculator.GetResourceReplicas(context.Background(), current, int32(target), resourceName, mkTolerances(up, down), namespace, labels.Everything(), "")
+		usage = int64(percents)
 	default:
-		replicas, _, _, err = calculator.GetRawResourceReplicas(context.Background(), current, target, resourceName, mkTolerances(up, down), namespace, labels.Everything(), "")
+		replicas, usage, _, err = calculator.GetRawResourceReplicas(context.Background(), current, target, resourceName, mkTolerances(up, down), namespace, labels.Everything(), "")
 	}
-	return []any{kind, current, target, up, down, told, nil, outcome(replicas, err)}
+	return []any{kind, current, target, up, down, told, nil, outcome(replicas, err), outcome(usage, err)}
 }
 
 func perObject(random *rand.Rand) any {
@@ -174,29 +177,35 @@ func perObject(random *rand.Rand) any {
 	calculator := NewReplicaCalculator(source{values: map[string]*int64{"m": &value}}, lister(pods), 5*time.Minute, 30*time.Second)
 	tolerances := mkTolerances(up, down)
 	var replicas int32
+	var usage int64
 	var err error
 	switch kind {
 	case "object":
-		replicas, _, _, err = calculator.GetObjectMetricReplicas(current, target, "m", tolerances, namespace, nil, labels.Everything(), labels.Everything())
+		replicas, usage, _, err = calculator.GetObjectMetricReplicas(current, target, "m", tolerances, namespace, nil, labels.Everything(), labels.Everything())
 	case "object/pod":
 		// It alone does not look at the largest number of replicas there can be.
 		value %= 1 << 40
-		replicas, _, _, err = calculator.GetObjectPerPodMetricReplicas(current, target, "m", tolerances, namespace, nil, labels.Everything())
+		replicas, usage, _, err = calculator.GetObjectPerPodMetricReplicas(current, target, "m", tolerances, namespace, nil, labels.Everything())
 	case "external":
-		replicas, _, _, err = calculator.GetExternalMetricReplicas(current, target, "m", tolerances, namespace, &metav1.LabelSelector{}, labels.Everything())
+		replicas, usage, _, err = calculator.GetExternalMetricReplicas(current, target, "m", tolerances, namespace, &metav1.LabelSelector{}, labels.Everything())
 	case "external/pod":
-		replicas, _, _, err = calculator.GetExternalPerPodMetricReplicas(current, target, "m", tolerances, namespace, &metav1.LabelSelector{})
+		replicas, usage, _, err = calculator.GetExternalPerPodMetricReplicas(current, target, "m", tolerances, namespace, &metav1.LabelSelector{})
 	}
 	if replicas < 0 {
 		// Beyond 2^31 Go promises nothing, and processors differ.
 		return perObject(random)
 	}
-	return []any{kind, current, target, up, down, told, value, outcome(replicas, err)}
+	mean := outcome(usage, err)
+	if current == 0 && strings.HasSuffix(kind, "/pod") {
+		// A division by zero, which processors tell differently.
+		mean = nil
+	}
+	return []any{kind, current, target, up, down, told, value, outcome(replicas, err), mean}
 }
 
-func outcome(replicas int32, err error) any {
+func outcome[T any](number T, err error) any {
 	if err != nil {
 		return nil
 	}
-	return replicas
+	return number
 }

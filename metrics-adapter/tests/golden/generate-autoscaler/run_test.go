@@ -3,7 +3,9 @@ package podautoscaler
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,22 +52,49 @@ func (w *workload) Update(_ context.Context, _ schema.GroupResource, scale *auto
 	return scale, nil
 }
 
-// Statuses takes an HPA's status, and forgets it.
+// Statuses takes an HPA's status, and keeps the conditions of the last one.
 type statuses struct {
 	autoscalingclient.HorizontalPodAutoscalerInterface
+	conditions []autoscaling.HorizontalPodAutoscalerCondition
 }
 
-func (s statuses) HorizontalPodAutoscalers(string) autoscalingclient.HorizontalPodAutoscalerInterface {
+func (s *statuses) HorizontalPodAutoscalers(string) autoscalingclient.HorizontalPodAutoscalerInterface {
 	return s
 }
 
-func (s statuses) UpdateStatus(_ context.Context, hpa *autoscaling.HorizontalPodAutoscaler, _ metav1.UpdateOptions) (*autoscaling.HorizontalPodAutoscaler, error) {
+func (s *statuses) UpdateStatus(_ context.Context, hpa *autoscaling.HorizontalPodAutoscaler, _ metav1.UpdateOptions) (*autoscaling.HorizontalPodAutoscaler, error) {
+	s.conditions = hpa.Status.Conditions
 	return hpa, nil
 }
 
+// Reason is that of the condition which tells why: no metric, a limit, stabilization; null where
+// none was set, because the replicas were out of bounds.
+func (s *statuses) reason() any {
+	var limited, able any
+	for _, condition := range s.conditions {
+		switch condition.Type {
+		case autoscaling.ScalingActive:
+			if condition.Status == v1.ConditionFalse {
+				return condition.Reason
+			}
+		case autoscaling.ScalingLimited:
+			limited = condition.Reason
+		case autoscaling.AbleToScale:
+			// A rescale hides it.
+			if strings.HasSuffix(condition.Reason, "Stabilized") {
+				able = condition.Reason
+			}
+		}
+	}
+	if limited == "DesiredWithinRange" && able != nil {
+		return able
+	}
+	return limited
+}
+
 // One case: smallest and largest number of replicas, replicas at the start, behavior, metrics as
-// kind and target; then syncs as seconds since the last one, values and the replicas wanted. All
-// pods are ready; a value is that of each pod, or of the whole. What is null fails.
+// kind and target; then syncs as seconds since the last one, values, the replicas wanted and the
+// reason. All pods are ready; a value is that of each pod, or of the whole. What is null fails.
 //
 // A behavior is [up, down], of which each is [window, tolerance, policy, policies].
 func runs(t *testing.T, random *rand.Rand) []any {
@@ -113,9 +142,9 @@ func run(t *testing.T, random *rand.Rand) any {
 	}
 	defaults.SetDefaults_HorizontalPodAutoscaler(hpa)
 
-	deployment := &workload{replicas: start}
+	deployment, told := &workload{replicas: start}, &statuses{}
 	controller := &HorizontalController{
-		scaleNamespacer: deployment, hpaNamespacer: statuses{}, mapper: deployment,
+		scaleNamespacer: deployment, hpaNamespacer: told, mapper: deployment,
 		tolerance: 0.1, downscaleStabilisationWindow: 5 * time.Minute,
 		eventRecorder: &record.FakeRecorder{}, monitor: monitor.New(),
 		recommendations: map[string][]timestampedRecommendation{},
@@ -155,9 +184,10 @@ func run(t *testing.T, random *rand.Rand) any {
 		}
 		controller.podLister = lister(pods)
 		controller.replicaCalc = NewReplicaCalculator(source{pods: perPod, values: values}, controller.podLister, 5*time.Minute, 30*time.Second)
+		told.conditions = nil
 		// An error is the word of metrics that failed; the replicas tell what came of it.
 		_ = controller.reconcileAutoscaler(context.Background(), hpa, namespace+"/h")
-		syncs = append(syncs, append(sync, deployment.replicas))
+		syncs = append(syncs, append(sync, deployment.replicas, told.reason()))
 	}
 	return []any{least, most, start, behavior, kinds, syncs}
 }
@@ -194,7 +224,7 @@ func mkBehavior(random *rand.Rand, hpa *autoscaling.HorizontalPodAutoscaler) any
 					Type:          pick(random, autoscaling.PodsScalingPolicy, autoscaling.PercentScalingPolicy),
 					PeriodSeconds: pick[int32](random, 1, 15, 30, 60, 300, 1800),
 				}
-				policy.Value = pick[int32](random, 1, 2, 4)
+				policy.Value = pick[int32](random, 1, 2, 4, math.MaxInt32)
 				if policy.Type == autoscaling.PercentScalingPolicy {
 					policy.Value = pick[int32](random, 5, 10, 50, 100, 300)
 				}

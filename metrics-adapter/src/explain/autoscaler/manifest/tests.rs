@@ -55,6 +55,11 @@ fn documents_of_other_kinds_stand_beside_it() {
     );
 }
 
+/// [`METRIC`] with a selector.
+fn selecting(selector: &str) -> String {
+    METRIC.replace("name: m", &format!("name: m, selector: {selector}"))
+}
+
 #[test]
 fn what_is_wrong_names_its_field() {
     let metrics = |metric: &str| format!("  maxReplicas: 4\n  metrics: [{metric}]");
@@ -107,6 +112,26 @@ fn what_is_wrong_names_its_field() {
         (
             manifest(&metrics(&METRIC.replace("AverageValue", "Value"))),
             "spec.metrics[0].pods.target.type: \"Value\"",
+        ),
+        (
+            manifest(&metrics(&selecting("{matchLabels: {a: \"b,c\"}}"))),
+            "spec.metrics[0].pods.metric.selector: values[0][a]: Invalid value: \"b,c\"",
+        ),
+        (
+            manifest(&metrics(&selecting(
+                "{matchExpressions: [{key: a, operator: In, values: []}]}",
+            ))),
+            "spec.metrics[0].pods.metric.selector: values: Invalid value: {}: for 'in', 'notin'",
+        ),
+        (
+            manifest(&metrics(&selecting(
+                "{matchExpressions: [{key: a, operator: Exists, values: [b]}]}",
+            ))),
+            "values set must be empty for exists",
+        ),
+        (
+            manifest(&metrics(&selecting("{matchLabels: {\"a b\": c}}"))),
+            "Invalid value: \"a b\"",
         ),
         (
             manifest(&metrics(&METRIC.replace("40", "fast"))),

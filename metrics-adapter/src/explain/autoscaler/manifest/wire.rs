@@ -114,8 +114,7 @@ pub(super) struct LabelSelector {
 pub(super) struct Expression {
     pub(super) key: String,
     pub(super) operator: String,
-    #[serde(default)]
-    pub(super) values: Vec<String>,
+    pub(super) values: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
