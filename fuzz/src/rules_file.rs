@@ -182,14 +182,16 @@ fn discovered(rule: &Rule, selector: &Selector, names: &[Arc<str>]) {
     association.resources(["pod", "namespace", "kube_apps_deployment", "é", ""].into_iter());
     let pods = resolve("", "pods").unwrap();
     if let Ok(label) = association.label(&pods) {
+        let scope = |objects| QueryScope {
+            series: "ops",
+            label: &label,
+            namespace: Some("shop"),
+            metric_selector: selector,
+            objects,
+        };
+        let all = rule.query(&association, &scope(Objects::All));
         for objects in [Objects::Named(names), Objects::All] {
-            let scope = QueryScope {
-                series: "ops",
-                label: &label,
-                namespace: Some("shop"),
-                metric_selector: selector,
-                objects,
-            };
+            let scope = scope(objects);
             let queries = [
                 rule.query(&association, &scope).map(Some),
                 rule.age_query(&association, &scope),
@@ -204,6 +206,10 @@ fn discovered(rule: &Rule, selector: &Selector, names: &[Arc<str>]) {
             // Whoever can be asked about can be judged, too.
             let shared = rule.shared_query(&association, &scope);
             assert!(shared.is_ok() || queries[0].is_err(), "{shared:?}");
+            // What all share is about all objects, whoever asks.
+            if let Ok(Some(shared)) = shared {
+                assert_eq!(Some(&shared), all.as_ref().ok());
+            }
         }
     }
     let scope = ExternalScope {

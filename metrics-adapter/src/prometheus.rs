@@ -12,9 +12,10 @@ mod login;
 mod metrics;
 mod permits;
 pub mod range;
+mod turn;
 
 use std::collections::BTreeSet;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use jiff::Timestamp;
 pub use client::{Client, ClientError, Options, Verb};
 pub use credentials::{Authorization, Credentials, Material, Place};
 pub use metrics::Metrics;
+pub use turn::Turn;
 
 use crate::model::QueryValue;
 
@@ -51,6 +53,11 @@ pub enum PrometheusError {
     /// No answer within the deadline.
     #[error("no answer from Prometheus within {0:?}")]
     Timeout(Duration),
+    /// Its turn did not come within the deadline; it was not sent.
+    #[error(
+        "no turn to ask Prometheus within {0:?}: --prometheus-max-concurrency calls are under way, and others wait"
+    )]
+    Busy(Duration),
     /// The connection failed.
     #[error("cannot reach Prometheus at {url}: {reason}")]
     Connect {
@@ -91,6 +98,7 @@ impl PrometheusError {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Timeout(_) => "timeout",
+            Self::Busy(_) => "busy",
             Self::Connect { .. } => "connect",
             Self::Api { .. } => "api",
             Self::Decode(_) => "decode",
@@ -99,12 +107,17 @@ impl PrometheusError {
             Self::Token(_) => "token",
         }
     }
+
+    /// Whether the call was made: if not, the error tells nothing about Prometheus.
+    pub const fn is_sent(&self) -> bool {
+        !matches!(self, Self::Busy(_) | Self::QueryTooLong { .. })
+    }
 }
 
 /// Asks Prometheus.
 pub trait QueryClient: Send + Sync + 'static {
     /// `/api/v1/series` for one selector between two times. Nobody's request waits for it, so it
-    /// comes after calls that somebody waits for.
+    /// comes after queries, until it has waited for long.
     fn series(
         &self,
         selector: &str,
@@ -118,16 +131,32 @@ pub trait QueryClient: Send + Sync + 'static {
         promql: &str,
     ) -> impl Future<Output = Result<QueryValue, PrometheusError>> + Send;
 
-    /// Likewise, ahead of the time when the answer is needed: calls that somebody waits for come
+    /// Waits for the turn to make a query that a request waits for.
+    fn turn(&self) -> impl Future<Output = Result<Turn, PrometheusError>> + Send {
+        // Without a limit there is no order.
+        ready(Ok(Turn::default()))
+    }
+
+    /// Likewise, ahead of the time when the answer is needed: queries that somebody waits for come
     /// first, unless `awaited` is ready, for then somebody waits for this one, too.
-    fn query_ahead(
+    fn turn_ahead(
+        &self,
+        awaited: impl Future<Output = ()> + Send,
+    ) -> impl Future<Output = Result<Turn, PrometheusError>> + Send {
+        drop(awaited);
+        self.turn()
+    }
+
+    /// [`Self::query`] for whoever has the turn. `read` runs where the answer is decoded: it may
+    /// take a while, and no thread that answers requests is kept busy.
+    fn query_as<T: Send + 'static>(
         &self,
         promql: &str,
-        awaited: impl Future<Output = ()> + Send,
-    ) -> impl Future<Output = Result<QueryValue, PrometheusError>> + Send {
-        // Without a limit there is no order.
-        drop(awaited);
-        self.query(promql)
+        turn: Turn,
+        read: impl FnOnce(QueryValue) -> T + Send + 'static,
+    ) -> impl Future<Output = Result<T, PrometheusError>> + Send {
+        drop(turn);
+        async { self.query(promql).await.map(read) }
     }
 
     /// The present by Prometheus' clock, as far as it is known.

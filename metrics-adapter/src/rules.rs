@@ -175,7 +175,8 @@ impl Rule {
 
     /// The PromQL that all requests for a metric can share: the query for all objects, where that
     /// says the same about each of them as queries for some. `None` where it is not proven from
-    /// the rule, for the series and the label of a request; `scope` is about [`Objects::All`].
+    /// the rule, for the series and the label of a request; which objects it is about does not
+    /// matter.
     ///
     /// # Errors
     /// As [`Self::query`].
@@ -190,15 +191,13 @@ impl Rule {
             return Ok(None);
         }
         let names = STAND_INS.map(Arc::from);
-        let chosen = QueryScope {
-            objects: Objects::Named(&names),
-            ..*scope
-        };
+        let about = |objects| QueryScope { objects, ..*scope };
+        let chosen = about(Objects::Named(&names));
         let choice = Choice {
             label: scope.label,
             value: &alternation(&names),
         };
-        let all = self.query(association, scope)?;
+        let all = self.query(association, &about(Objects::All))?;
         let proven = !all.contains(choice.value)
             && separability::separable(&self.query(association, &chosen)?, choice);
         Ok(proven.then_some(all))

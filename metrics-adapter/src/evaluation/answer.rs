@@ -30,6 +30,7 @@ pub(super) enum Keep {
 pub(super) struct Answer {
     told: Told,
     asked: Instant,
+    bytes: usize,
 }
 
 /// What was told.
@@ -53,7 +54,8 @@ impl Answer {
             (QueryValue::Vector(samples), Keep::Elements) => Told::Elements(samples.into()),
             (QueryValue::Scalar { value, timestamp }, _) => Told::Scalar { value, timestamp },
         };
-        Self { told, asked }
+        let bytes = size_of::<Self>() + told.bytes();
+        Self { told, asked, bytes }
     }
 
     /// What was told.
@@ -87,20 +89,8 @@ impl Answer {
     }
 
     /// Bytes of memory that it takes.
-    pub(super) fn bytes(&self) -> usize {
-        let content = match &self.told {
-            Told::Objects(objects) => objects.bytes(),
-            Told::Elements(elements) => {
-                let mut before = None;
-                let labels = elements.iter().map(|element| {
-                    let before = before.replace(&element.labels);
-                    element.labels.bytes(before)
-                });
-                size_of_val::<[Sample]>(elements) + labels.sum::<usize>()
-            }
-            Told::Scalar { .. } => 0,
-        };
-        size_of::<Self>() + content
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// When Prometheus was asked.
@@ -111,6 +101,24 @@ impl Answer {
     /// How long ago that was.
     pub(super) fn age(&self, now: Instant) -> Duration {
         now.duration_since(self.asked)
+    }
+}
+
+impl Told {
+    /// Bytes of memory beside its own.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Objects(objects) => objects.bytes(),
+            Self::Elements(elements) => {
+                let mut before = None;
+                let labels = elements.iter().map(|element| {
+                    let before = before.replace(&element.labels);
+                    element.labels.bytes(before)
+                });
+                size_of_val::<[Sample]>(elements) + labels.sum::<usize>()
+            }
+            Self::Scalar { .. } => 0,
+        }
     }
 }
 

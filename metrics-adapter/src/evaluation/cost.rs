@@ -1,12 +1,12 @@
 //! What each rule costs: its queries, the time that they take, and what they answer.
 //!
 //! Law: label values are the places of the rules in force. What is told of a rule ends with it,
-//! also where another one takes its place.
+//! also where another one takes its place. Counters change under the lock of the rules in force.
 
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
@@ -36,10 +36,16 @@ pub(super) struct Costs {
     seconds: Family<RuleLabels, Counter<f64, AtomicU64>>,
     elements: Family<RuleLabels, Counter>,
     bytes: Family<RuleLabels, Counter>,
-    /// The rules that are told of.
-    told: Mutex<HashSet<RuleId>>,
+    told: Mutex<Told>,
     /// Knows the rules in force.
     discovery: OnceLock<Arc<State>>,
+}
+
+/// The rules that are told of: those in force when somebody last looked.
+#[derive(Debug, Default)]
+struct Told {
+    rules: Arc<RuleSet>,
+    ids: HashSet<RuleId>,
 }
 
 impl Costs {
@@ -51,7 +57,9 @@ impl Costs {
 
     /// Counts a query that Prometheus was asked: without an answer it failed.
     pub(super) fn asked(&self, rule: &RuleId, took: Duration, answer: Option<&Answer>) {
-        if !self.is_in_force(rule) {
+        let told = self.told();
+        if !told.ids.contains(rule) {
+            // An answer to a rule that has gone may come late.
             return;
         }
         let place = || Arc::clone(rule.place());
@@ -67,34 +75,27 @@ impl Costs {
         let (elements, bytes) = answer.map_or((0, 0), |answer| (answer.len(), answer.bytes()));
         self.elements.get_or_create(&labels).inc_by(elements as u64);
         self.bytes.get_or_create(&labels).inc_by(bytes as u64);
+        drop(told);
     }
 
-    /// Whether a rule is told of: an answer to one that has gone may come late.
-    fn is_in_force(&self, rule: &RuleId) -> bool {
+    /// The rules in force; takes away what is told of those that have gone.
+    fn told(&self) -> MutexGuard<'_, Told> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.contains(rule) {
-            return true;
-        }
-        // Another one may have stood in its place.
-        self.forget(&mut told);
-        let is_known = |state: &Arc<State>| ids(state.catalog().rules()).any(|id| id == rule);
-        self.discovery.get().is_some_and(is_known) && told.insert(rule.clone())
-    }
-
-    /// Takes away what is told of rules that have gone.
-    fn forget(&self, told: &mut HashSet<RuleId>) {
-        let Some(state) = self.discovery.get() else {
-            return;
-        };
-        let catalog = state.catalog();
-        let in_force: HashSet<&RuleId> = ids(catalog.rules()).collect();
-        told.retain(|rule| {
-            let stays = in_force.contains(rule);
-            if !stays {
-                self.remove(rule.place());
+        let catalog = self.discovery.get().map(|state| state.catalog());
+        let rules = catalog.as_ref().map(|catalog| catalog.rules());
+        if let Some(rules) = rules.filter(|rules| !Arc::ptr_eq(rules, &told.rules)) {
+            let before = std::mem::replace(
+                &mut *told,
+                Told {
+                    rules: Arc::clone(rules),
+                    ids: ids(rules).cloned().collect(),
+                },
+            );
+            for gone in before.ids.difference(&told.ids) {
+                self.remove(gone.place());
             }
-            stays
-        });
+        }
+        told
     }
 
     fn remove(&self, place: &Arc<str>) {
@@ -119,7 +120,7 @@ fn ids(rules: &RuleSet) -> impl Iterator<Item = &RuleId> {
 
 impl Collector for Costs {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        self.forget(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(self.told());
         let metrics: [(&str, &str, &dyn EncodeMetric); 4] = [
             (
                 "rule_queries_total",
@@ -128,7 +129,7 @@ impl Collector for Costs {
             ),
             (
                 "rule_query_seconds_total",
-                "Time that a rule's queries took, waiting for their turn included",
+                "Time that a rule's queries took, from their turn on",
                 &self.seconds,
             ),
             (

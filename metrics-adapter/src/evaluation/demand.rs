@@ -19,6 +19,10 @@ pub(super) const LONGEST_PERIOD: Duration = Duration::from_secs(120);
 /// just before.
 const MAX_POLLERS: usize = 1000;
 
+/// A late poll is made good by two in time, and many by so many.
+const PER_LATE: u8 = 2;
+const MOST: u8 = 8;
+
 /// Whoever asks for the same again and again, told apart by what it asks for.
 pub(super) type Poller = u64;
 
@@ -33,22 +37,43 @@ pub(super) struct Demand {
 struct Polls {
     times: [Instant; MEMORY],
     count: usize,
+    /// Polls in time that are owed until others are expected again.
+    owed: u8,
 }
 
 impl Demand {
-    /// Somebody polls now.
-    pub(super) fn polled(&mut self, poller: Poller, now: Instant) {
+    /// Somebody polls now. Tells how late, if it was expected; beyond `tolerance` is too late for
+    /// whatever was made ready.
+    pub(super) fn polled(
+        &mut self,
+        poller: Poller,
+        now: Instant,
+        tolerance: Duration,
+    ) -> Option<Duration> {
         if let Some(polls) = self.pollers.get_mut(&poller) {
-            polls.push(now);
-        } else if self.pollers.len() < MAX_POLLERS {
+            return polls.push(now, tolerance);
+        }
+        if self.pollers.len() < MAX_POLLERS {
             self.pollers.insert(poller, Polls::first(now));
         }
+        None
     }
 
-    /// The earliest expected poll after `after`.
+    /// The earliest expected poll after `after` by somebody who comes in time.
     pub(super) fn next(&self, after: Instant) -> Option<Instant> {
-        let expected = self.pollers.values().filter_map(Polls::expected);
+        let punctual = self.pollers.values().filter(|polls| polls.owed == 0);
+        let expected = punctual.filter_map(Polls::expected);
         expected.filter(|expected| *expected > after).min()
+    }
+
+    /// Whether it has polled before.
+    pub(super) fn knows(&self, poller: Poller) -> bool {
+        self.pollers.contains_key(&poller)
+    }
+
+    /// Bytes of memory that it takes, of which a hash table may use less than half.
+    pub(super) fn bytes(&self) -> usize {
+        2 * self.pollers.capacity() * size_of::<(Poller, Polls)>()
     }
 
     /// Forgets who has not polled for long.
@@ -68,13 +93,26 @@ impl Polls {
         Self {
             times: [now; MEMORY],
             count: 1,
+            owed: 0,
         }
     }
 
-    fn push(&mut self, now: Instant) {
+    /// Tells how late the poll is, if it was expected.
+    fn push(&mut self, now: Instant, tolerance: Duration) -> Option<Duration> {
+        let late = self
+            .expected()
+            // Much earlier is another pace, and tells nothing.
+            .filter(|expected| expected.saturating_duration_since(now) <= tolerance)
+            .map(|expected| now.saturating_duration_since(expected));
+        self.owed = match late {
+            Some(late) if late > tolerance => (self.owed + PER_LATE).min(MOST),
+            Some(_) => self.owed.saturating_sub(1),
+            None => self.owed,
+        };
         self.times.rotate_left(1);
         self.times[MEMORY - 1] = now;
         self.count = (self.count + 1).min(MEMORY);
+        late
     }
 
     fn last(&self) -> Instant {
@@ -111,7 +149,7 @@ mod tests {
         let start = Instant::now();
         let mut demand = Demand::default();
         for at in polls {
-            demand.polled(1, start + Duration::from_millis(*at));
+            demand.polled(1, start + Duration::from_millis(*at), Duration::MAX);
         }
         let next = demand.next(start)?;
         u64::try_from(next.duration_since(start).as_millis()).ok()
@@ -146,7 +184,7 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut demand = Demand::default();
         for (poller, time) in [(1, 0), (2, 4), (1, 15), (2, 19), (1, 30)] {
-            demand.polled(poller, at(time));
+            demand.polled(poller, at(time), Duration::MAX);
         }
         assert_eq!(demand.next(at(30)), Some(at(34)));
         assert_eq!(demand.next(at(34)), Some(at(45)));
@@ -159,11 +197,33 @@ mod tests {
     }
 
     #[test]
+    fn whoever_comes_late_is_expected_again_after_two_polls_in_time() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let tolerance = Duration::from_secs(4);
+        let mut demand = Demand::default();
+        for (time, late, next) in [
+            (0, None, None),
+            (15, None, Some(30)),
+            (31, Some(1), Some(47)),
+            (54, Some(7), None),
+            // Two periods of 23 s, one after the other.
+            (77, None, None),
+            (100, Some(0), None),
+            (123, Some(0), Some(146)),
+        ] {
+            let told = demand.polled(1, at(time), tolerance);
+            assert_eq!(told, late.map(Duration::from_secs), "at {time} s");
+            assert_eq!(demand.next(at(time)), next.map(at), "at {time} s");
+        }
+    }
+
+    #[test]
     fn a_crowd_is_bounded() {
         let start = Instant::now();
         let mut demand = Demand::default();
         for poller in 0..=MAX_POLLERS as u64 {
-            demand.polled(poller, start);
+            demand.polled(poller, start, Duration::MAX);
         }
         assert_eq!(demand.pollers.len(), MAX_POLLERS);
     }

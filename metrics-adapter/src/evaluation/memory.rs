@@ -102,10 +102,15 @@ impl Memory {
 
 /// Whether it may be kept: a client decides how long it is.
 pub(super) fn is_small(selector: &Selector) -> bool {
+    selector_bytes(selector) <= SELECTOR
+}
+
+/// Bytes of its texts.
+pub(super) fn selector_bytes(selector: &Selector) -> usize {
     let bytes = |requirement: &Requirement| {
         requirement.key.len() + requirement.values.iter().map(String::len).sum::<usize>()
     };
-    selector.requirements().iter().map(bytes).sum::<usize>() <= SELECTOR
+    selector.requirements().iter().map(bytes).sum()
 }
 
 fn recent(timestamp: Timestamp, now: Timestamp, longest: Duration) -> bool {

@@ -36,7 +36,7 @@ pub struct Metrics {
     pub(super) kept_bytes: Gauge,
     /// Queries that are asked ahead of the polls that are expected.
     pub(super) ahead: Gauge,
-    /// Queries under way; whoever asks the same shares them.
+    /// Queries that are being asked or wait for their turn; whoever asks the same shares them.
     pub(super) flights: Gauge,
     pub(super) costs: Arc<Costs>,
 }
@@ -78,7 +78,7 @@ impl Metrics {
             ),
             (
                 "queries_under_way",
-                "Queries for values that Prometheus is being asked, each shared by all who need it",
+                "Queries for values that Prometheus is being asked, or that wait for their turn, each shared by all who need it",
                 &metrics.flights,
             ),
         ] {

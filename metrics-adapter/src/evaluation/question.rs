@@ -2,7 +2,6 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,14 +10,14 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::answer::{Keep, Query};
-use super::memory::is_small;
+use super::memory::{is_small, selector_bytes};
 use crate::discovery::Entry;
 use crate::model::{MetricQuery, ObjectSource, ResourceType, Selector};
 use crate::rules::{Association, Fingerprint, Objects, QueryError, QueryScope, Rule, RuleId};
 
-/// Metrics times namespaces and metric selectors whose shared question is at hand; about a
-/// kilobyte each. Others are written anew.
-const QUESTIONS: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
+/// Bytes of all shared questions that are at hand, for metrics times namespaces and metric
+/// selectors: some 30,000, of about a kilobyte each. Others are written anew.
+const MAX_BYTES: usize = 32 << 20;
 
 /// A shared question that failed is not asked again for so long, because each such failure makes
 /// a poll wait for two queries.
@@ -123,6 +122,17 @@ impl Shared {
         }
     }
 
+    /// Bytes of memory that it takes.
+    fn bytes(&self) -> usize {
+        let queries = self.question.iter().flat_map(|question| {
+            let age = question.age.as_ref();
+            std::iter::once(&question.query).chain(age)
+        });
+        // An `Arc` has two counts beside its content.
+        let query = |query: &Arc<Query>| size_of::<Query>() + query.promql.len() + 64;
+        size_of::<Self>() + queries.map(query).sum::<usize>()
+    }
+
     /// The question, unless it failed lately.
     pub(super) fn question(&self) -> Option<&Question> {
         let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -174,19 +184,48 @@ impl Written {
             metric_selector: &self.metric_selector,
         }
     }
+
+    /// Bytes of memory that it takes, with its place, of which a hash table has up to two for each.
+    fn bytes(&self) -> usize {
+        let texts = self
+            .namespace
+            .as_ref()
+            .map_or(0, |namespace| namespace.len())
+            + selector_bytes(&self.metric_selector);
+        size_of::<Self>() + 4 * size_of::<u64>() + texts + self.shared.bytes()
+    }
 }
 
 /// The shared questions that were asked for most recently.
+#[derive(Default)]
 pub(super) struct Questions {
-    written: Mutex<LruCache<u64, Written>>,
+    written: Mutex<Shelf>,
     hasher: RandomState,
 }
 
-impl Default for Questions {
+struct Shelf {
+    by_hash: LruCache<u64, Written>,
+    bytes: usize,
+}
+
+impl Default for Shelf {
     fn default() -> Self {
         Self {
-            written: Mutex::new(LruCache::new(QUESTIONS)),
-            hasher: RandomState::new(),
+            by_hash: LruCache::unbounded(),
+            bytes: 0,
+        }
+    }
+}
+
+impl Shelf {
+    fn put(&mut self, hash: u64, written: Written) {
+        self.bytes += written.bytes();
+        let before = self.by_hash.put(hash, written);
+        self.bytes -= before.map_or(0, |before| before.bytes());
+        while self.bytes > MAX_BYTES
+            && let Some((_, oldest)) = self.by_hash.pop_lru()
+        {
+            self.bytes -= oldest.bytes();
         }
     }
 }
@@ -215,7 +254,7 @@ impl Questions {
             metric_selector: &asked.metric_selector,
         };
         let hash = self.hasher.hash_one(key);
-        if let Some(written) = self.lock().get(&hash)
+        if let Some(written) = self.lock().by_hash.get(&hash)
             && written.key() == key
         {
             return Ok(Arc::clone(&written.shared));
@@ -233,7 +272,57 @@ impl Questions {
         Ok(shared)
     }
 
-    fn lock(&self) -> MutexGuard<'_, LruCache<u64, Written>> {
+    fn lock(&self) -> MutexGuard<'_, Shelf> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::GroupResource;
+    use crate::rules::RuleId;
+
+    #[test]
+    fn questions_have_a_budget() {
+        let written = |number: usize| Written {
+            rule: RuleId::new("rules[0]", &1).content(),
+            series: "ops".into(),
+            resource: ResourceType {
+                id: GroupResource::new("", "pods"),
+                version: "v1".into(),
+                kind: "Pod".into(),
+                singular: "pod".into(),
+                namespaced: true,
+            },
+            namespace: Some(format!("shop-{number}").into()),
+            metric_selector: Selector::EVERYTHING,
+            shared: Arc::new(Shared::new(Some(Question {
+                query: Arc::new(Query {
+                    promql: "x".repeat(200).into(),
+                    keep: Keep::Elements,
+                }),
+                age: None,
+            }))),
+        };
+        let mut shelf = Shelf::default();
+        let room = MAX_BYTES / written(10_000).bytes();
+        // Ten thousand namespaces with two metrics have room.
+        assert!(room > 20_000, "{room}");
+        for number in 0..room + 100 {
+            shelf.put(number as u64, written(number));
+        }
+        assert!(shelf.bytes <= MAX_BYTES && shelf.bytes > MAX_BYTES - 1024);
+        assert!(!shelf.by_hash.contains(&0));
+        // The same again takes no more.
+        let before = shelf.bytes;
+        let last = room as u64 + 99;
+        shelf.put(last, written(room + 99));
+        assert_eq!(shelf.bytes, before);
+        while shelf.by_hash.len() > 1 {
+            let (_, oldest) = shelf.by_hash.pop_lru().unwrap();
+            shelf.bytes -= oldest.bytes();
+        }
+        assert_eq!(shelf.bytes, written(room + 99).bytes());
     }
 }

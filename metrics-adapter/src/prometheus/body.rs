@@ -8,9 +8,10 @@ use std::io::{self, Read};
 
 use bytes::{Buf as _, Bytes};
 use reqwest::Response;
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use super::PrometheusError;
+use super::permits::Permit;
 
 /// Largest answer to a query, in bytes: the values of some 35,000 objects. Kubernetes is made for
 /// 3,000 pods in a namespace and 5,000 nodes.
@@ -26,12 +27,12 @@ const PIECES: usize = 1;
 pub(super) type Transport<'a> = &'a (dyn Fn(&reqwest::Error) -> PrometheusError + Send + Sync);
 
 /// An answer that was read whole; nobody else reads a large one while this is kept.
-pub(super) struct Whole<'a> {
+pub(super) struct Whole {
     pub(super) bytes: Vec<u8>,
-    _large: Option<SemaphorePermit<'a>>,
+    _large: Option<Permit>,
 }
 
-impl Whole<'_> {
+impl Whole {
     /// Whether decoding it takes long enough to keep others waiting.
     pub(super) const fn is_large(&self) -> bool {
         self.bytes.len() > SMALL
@@ -53,22 +54,24 @@ pub(super) async fn beginning(
     Ok(bytes)
 }
 
-/// All of an answer of at most `limit` bytes. `large` has one permit.
-pub(super) async fn whole<'a>(
+/// All of an answer of at most `limit` bytes. `large` waits for the permit to read a large one.
+pub(super) async fn whole(
     response: &mut Response,
     limit: usize,
-    large: &'a Semaphore,
+    large: impl Future<Output = Permit>,
     transport: Transport<'_>,
-) -> Result<Whole<'a>, PrometheusError> {
+) -> Result<Whole, PrometheusError> {
     let (mut bytes, mut slot) = (Vec::new(), None);
+    let mut large = Some(large);
     while let Some(piece) = response.chunk().await.map_err(|error| transport(&error))? {
         let length = bytes.len() + piece.len();
         if length > limit {
             return Err(PrometheusError::TooLarge(limit));
         }
-        if length > SMALL && slot.is_none() {
-            // Never closed.
-            slot = large.acquire().await.ok();
+        if length > SMALL
+            && let Some(large) = large.take()
+        {
+            slot = Some(large.await);
             // At once: pieces of memory that were outgrown are not always given back.
             bytes.reserve_exact(limit - bytes.len());
         }

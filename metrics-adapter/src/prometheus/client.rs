@@ -1,7 +1,6 @@
 //! The HTTP client.
 
 use std::fmt;
-use std::future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,14 +8,14 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Response, Url};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Clock;
 use super::credentials::Contents;
 use super::login::Login;
-use super::permits::{Permit, Permits};
+use super::permits::{Class, Permits};
+use super::turn::Turn;
 use super::{Credentials, Metrics, PrometheusError, QueryClient, SeriesSet, body, decode};
 use crate::model::QueryValue;
 
@@ -73,7 +72,7 @@ pub struct Client {
     options: Options,
     permits: Permits,
     /// For the one large answer that may be read at a time.
-    large: Semaphore,
+    large: Permits,
     clock: Clock,
     metrics: Metrics,
 }
@@ -92,11 +91,12 @@ impl Client {
     pub fn new(options: Options, metrics: Metrics) -> Result<Self, ClientError> {
         let login = Login::new(options.credentials.authorization.as_ref(), &metrics)?;
         let connection = Connection::new(&options, options.credentials.read()?)?;
+        let patience = options.timeout / 4;
         Ok(Self {
             connection: ArcSwap::from_pointee(connection),
             login,
-            permits: Permits::new(options.concurrency),
-            large: Semaphore::new(1),
+            permits: Permits::new(options.concurrency, patience),
+            large: Permits::new(1, patience),
             clock: Clock::default(),
             options,
             metrics,
@@ -151,22 +151,39 @@ impl Client {
         Ok(true)
     }
 
-    /// One call with its deadline, limit and metric.
+    /// The turn of a call, and when it is to have an answer. The caller of a request has only so
+    /// much time, and waiting counts; where nobody waits, the time begins with the turn.
+    async fn take_turn(
+        &self,
+        endpoint: &'static str,
+        class: Class,
+    ) -> Result<Turn, PrometheusError> {
+        let timeout = self.options.timeout;
+        let deadline = Instant::now() + timeout;
+        match tokio::time::timeout_at(deadline, self.permits.acquire(class)).await {
+            Ok(permit) if class == Class::Request => Ok(Turn::new(permit, class, deadline)),
+            Ok(permit) => Ok(Turn::new(permit, class, Instant::now() + timeout)),
+            Err(_) => {
+                let error = PrometheusError::Busy(timeout);
+                self.metrics.count(endpoint, error.kind());
+                Err(error)
+            }
+        }
+    }
+
+    /// One call with its deadline and metric.
     async fn call<T>(
         &self,
         endpoint: &'static str,
         parameters: &[(&str, &str)],
-        permit: impl Future<Output = Permit>,
+        turn: &Turn,
         read: impl AsyncFnOnce(Response) -> Result<T, PrometheusError>,
     ) -> Result<T, PrometheusError> {
         let started = Instant::now();
         let timeout = self.options.timeout;
-        // Waiting for a permit counts: the caller has only so much time.
-        let exchange = async {
-            let _permit = permit.await;
-            read(self.exchange(endpoint, parameters).await?).await
-        };
-        let result = tokio::time::timeout(timeout, exchange)
+        let deadline = turn.deadline().unwrap_or(started + timeout);
+        let exchange = async { read(self.exchange(endpoint, parameters).await?).await };
+        let result = tokio::time::timeout_at(deadline, exchange)
             .await
             .unwrap_or(Err(PrometheusError::Timeout(timeout)));
         let outcome = match &result {
@@ -176,44 +193,6 @@ impl Client {
         };
         self.metrics.observe(endpoint, outcome, started.elapsed());
         result
-    }
-
-    /// One query, when its turn comes.
-    async fn values(
-        &self,
-        promql: &str,
-        permit: impl Future<Output = Permit>,
-    ) -> Result<QueryValue, PrometheusError> {
-        let (length, limit) = (promql.len(), self.options.max_query_length);
-        if limit > 0 && length > limit {
-            self.metrics.count("query", "query_too_long");
-            return Err(PrometheusError::QueryTooLong { length, limit });
-        }
-        let timeout = format!("{}ms", self.options.timeout.as_millis());
-        let parameters = [("query", promql), ("timeout", timeout.as_str())];
-        let transport = |error: &_| self.transport(error);
-        self.call("query", &parameters, permit, async |mut response| {
-            let status = response.status().as_u16();
-            if !response.status().is_success() {
-                let body = body::beginning(&mut response, &transport).await?;
-                return decode::query(status, &body);
-            }
-            let limit = self.options.max_body.min(body::MAX_VALUES);
-            let body = body::whole(&mut response, limit, &self.large, &transport).await?;
-            if !body.is_large() {
-                return decode::query(status, &body.bytes);
-            }
-            let decoding = tokio::task::spawn_blocking({
-                let bytes = body.bytes;
-                move || decode::query(status, &bytes)
-            });
-            decoding.await.unwrap_or_else(|error| {
-                Err(PrometheusError::Decode(format!(
-                    "the decoder ended: {error}"
-                )))
-            })
-        })
-        .await
     }
 
     async fn exchange(
@@ -248,15 +227,16 @@ impl Client {
         decode: fn(u16, &[u8]) -> Result<T, PrometheusError>,
     ) -> Result<T, PrometheusError> {
         let transport = |error: &_| self.transport(error);
-        let permit = self.permits.acquire();
-        self.call(endpoint, parameters, permit, async |mut response| {
+        let turn = self.take_turn(endpoint, Class::Request).await?;
+        self.call(endpoint, parameters, &turn, async |mut response| {
             let status = response.status().as_u16();
             if !response.status().is_success() {
                 let body = body::beginning(&mut response, &transport).await?;
                 return decode(status, &body);
             }
             let limit = self.options.max_body;
-            let body = body::whole(&mut response, limit, &self.large, &transport).await?;
+            let large = self.large.acquire(Class::Request);
+            let body = body::whole(&mut response, limit, large, &transport).await?;
             decode(status, &body.bytes)
         })
         .await
@@ -316,9 +296,8 @@ impl QueryClient for Client {
         let (start, end) = (unix_seconds(start), unix_seconds(end));
         let parameters = [("match[]", selector), ("start", &start), ("end", &end)];
         let transport = |error: &_| self.transport(error);
-        // Nobody's request waits for it.
-        let permit = self.permits.acquire_later(future::pending());
-        self.call("series", &parameters, permit, async |mut response| {
+        let turn = self.take_turn("series", Class::Series).await?;
+        self.call("series", &parameters, &turn, async |mut response| {
             let status = response.status().as_u16();
             if !response.status().is_success() {
                 let body = body::beginning(&mut response, &transport).await?;
@@ -331,16 +310,62 @@ impl QueryClient for Client {
     }
 
     async fn query(&self, promql: &str) -> Result<QueryValue, PrometheusError> {
-        self.values(promql, self.permits.acquire()).await
+        self.query_as(promql, self.turn().await?, |value| value)
+            .await
     }
 
-    async fn query_ahead(
+    async fn turn(&self) -> Result<Turn, PrometheusError> {
+        self.take_turn("query", Class::Request).await
+    }
+
+    async fn turn_ahead(
+        &self,
+        awaited: impl Future<Output = ()> + Send,
+    ) -> Result<Turn, PrometheusError> {
+        tokio::select! {
+            biased;
+            turn = self.take_turn("query", Class::Ahead) => turn,
+            () = awaited => self.turn().await,
+        }
+    }
+
+    async fn query_as<T: Send + 'static>(
         &self,
         promql: &str,
-        awaited: impl Future<Output = ()> + Send,
-    ) -> Result<QueryValue, PrometheusError> {
-        let permit = self.permits.acquire_later(awaited);
-        self.values(promql, permit).await
+        turn: Turn,
+        read: impl FnOnce(QueryValue) -> T + Send + 'static,
+    ) -> Result<T, PrometheusError> {
+        let (length, limit) = (promql.len(), self.options.max_query_length);
+        if limit > 0 && length > limit {
+            self.metrics.count("query", "query_too_long");
+            return Err(PrometheusError::QueryTooLong { length, limit });
+        }
+        let timeout = format!("{}ms", self.options.timeout.as_millis());
+        let parameters = [("query", promql), ("timeout", timeout.as_str())];
+        let transport = |error: &_| self.transport(error);
+        self.call("query", &parameters, &turn, async |mut response| {
+            let status = response.status().as_u16();
+            if !response.status().is_success() {
+                let body = body::beginning(&mut response, &transport).await?;
+                return decode::query(status, &body).map(read);
+            }
+            let limit = self.options.max_body.min(body::MAX_VALUES);
+            let large = self.large.acquire(turn.class());
+            let body = body::whole(&mut response, limit, large, &transport).await?;
+            if !body.is_large() {
+                return decode::query(status, &body.bytes).map(read);
+            }
+            let decoding = tokio::task::spawn_blocking({
+                let bytes = body.bytes;
+                move || decode::query(status, &bytes).map(read)
+            });
+            decoding.await.unwrap_or_else(|error| {
+                Err(PrometheusError::Decode(format!(
+                    "the decoder ended: {error}"
+                )))
+            })
+        })
+        .await
     }
 
     fn present(&self) -> Timestamp {

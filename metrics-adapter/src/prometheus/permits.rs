@@ -1,31 +1,45 @@
 //! Whose call of Prometheus is next, where only so many may run at once.
 //!
-//! Laws: while somebody's request waits for its answer, no call begins whose answer is needed
-//! later. Calls of that kind hold half of the permits at most, so that a request finds one.
+//! Laws: what somebody's request waits for goes first, then what is asked ahead of polls, then
+//! series queries. Calls of the two later classes hold half of the permits at most, series queries
+//! a quarter, so that a request finds one; either share is at least one permit. A series query that
+//! has waited for long goes next within its share: without that a busy adapter would never learn
+//! of new metrics.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-/// So many permits, for two classes of calls.
+/// What a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Somebody's request waits for it.
+    Request,
+    /// A request is expected that will need it.
+    Ahead,
+    /// The list of metrics.
+    Series,
+}
+
+/// So many permits.
 #[derive(Clone)]
 pub(super) struct Permits(Arc<Mutex<State>>);
 
 struct State {
-    free: usize,
-    /// What calls for later may still take.
-    free_for_later: usize,
-    requests: VecDeque<Waiter>,
-    later: VecDeque<Waiter>,
+    count: usize,
+    /// After so long a series query goes next.
+    patience: Duration,
+    /// By class.
+    held: [usize; 3],
+    lines: [VecDeque<Waiter>; 3],
 }
 
-type Waiter = oneshot::Sender<Permit>;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Class {
-    Request,
-    Later,
+struct Waiter {
+    since: Instant,
+    sender: oneshot::Sender<Permit>,
 }
 
 /// The right to one call; given back when dropped.
@@ -35,33 +49,21 @@ pub(super) struct Permit {
 }
 
 impl Permits {
-    /// So many, at least one.
-    pub(super) fn new(count: usize) -> Self {
+    /// So many, at least one; series queries wait for `patience` behind all others.
+    pub(super) fn new(count: usize, patience: Duration) -> Self {
         Self(Arc::new(Mutex::new(State {
-            free: count,
-            free_for_later: (count / 2).max(1),
-            requests: VecDeque::new(),
-            later: VecDeque::new(),
+            count,
+            patience,
+            held: [0; 3],
+            lines: Default::default(),
         })))
     }
 
-    /// For a call that a request waits for.
-    pub(super) async fn acquire(&self) -> Permit {
-        self.wait(Class::Request).await
-    }
-
-    /// For a call whose answer is needed later, or as soon as `awaited` is ready.
-    pub(super) async fn acquire_later(&self, awaited: impl Future<Output = ()>) -> Permit {
-        tokio::select! {
-            biased;
-            permit = self.wait(Class::Later) => permit,
-            () = awaited => self.acquire().await,
-        }
-    }
-
-    async fn wait(&self, class: Class) -> Permit {
+    /// For one call, when its turn comes.
+    pub(super) async fn acquire(&self, class: Class) -> Permit {
         let (sender, receiver) = oneshot::channel();
-        self.lock().waiters(class).push_back(sender);
+        let since = Instant::now();
+        self.lock().lines[class as usize].push_back(Waiter { since, sender });
         self.hand_out();
         receiver
             .await
@@ -70,12 +72,12 @@ impl Permits {
 
     fn hand_out(&self) {
         loop {
-            let next = self.lock().next();
+            let next = self.lock().next(Instant::now());
             let Some((waiter, class)) = next else {
                 return;
             };
             // Whoever leaves at this moment gives it back.
-            let _left = waiter.send(Permit {
+            let _left = waiter.sender.send(Permit {
                 permits: self.clone(),
                 class,
             });
@@ -89,111 +91,157 @@ impl Permits {
 }
 
 impl State {
-    fn waiters(&mut self, class: Class) -> &mut VecDeque<Waiter> {
-        match class {
-            Class::Request => &mut self.requests,
-            Class::Later => &mut self.later,
-        }
-    }
-
     /// Takes a permit for whoever is next.
-    fn next(&mut self) -> Option<(Waiter, Class)> {
-        if self.free == 0 {
-            return None;
+    fn next(&mut self, now: Instant) -> Option<(Waiter, Class)> {
+        for line in &mut self.lines {
+            while line
+                .pop_front_if(|first| first.sender.is_closed())
+                .is_some()
+            {}
         }
-        if let Some(waiter) = first(&mut self.requests) {
-            self.free -= 1;
-            return Some((waiter, Class::Request));
-        }
-        if self.free_for_later == 0 {
-            return None;
-        }
-        let waiter = first(&mut self.later)?;
-        self.free -= 1;
-        self.free_for_later -= 1;
-        Some((waiter, Class::Later))
+        let first = self.lines[Class::Series as usize].front();
+        let is_due = first.is_some_and(|first| now - first.since >= self.patience);
+        let order = if is_due {
+            [Class::Series, Class::Request, Class::Ahead]
+        } else {
+            [Class::Request, Class::Ahead, Class::Series]
+        };
+        order.into_iter().find_map(|class| {
+            let may_begin = self.has_room(class);
+            let line = &mut self.lines[class as usize];
+            let waiter = may_begin.then(|| line.pop_front()).flatten()?;
+            self.held[class as usize] += 1;
+            Some((waiter, class))
+        })
     }
-}
 
-/// The first one who still waits.
-fn first(waiters: &mut VecDeque<Waiter>) -> Option<Waiter> {
-    while let Some(waiter) = waiters.pop_front() {
-        if !waiter.is_closed() {
-            return Some(waiter);
-        }
+    /// Whether one more call of a class may run.
+    fn has_room(&self, class: Class) -> bool {
+        let share = |part: usize| (self.count / part).max(1);
+        let [requests, ahead, series] = self.held;
+        let later = ahead + series;
+        requests + later < self.count
+            && (class == Class::Request || later < share(2))
+            && (class != Class::Series || series < share(4))
     }
-    None
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut state = self.permits.lock();
-        state.free += 1;
-        state.free_for_later += usize::from(self.class == Class::Later);
-        drop(state);
+        self.permits.lock().held[self.class as usize] -= 1;
         self.permits.hand_out();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::future::{pending, ready};
     use std::pin::pin;
 
     use futures::poll;
 
     use super::*;
 
-    #[tokio::test]
-    async fn requests_come_first_whenever_they_come() {
-        let permits = Permits::new(1);
-        let held = permits.acquire().await;
-        let mut later = pin!(permits.acquire_later(pending()));
-        let mut promoted = pin!(permits.acquire_later(async { tokio::task::yield_now().await }));
-        let mut request = pin!(permits.acquire());
-        assert!(poll!(&mut later).is_pending());
-        assert!(poll!(&mut promoted).is_pending());
-        assert!(poll!(&mut request).is_pending());
-        // Somebody waits for it now, behind those who waited before.
-        assert!(poll!(&mut promoted).is_pending());
-        drop(held);
-        assert!(poll!(&mut later).is_pending() && poll!(&mut promoted).is_pending());
-        drop(request.await);
-        assert!(poll!(&mut later).is_pending());
-        drop(promoted.await);
-        later.await;
+    const PATIENCE: Duration = Duration::from_secs(2);
+
+    fn mk_permits(count: usize) -> Permits {
+        Permits::new(count, PATIENCE)
     }
 
     #[tokio::test]
-    async fn half_of_the_permits_are_for_requests() {
-        let permits = Permits::new(4);
-        let one = permits.acquire_later(pending()).await;
-        let _two = permits.acquire_later(pending()).await;
-        let mut three = pin!(permits.acquire_later(pending()));
-        assert!(poll!(&mut three).is_pending());
-        let _requests = (permits.acquire().await, permits.acquire().await);
-        drop(one);
-        three.await;
+    async fn the_classes_have_an_order() {
+        let permits = mk_permits(1);
+        let held = permits.acquire(Class::Request).await;
+        let mut series = pin!(permits.acquire(Class::Series));
+        let mut ahead = pin!(permits.acquire(Class::Ahead));
+        let mut request = pin!(permits.acquire(Class::Request));
+        assert!(poll!(&mut series).is_pending());
+        assert!(poll!(&mut ahead).is_pending());
+        assert!(poll!(&mut request).is_pending());
+        drop(held);
+        assert!(poll!(&mut series).is_pending() && poll!(&mut ahead).is_pending());
+        drop(request.await);
+        assert!(poll!(&mut series).is_pending());
+        drop(ahead.await);
+        series.await;
+    }
+
+    #[tokio::test]
+    async fn each_class_has_its_share() {
+        let permits = mk_permits(8);
+        let mut series = Vec::new();
+        for _ in 0..2 {
+            series.push(permits.acquire(Class::Series).await);
+        }
+        let mut third = pin!(permits.acquire(Class::Series));
+        assert!(poll!(&mut third).is_pending());
+        let ahead = permits.acquire(Class::Ahead).await;
+        let _ahead = permits.acquire(Class::Ahead).await;
+        let mut beyond = pin!(permits.acquire(Class::Ahead));
+        assert!(poll!(&mut beyond).is_pending());
+        let mut requests = Vec::new();
+        for _ in 0..4 {
+            requests.push(permits.acquire(Class::Request).await);
+        }
+        let mut late = pin!(permits.acquire(Class::Request));
+        assert!(poll!(&mut late).is_pending());
+        // A place of the later classes is anybody's; what a series query leaves is not only theirs.
+        drop(ahead);
+        assert!(poll!(&mut beyond).is_pending());
+        let late = late.await;
+        series.pop();
+        assert!(poll!(&mut third).is_pending());
+        drop(beyond.await);
+        drop((late, requests));
+        third.await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_of_requests_without_end_does_not_keep_series_waiting() {
+        for count in [1, 2, 8] {
+            let permits = mk_permits(count);
+            let mut series = pin!(permits.acquire(Class::Series));
+            // Two for each permit: one holds it, the other one waits.
+            let busy = async {
+                let request = async || {
+                    loop {
+                        let _permit = permits.acquire(Class::Request).await;
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                };
+                futures::future::join_all((0..2 * count).map(|_| request())).await;
+            };
+            let began = Instant::now();
+            let test = async {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                let _permit = tokio::time::timeout(PATIENCE * 2, &mut series).await;
+                began.elapsed()
+            };
+            let waited = tokio::select! {
+                _ = busy => unreachable!("requests have no end"),
+                waited = test => waited,
+            };
+            // Behind them as long as it can wait, and then the next one.
+            assert!(waited >= PATIENCE, "{count}: {waited:?}");
+            assert!(waited < PATIENCE + Duration::from_millis(300), "{waited:?}");
+        }
     }
 
     #[tokio::test]
     async fn whoever_leaves_takes_nothing_along() {
-        let permits = Permits::new(1);
-        let held = permits.acquire().await;
-        for _ in 0..3 {
-            let mut left = Box::pin(permits.acquire());
+        let permits = mk_permits(1);
+        let held = permits.acquire(Class::Request).await;
+        for class in [Class::Request, Class::Ahead, Class::Series] {
+            let mut left = Box::pin(permits.acquire(class));
             assert!(poll!(&mut left).is_pending());
         }
-        let mut served = Box::pin(permits.acquire());
-        let mut promoted = Box::pin(permits.acquire_later(ready(())));
-        assert!(poll!(&mut served).is_pending());
-        assert!(poll!(&mut promoted).is_pending());
+        let mut served = Box::pin(permits.acquire(Class::Request));
+        let mut next = Box::pin(permits.acquire(Class::Ahead));
+        assert!(poll!(&mut served).is_pending() && poll!(&mut next).is_pending());
         drop(held);
         // It has its permit already, but does not look.
         drop(served);
-        drop(promoted.await);
-        permits.acquire_later(pending()).await;
-        let state = permits.lock();
-        assert_eq!((state.free, state.free_for_later), (1, 1));
+        drop(next.await);
+        permits.acquire(Class::Series).await;
+        assert_eq!(permits.lock().held, [0; 3]);
     }
 }

@@ -2,10 +2,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
+use super::content::{LONGEST_QUERY, MAX_ANSWER_BYTES, MAX_QUERY_BYTES};
 use super::*;
 use crate::evaluation::answer::{Keep, Told};
 use crate::model::{QueryValue, Sample};
-use crate::prometheus::{PrometheusError, SeriesSet};
+use crate::prometheus::{PrometheusError, SeriesSet, Turn};
 
 /// Prometheus' part: each answer has the number of its query, and takes a while.
 struct Upstream {
@@ -56,15 +57,16 @@ impl QueryClient for Upstream {
         })
     }
 
-    async fn query_ahead(
+    async fn turn_ahead(
         &self,
-        promql: &str,
         awaited: impl Future<Output = ()> + Send,
-    ) -> Result<QueryValue, PrometheusError> {
+    ) -> Result<Turn, PrometheusError> {
         if self.is_busy.load(Ordering::Relaxed) {
-            awaited.await;
+            let longest = Duration::from_secs(8);
+            let waited = tokio::time::timeout(longest, awaited).await;
+            waited.map_err(|_| PrometheusError::Busy(longest))?;
         }
-        self.query(promql).await
+        self.turn().await
     }
 }
 
@@ -97,11 +99,12 @@ impl Stand {
         }
     }
 
-    /// Keeps answers warm while `test` runs.
+    /// Keeps answers warm while `test` runs, which ends.
     async fn warm(&self, test: impl Future<Output = ()>) {
+        let an_hour = Duration::from_secs(3600);
         tokio::select! {
             () = self.answers.keep_warm() => {}
-            () = test => {}
+            ended = tokio::time::timeout(an_hour, test) => ended.unwrap(),
         }
     }
 
@@ -339,15 +342,41 @@ async fn a_prometheus_that_is_too_slow_is_not_asked_ahead() {
 #[tokio::test(start_paused = true)]
 async fn what_clients_ask_for_is_bounded() {
     let stand = Stand::new();
-    for number in 0..=MAX_QUERIES {
-        stand.poll(&number.to_string(), 1).await.unwrap();
+    let filler = "x".repeat(LONGEST_QUERY - 10);
+    let mut number = 0;
+    while stand.remembered().0 == number {
+        stand
+            .poll(&format!("{number:010}{filler}"), 1)
+            .await
+            .unwrap();
+        number += 1;
     }
-    assert_eq!(stand.remembered().0, MAX_QUERIES);
-    // What has no room is answered all the same, every time.
+    let (remembered, _) = stand.remembered();
+    assert!(
+        remembered > MAX_QUERY_BYTES / 2 / LONGEST_QUERY,
+        "{remembered}"
+    );
+    assert!(stand.answers.shelf.lock().query_bytes <= MAX_QUERY_BYTES);
+    // What has no room is answered all the same, every time, and shared while it is asked.
     for _ in 0..2 {
-        let (_, source) = stand.poll("more", 1).await.unwrap();
-        assert_eq!(source, Source::Prometheus);
+        let more = format!("more{filler}......");
+        let (a, b) = tokio::join!(stand.poll(&more, 1), stand.poll(&more, 2));
+        let sources = (a.unwrap().1, b.unwrap().1);
+        assert_eq!(sources, (Source::Prometheus, Source::Flight));
     }
+    // Nor has another one who polls what is remembered.
+    let known = format!("{:010}{filler}", 0);
+    let pollers = || stand.answers.shelf.lock().query_bytes;
+    let before = pollers();
+    stand.poll(&known, 2).await.unwrap();
+    assert_eq!(pollers(), before);
+    // All of it comes back.
+    stand
+        .warm(async {
+            stand.until(1000.0).await;
+            assert_eq!((stand.remembered(), pollers()), ((0, 0), 0));
+        })
+        .await;
     let stand = Stand::new();
     let long = "x".repeat(LONGEST_QUERY + 1);
     let (a, b) = tokio::join!(stand.poll(&long, 1), stand.poll(&long, 2));
@@ -363,7 +392,7 @@ async fn what_prometheus_answers_is_bounded() {
     let stand = Stand::new();
     // All of them share their texts, and nearly a third of the room is taken.
     let element = size_of::<Sample>() + 48;
-    let elements = u32::try_from(MAX_BYTES / 3 / element + 100).unwrap();
+    let elements = u32::try_from(MAX_ANSWER_BYTES / 3 / element + 100).unwrap();
     stand.upstream.elements.store(elements, Ordering::Relaxed);
     for query in ["a", "b", "c", "d"] {
         let (outcome, _) = stand.get(query, 1, BOUND).await;
@@ -373,7 +402,7 @@ async fn what_prometheus_answers_is_bounded() {
     // The next one of a query takes the place of the one before.
     stand.until(6.0).await;
     stand.get("a", 1, BOUND).await.0.unwrap();
-    assert!(stand.answers.shelf.lock().bytes <= MAX_BYTES);
+    assert!(stand.answers.shelf.lock().bytes <= MAX_ANSWER_BYTES);
 }
 
 #[tokio::test(start_paused = true)]
@@ -395,12 +424,21 @@ async fn a_query_that_is_too_large_is_told_from_trouble() {
         (PrometheusError::Decode("x".to_owned()), 8_000, false),
     ] {
         let took = Duration::from_millis(took);
+        let took = Took {
+            all: took * 2,
+            call: took,
+        };
         let failure = Failure::of(&error, took, usual);
+        assert_eq!((failure.took, failure.is_sent()), (took.all, true));
         assert_eq!(failure.too_large, too_large, "{error} after {took:?}");
         // Where all queries take long, or nobody knows, it is not this one's fault.
         for usual in [Duration::from_secs(4), Duration::ZERO] {
             let alone = Failure::of(&error, took, usual).too_large;
-            assert_eq!(alone, too_large && took < Duration::from_secs(1), "{error}");
+            assert_eq!(
+                alone,
+                too_large && took.call < Duration::from_secs(1),
+                "{error}"
+            );
         }
     }
 }
@@ -420,6 +458,94 @@ async fn a_poll_hurries_the_query_ahead_that_it_joins() {
             assert_eq!(stand.gauges().2, 1);
             let (_, source) = stand.poll("x", 1).await.unwrap();
             assert_eq!(source, Source::Flight);
+        })
+        .await;
+}
+
+/// The rule moves in its file, and the queries ahead of polls are its own all the same.
+#[tokio::test(start_paused = true)]
+async fn a_query_belongs_to_whoever_polled_last() {
+    let stand = Stand::new();
+    let rules = ["rules[0]", "rules[1]"].map(|place| RuleId::new(place, &1));
+    let [before, after] = &rules;
+    let owner = || {
+        let content = stand.answers.shelf.lock();
+        content.entries.values().next().unwrap().rule.clone()
+    };
+    for rule in [before, after] {
+        let poll = Poll {
+            rule,
+            bound: BOUND,
+            poller: 1,
+        };
+        stand.answers.get(&mk_query("x"), poll).await.0.unwrap();
+        assert_eq!(owner(), *rule);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_asked_tells_nothing_about_prometheus() {
+    let stand = Stand::new();
+    stand
+        .warm(async {
+            for round in 0..3 {
+                stand.until(f64::from(round) * 15.0).await;
+                stand.poll("x", 1).await;
+                stand.poll("y", 1).await;
+            }
+            let asked = stand.queries();
+            // Nobody polls again, and no turn comes.
+            stand.upstream.is_busy.store(true, Ordering::Relaxed);
+            stand.until(60.0).await;
+            assert_eq!(stand.queries(), asked);
+            assert!(!stand.answers.shelf.lock().pause.is_on(Instant::now()));
+            assert_eq!(stand.gauges().2, 0);
+        })
+        .await;
+}
+
+/// Whoever has too much to do polls late, and again and again: what is asked ahead is in vain.
+#[tokio::test(start_paused = true)]
+async fn late_polls_do_not_make_more_queries_than_polls() {
+    let stand = Stand::new();
+    stand
+        .warm(async {
+            // The hundredth poll of 50 HPAs; seconds between two of one, of which each third is late.
+            let rounds = [15.0, 15.0, 23.0, 15.0, 15.5, 24.0, 15.0, 15.0, 15.0, 22.0];
+            let polls = (0..50_u32).map(|hpa| {
+                let stand = &stand;
+                async move {
+                    let mut at = f64::from(hpa) * 0.3;
+                    for round in 0..40 {
+                        stand.until(at).await;
+                        stand.poll(&hpa.to_string(), 1).await.unwrap();
+                        at += rounds[(round + hpa as usize) % rounds.len()];
+                    }
+                }
+            });
+            futures::future::join_all(polls).await;
+            let (queries, polls) = (stand.queries(), 50 * 40);
+            assert!(queries <= polls + polls / 50, "{queries} queries");
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_no_room_is_not_asked_ahead() {
+    let stand = Stand::new();
+    let elements = MAX_ANSWER_BYTES / size_of::<Sample>();
+    let elements = u32::try_from(elements).unwrap();
+    stand.upstream.elements.store(elements, Ordering::Relaxed);
+    stand
+        .warm(async {
+            for round in 0..5 {
+                stand.until(f64::from(round) * 15.0).await;
+                let (outcome, source) = stand.get("x", 1, BOUND).await;
+                assert!(outcome.is_ok());
+                assert_eq!(source, Source::Prometheus);
+            }
+            stand.until(70.0).await;
+            assert_eq!((stand.queries(), stand.remembered()), (5, (1, 0)));
         })
         .await;
 }

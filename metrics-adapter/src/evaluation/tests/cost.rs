@@ -81,6 +81,52 @@ async fn a_rule_is_told_of_while_it_is_in_force() {
     }
 }
 
+/// One rule more before it: the queries that were asked ahead of polls count where it stands now.
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_moves_is_told_of_in_its_new_place() {
+    let (updates, updated) = watch::channel(mk_rules(&rules(PER_POD)));
+    let (evaluator, _, relister) = mk_updated(updated, Ok(both_pods()));
+    let start = tokio::time::Instant::now();
+    let until = |second| tokio::time::sleep_until(start + Duration::from_secs(second));
+    let test = async {
+        while evaluator.list().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        for round in 0..3 {
+            until(15 * round).await;
+            poll(&evaluator).await;
+        }
+        let other = "rules: [{seriesQuery: other, metricsQuery: x}, ";
+        let moved = mk_rules(&rules(PER_POD).replace("rules: [", other));
+        updates.send(Arc::clone(&moved)).unwrap();
+        while !Arc::ptr_eq(evaluator.discovery.catalog().rules(), &moved) {
+            tokio::task::yield_now().await;
+        }
+        let counted = || {
+            let text = scraped(&evaluator);
+            assert!(!text.contains("rules[0]"), "{text}");
+            let queries = "rule_queries_total{rule=\"rules[1]\",result=\"ok\"} ";
+            let count = text.split(queries).nth(1)?.lines().next()?;
+            count.parse::<u32>().ok()
+        };
+        // Ahead of these polls it was asked, and ahead of the next one.
+        for round in 3..6 {
+            until(15 * round).await;
+            poll(&evaluator).await;
+        }
+        let before = counted().unwrap();
+        until(15 * 6 - 1).await;
+        assert_eq!(counted(), Some(before));
+        until(15 * 6).await;
+        assert_eq!(counted(), Some(before + 2));
+    };
+    tokio::select! {
+        () = relister.run(CancellationToken::new()) => {}
+        () = evaluator.keep_warm() => {}
+        () = test => {}
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_request_counts_once_whatever_it_needs() {
     let (evaluator, client) = mk_evaluator_of(&rules(PER_POD), Ok(both_pods())).await;

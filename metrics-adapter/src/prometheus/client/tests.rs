@@ -7,7 +7,7 @@ use std::pin::pin;
 use futures::poll;
 use prometheus_client::registry::Registry;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::*;
@@ -183,7 +183,7 @@ async fn serve_in_turn() -> (String, mpsc::UnboundedReceiver<String>, Arc<Semaph
 async fn what_a_request_waits_for_is_asked_first() {
     let (url, mut turns, may_answer) = serve_in_turn().await;
     let client = mk_client_with(&url, 1);
-    let (somebody, now) = (Notify::new(), Timestamp::now());
+    let (somebody, nobody, now) = (Notify::new(), Notify::new(), Timestamp::now());
     let mut first = pin!(client.query("first"));
     let asked = tokio::select! {
         asked = turns.recv() => asked,
@@ -192,8 +192,12 @@ async fn what_a_request_waits_for_is_asked_first() {
     assert_eq!(asked.as_deref(), Some("first"));
     // All others wait for the only permit, the request last.
     let mut series = pin!(client.series("series", now, now));
-    let mut ahead = pin!(client.query_ahead("ahead", future::pending()));
-    let mut joined = pin!(client.query_ahead("joined", somebody.notified()));
+    let ask_ahead = async |promql, awaited: &Notify| {
+        let turn = client.turn_ahead(awaited.notified()).await?;
+        client.query_as(promql, turn, |value| value).await
+    };
+    let mut ahead = pin!(ask_ahead("ahead", &nobody));
+    let mut joined = pin!(ask_ahead("joined", &somebody));
     let mut cold = pin!(client.query("cold"));
     assert!(poll!(&mut series).is_pending() && poll!(&mut ahead).is_pending());
     assert!(poll!(&mut joined).is_pending() && poll!(&mut cold).is_pending());
@@ -208,5 +212,37 @@ async fn what_a_request_waits_for_is_asked_first() {
     while let Ok(text) = turns.try_recv() {
         order.push(text);
     }
-    assert_eq!(order, ["cold", "joined", "series", "ahead"]);
+    assert_eq!(order, ["cold", "joined", "ahead", "series"]);
+}
+
+#[tokio::test]
+async fn a_joined_query_has_the_time_of_whoever_joined() {
+    let (url, mut turns, may_answer) = serve_in_turn().await;
+    let client = mk_client_with(&url, 1);
+    tokio::time::pause();
+    let held = client.turn().await.unwrap();
+    let somebody = Notify::new();
+    let mut ahead = pin!(client.turn_ahead(somebody.notified()));
+    assert!(poll!(&mut ahead).is_pending());
+    tokio::time::advance(Duration::from_secs(19)).await;
+    assert!(poll!(&mut ahead).is_pending());
+    somebody.notify_one();
+    assert!(poll!(&mut ahead).is_pending());
+    tokio::time::advance(Duration::from_secs(19)).await;
+    assert!(poll!(&mut ahead).is_pending());
+    drop(held);
+    let turn = ahead.await.unwrap();
+    assert_eq!(
+        turn.deadline(),
+        Some(Instant::now() + Duration::from_secs(1))
+    );
+    // Whose turn does not come is told so, and Prometheus is not asked.
+    let error = client.query("late").await.unwrap_err();
+    assert_eq!((error.kind(), error.is_sent()), ("busy", false));
+    drop(turn);
+    assert!(turns.try_recv().is_err());
+    tokio::time::resume();
+    may_answer.add_permits(1);
+    assert!(client.query("next").await.is_ok());
+    assert_eq!(turns.try_recv().as_deref(), Ok("next"));
 }

@@ -1,0 +1,329 @@
+//! What is known of each query.
+//!
+//! Law: answers, and queries with who polls them, each have their budget of bytes. What has no room
+//! is not remembered; while it is being asked it is known all the same, for those who ask the same.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::WeakShared;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::{Flight, Poll};
+use crate::evaluation::Metrics;
+use crate::evaluation::answer::{Answer, Query};
+use crate::evaluation::demand::{Demand, LONGEST_PERIOD};
+use crate::rules::RuleId;
+
+/// Bytes of all answers in memory: a quarter of what the chart lets the process have.
+pub(super) const MAX_ANSWER_BYTES: usize = 64 << 20;
+
+/// Bytes of all queries that are remembered, and of who polls them: some 25,000 with a text of 200
+/// bytes and one poller each.
+pub(super) const MAX_QUERY_BYTES: usize = 32 << 20;
+
+/// Longer queries are not remembered; clients decide how long a selector is.
+pub(super) const LONGEST_QUERY: usize = 4096;
+
+/// So much time a query ahead of a poll has at least; more where Prometheus has been slower.
+const SHORTEST_LEAD: Duration = Duration::from_millis(250);
+
+/// While Prometheus has trouble nothing is asked ahead of polls for so long after a failure, doubled
+/// up to the longest time with each further one.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Where so many of the latest polls are late for what was asked ahead of them, whoever polls has
+/// too much to do, and such queries are in vain. A poll that is only a little late does not count,
+/// also where a rule's answers are not good for longer.
+const MANY: f64 = 0.25;
+const LATE: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+pub(super) struct Content {
+    pub(super) entries: HashMap<Arc<Query>, Entry>,
+    /// When which query wants to be looked at.
+    pub(super) agenda: BinaryHeap<Reverse<(Instant, Arc<Query>)>>,
+    /// Number of the next flight: tells a flight from a later one for the same query.
+    pub(super) next_flight: u64,
+    /// How long queries take, smoothed; failures count.
+    pub(super) usual: Duration,
+    pub(super) pause: Pause,
+    /// Answers that are kept, and bytes of all of them.
+    kept: usize,
+    pub(super) bytes: usize,
+    /// Bytes of the queries that are remembered.
+    pub(super) query_bytes: usize,
+    /// Entries that are asked ahead of polls.
+    ahead: usize,
+    /// The share of polls that came late, smoothed.
+    late: f64,
+}
+
+pub(super) struct Entry {
+    /// Whose query it is.
+    pub(super) rule: RuleId,
+    pub(super) kept: Option<Arc<Answer>>,
+    pub(super) flight: Option<Airborne>,
+    demand: Demand,
+    /// What is counted for the query and its demand.
+    bytes: usize,
+    /// How long it takes, smoothed; the wait for its turn counts.
+    latency: Duration,
+    /// Whether its last answer found room.
+    has_room: bool,
+    /// The largest one of all polls.
+    bound: Duration,
+    /// The last poll that was provided for.
+    pub(super) provided: Option<Instant>,
+    /// When it stands on the agenda; other places there are void.
+    pub(super) attention: Option<Instant>,
+    /// Whether the next expected poll is provided for.
+    is_ahead: bool,
+}
+
+/// A flight as the shelf knows it.
+pub(super) struct Airborne {
+    pub(super) number: u64,
+    /// Keeps nothing alive: when the last passenger goes, the query is cancelled with it.
+    pub(super) shared: WeakShared<Flight>,
+    /// Somebody's request waits for it.
+    pub(super) awaited: Arc<Notify>,
+}
+
+/// No queries ahead of polls while Prometheus has trouble.
+#[derive(Default)]
+pub(super) struct Pause {
+    length: Duration,
+    until: Option<Instant>,
+}
+
+/// A query whose turn on the agenda has come.
+pub(super) struct Due {
+    pub(super) query: Arc<Query>,
+    /// Whether it is to be asked.
+    pub(super) is_wanted: bool,
+    /// Its answer, which nobody may get any more. Large ones take a while to go, and others wait
+    /// for the lock.
+    pub(super) outdated: Option<Arc<Answer>>,
+}
+
+impl Pause {
+    pub(super) fn failed(&mut self, now: Instant) {
+        self.length = (self.length * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        self.until = Some(now + self.length);
+    }
+
+    pub(super) fn is_on(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now < until)
+    }
+}
+
+impl Content {
+    /// The entry of a query that is polled now.
+    pub(super) fn polled(
+        &mut self,
+        query: &Arc<Query>,
+        poll: Poll<'_>,
+        now: Instant,
+    ) -> &mut Entry {
+        let entry = self.entries.entry(Arc::clone(query));
+        let entry = entry.or_insert_with(|| Entry::new(poll.rule.clone()));
+        // The rule may have moved in its file.
+        if entry.rule != *poll.rule {
+            entry.rule = poll.rule.clone();
+        }
+        let has_room = || self.query_bytes + Entry::least_bytes(query) <= MAX_QUERY_BYTES;
+        let may_remember = !poll.bound.is_zero() && query.promql.len() <= LONGEST_QUERY;
+        if may_remember && (entry.demand.knows(poll.poller) || has_room()) {
+            entry.bound = entry.bound.max(poll.bound);
+            // What was asked ahead of it is good until then.
+            let tolerance = entry.bound.saturating_sub(entry.lead());
+            if let Some(late) = entry.demand.polled(poll.poller, now, tolerance) {
+                let is_late = late > tolerance.max(LATE);
+                self.late += (f64::from(u8::from(is_late)) - self.late) / 16.0;
+            }
+            entry.count(query, &mut self.query_bytes);
+        }
+        entry
+    }
+
+    /// Takes the first query off the agenda, and looks at it.
+    pub(super) fn due(&mut self, now: Instant) -> Option<Due> {
+        let Reverse((at, query)) = self.agenda.pop()?;
+        let entry = self.entries.get_mut(&query)?;
+        if entry.attention != Some(at) {
+            return None;
+        }
+        entry.attention = None;
+        entry.demand.forget(now);
+        entry.count(&query, &mut self.query_bytes);
+        let bound = entry.bound;
+        let outdated = entry.kept.take_if(|kept| kept.age(now) > bound);
+        let lead = entry.lead();
+        let wanted = entry.wants(now).filter(|poll| *poll <= now + lead);
+        if wanted.is_some() {
+            entry.provided = wanted;
+        }
+        // What comes later than its poll, or too old for it, helps nobody.
+        let helps =
+            entry.latency <= lead && entry.has_room && !self.pause.is_on(now) && self.late < MANY;
+        let is_idle = entry.flight.is_none();
+        let is_ahead = helps && (wanted.is_some() || entry.wants(now).is_some());
+        self.provide(&query, is_ahead);
+        self.discard(outdated.as_ref());
+        self.forget(&query);
+        Some(Due {
+            query,
+            is_wanted: wanted.is_some() && helps && is_idle,
+            outdated,
+        })
+    }
+
+    /// Takes an entry away that knows nothing, if nobody waits for it.
+    pub(super) fn forget(&mut self, query: &Query) {
+        if self.entries.get(query).is_some_and(Entry::is_forgotten) {
+            self.provide(query, false);
+            self.entries.remove(query);
+        }
+    }
+
+    /// Notes whether a query is asked ahead of polls.
+    fn provide(&mut self, query: &Query, is_ahead: bool) {
+        let Some(entry) = self.entries.get_mut(query) else {
+            return;
+        };
+        let was_ahead = std::mem::replace(&mut entry.is_ahead, is_ahead);
+        self.ahead = self.ahead + usize::from(is_ahead) - usize::from(was_ahead);
+    }
+
+    /// An answer is kept no longer.
+    fn discard(&mut self, answer: Option<&Arc<Answer>>) {
+        if let Some(answer) = answer {
+            self.kept -= 1;
+            self.bytes -= answer.bytes();
+        }
+    }
+
+    /// Tells how much there is.
+    pub(super) fn tell(&self, metrics: &Metrics) {
+        let set = |gauge: &Gauge, count| gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        set(&metrics.kept, self.kept);
+        set(&metrics.kept_bytes, self.bytes);
+        set(&metrics.ahead, self.ahead);
+    }
+
+    /// When the agenda goes on.
+    pub(super) fn first(&self) -> Option<Instant> {
+        self.agenda.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Keeps an answer that took `latency`, if somebody wants it and there is room, in the place of
+    /// the one before. That is for the caller to drop, without the lock.
+    pub(super) fn keep(
+        &mut self,
+        query: &Query,
+        answer: &Arc<Answer>,
+        latency: Duration,
+    ) -> Option<Arc<Answer>> {
+        let entry = self.entries.get_mut(query)?;
+        entry.latency = smoothed(entry.latency, latency);
+        if entry.demand.is_empty() {
+            return None;
+        }
+        let before = entry.kept.take();
+        let others = self.bytes - before.as_ref().map_or(0, |kept| kept.bytes());
+        let bytes = answer.bytes();
+        entry.has_room = others + bytes <= MAX_ANSWER_BYTES;
+        if entry.has_room {
+            entry.kept = Some(Arc::clone(answer));
+            self.kept += 1;
+            self.bytes += bytes;
+        }
+        self.discard(before.as_ref());
+        before
+    }
+}
+
+/// The newest one of several times counts for a quarter.
+pub(super) fn smoothed(before: Duration, newest: Duration) -> Duration {
+    (before * 3 + newest) / 4
+}
+
+impl Entry {
+    fn new(rule: RuleId) -> Self {
+        Self {
+            rule,
+            kept: None,
+            flight: None,
+            demand: Demand::default(),
+            bytes: 0,
+            latency: Duration::ZERO,
+            has_room: true,
+            bound: Duration::ZERO,
+            provided: None,
+            attention: None,
+            is_ahead: false,
+        }
+    }
+
+    /// Bytes of a query that is remembered, without who polls it. A hash table has up to two places
+    /// for each entry, and the agenda's places that are void go when their time comes.
+    pub(super) fn least_bytes(query: &Query) -> usize {
+        let places = 2 * (size_of::<(Arc<Query>, Self)>() + size_of::<(Instant, Arc<Query>)>());
+        places + size_of::<Query>() + query.promql.len()
+    }
+
+    /// Counts the query and its demand anew. Without any it is only known while it is asked.
+    fn count(&mut self, query: &Query, total: &mut usize) {
+        let before = self.bytes;
+        self.bytes = match self.demand.is_empty() {
+            true => 0,
+            false => Self::least_bytes(query) + self.demand.bytes(),
+        };
+        *total = *total + self.bytes - before;
+    }
+
+    /// Whether nothing is known and nobody waits.
+    fn is_forgotten(&self) -> bool {
+        self.kept.is_none() && self.flight.is_none() && self.demand.is_empty()
+    }
+
+    /// The next expected poll that finds no answer that is good enough.
+    fn wants(&self, now: Instant) -> Option<Instant> {
+        let good = self.kept.as_ref().map(|kept| kept.asked() + self.bound);
+        let after = [good, self.provided]
+            .into_iter()
+            .flatten()
+            .fold(now, Instant::max);
+        self.demand.next(after)
+    }
+
+    /// How long before a poll Prometheus is asked: the answer is to be there in time, and still good
+    /// then.
+    fn lead(&self) -> Duration {
+        (self.latency * 2)
+            .max(SHORTEST_LEAD)
+            .min(self.bound * 4 / 5)
+    }
+
+    pub(super) fn next_attention(&self, now: Instant) -> Instant {
+        let outdated = self
+            .kept
+            .as_ref()
+            // At the bound itself it is still good.
+            .map(|kept| kept.asked() + self.bound + Duration::from_millis(1));
+        let forgotten = outdated.unwrap_or(now + LONGEST_PERIOD);
+        match self.wants(now) {
+            Some(poll) => {
+                let ahead = poll.checked_sub(self.lead()).unwrap_or(now);
+                forgotten.min(ahead.max(now))
+            }
+            None => forgotten,
+        }
+    }
+}
