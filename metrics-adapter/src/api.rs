@@ -185,7 +185,7 @@ impl<P: Provider> Api<P> {
     fn judge(&self, error: ProviderError) -> ApiError {
         match error {
             ProviderError::MetricNotFound { .. } if !self.provider.is_complete() => {
-                ApiError::NotReady
+                ProviderError::NotReady.into()
             }
             error => error.into(),
         }

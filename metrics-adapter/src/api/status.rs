@@ -39,9 +39,6 @@ pub enum ApiError {
     /// Parameters that contradict each other (422).
     #[error("ListOptions.meta.k8s.io \"\" is invalid: {0}")]
     Invalid(String),
-    /// It may be known soon which metrics there are (503).
-    #[error("the list of metrics is not known yet")]
-    NotReady,
     /// The provider's answer.
     #[error(transparent)]
     Provider(ProviderError),
@@ -58,12 +55,12 @@ impl ApiError {
             }
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid"),
             Self::NotAcceptable | Self::OnlyJson => (StatusCode::NOT_ACCEPTABLE, "NotAcceptable"),
-            Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
             Self::Provider(error) => match error {
                 ProviderError::MetricNotFound { .. } | ProviderError::ObjectNotFound { .. } => {
                     (StatusCode::NOT_FOUND, "NotFound")
                 }
                 ProviderError::BadRequest(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
+                ProviderError::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
                 ProviderError::Objects(_)
                 | ProviderError::Query { .. }
                 | ProviderError::NoValue { .. }

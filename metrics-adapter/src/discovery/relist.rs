@@ -290,9 +290,7 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
     async fn publish_catalog(&mut self) {
         let (rules, objects) = (Arc::clone(&self.rules), Arc::clone(&self.objects));
         let (custom, external) = (self.found(&rules.custom), self.found(&rules.external));
-        // Before its kinds are looked up: what is discovered meanwhile starts another catalog.
-        let is_complete =
-            self.objects.is_discovered() && self.sources.iter().all(Source::is_answered);
+        let is_complete = self.sources.iter().all(Source::is_answered);
         let state = Arc::clone(&self.state);
         let published = tokio::task::spawn_blocking(move || {
             let (mut catalog, refused) =

@@ -59,7 +59,14 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         let resource = self
             .objects
             .resolve(&query.resource.group, &query.resource.resource)
-            .ok_or_else(|| not_found(query.resource.to_string()))?;
+            .ok_or_else(|| {
+                // Before API discovery only the kinds are known that every cluster has.
+                if self.objects.is_discovered() {
+                    not_found(query.resource.to_string())
+                } else {
+                    ProviderError::NotReady
+                }
+            })?;
         let described = || match &query.target {
             Target::Name(name) => format!("{} {name}", resource.id),
             Target::Selected(_) => resource.id.to_string(),

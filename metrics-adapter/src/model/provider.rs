@@ -70,6 +70,9 @@ pub enum ProviderError {
         /// As asked.
         name: String,
     },
+    /// It may be known soon which metrics, or which kinds of objects, there are (503).
+    #[error("the list of metrics is not known yet")]
+    NotReady,
     /// The request can never be answered (400).
     #[error("{0}")]
     BadRequest(String),

@@ -179,6 +179,10 @@ async fn a_new_rules_file_is_served_and_a_broken_one_is_told() {
     adapter.until("kept", "1").await;
     adapter.until("old", "2").await;
     assert_eq!(adapter.value("new").await, "404");
+    // The stand-in for kube-apiserver does not tell which kinds there are.
+    let of_teapots = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/shop/teapots/web-0/kept";
+    let (status, _) = get(&adapter.client, adapter.program.port, of_teapots).await;
+    assert_eq!(status, 503);
     let custom = ["custom.metrics.k8s.io"];
     let custom_versions = ["v1beta1", "v1beta2"].map(|v| format!("custom.metrics.k8s.io/{v}"));
     let (groups, versions) = adapter.groups().await;
