@@ -122,6 +122,8 @@ pub fn bench(options: &Options) -> Result<()> {
     let programs = programs(options)?;
     let dir = options.output_dir.clone();
     let dir = dir.unwrap_or_else(|| layout.workspace().join("target/bench"));
+    // A kubeconfig's files are looked for beside it, wherever the program runs.
+    let dir = std::path::absolute(dir).map_err(|cause| Error::failed("--output-dir", cause))?;
     // An error here only says that a provider is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     // Several threads: callers must not wait for each other. This one starts the processes, for
