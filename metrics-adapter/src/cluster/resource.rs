@@ -134,15 +134,11 @@ impl Refresh {
             }
             Ok(Some(discovered)) => {
                 self.etag = discovered.etag;
-                let is_new = discovered.table != *known;
-                if is_new {
+                if discovered.table != *known {
                     self.map.table.store(Arc::new(discovered.table));
-                }
-                let first = !self.map.discovered.swap(true, Ordering::Release);
-                // That there is nothing else is news as well.
-                if is_new || first {
                     self.map.changes.send_modify(|changes| *changes += 1);
                 }
+                let first = !self.map.discovered.swap(true, Ordering::Release);
                 let recovered = self.problem.take().is_some();
                 if first || recovered {
                     tracing::info!("API discovery succeeded");
