@@ -40,6 +40,29 @@ pub(crate) fn command(component: Component, layout: &Layout, options: &Options) 
     command
 }
 
+/// Whom kube-apiserver is and trusts, as kubeadm sets it up: its certificate, the clients', service
+/// accounts', and the front proxy's, by the files of [`crate::pki`].
+pub(crate) fn apiserver_identities(pki: &Path) -> Vec<String> {
+    let pki = |file: &str| pki.join(file).display().to_string();
+    vec![
+        format!("--client-ca-file={}", pki("ca.crt")),
+        format!("--tls-cert-file={}", pki("apiserver.crt")),
+        format!("--tls-private-key-file={}", pki("apiserver.key")),
+        format!("--service-account-key-file={}", pki("sa.pub")),
+        format!("--service-account-signing-key-file={}", pki("sa.key")),
+        format!("--proxy-client-cert-file={}", pki("front-proxy-client.crt")),
+        format!("--proxy-client-key-file={}", pki("front-proxy-client.key")),
+        format!(
+            "--requestheader-client-ca-file={}",
+            pki("front-proxy-ca.crt")
+        ),
+        "--requestheader-allowed-names=front-proxy-client".to_owned(),
+        "--requestheader-username-headers=X-Remote-User".to_owned(),
+        "--requestheader-group-headers=X-Remote-Group".to_owned(),
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-".to_owned(),
+    ]
+}
+
 fn arguments(component: Component, layout: &Layout) -> Vec<String> {
     let pki = |file: &str| layout.pki().join(file).display().to_string();
     let config = |file: &str| layout.config().join(file).display().to_string();
@@ -53,44 +76,32 @@ fn arguments(component: Component, layout: &Layout) -> Vec<String> {
             // The data does not outlive the cluster, so it need not outlive a power cut.
             "--unsafe-no-fsync".to_owned(),
         ],
-        Component::Apiserver => vec![
-            format!("--advertise-address={NODE_ADDRESS}"),
-            format!("--etcd-servers={ETCD}"),
-            format!("--service-cluster-ip-range={SERVICE_CIDR}"),
-            "--allow-privileged=true".to_owned(),
-            "--authorization-mode=Node,RBAC".to_owned(),
-            "--enable-admission-plugins=NodeRestriction".to_owned(),
-            format!("--client-ca-file={}", pki("ca.crt")),
-            format!("--tls-cert-file={}", pki("apiserver.crt")),
-            format!("--tls-private-key-file={}", pki("apiserver.key")),
-            format!("--kubelet-certificate-authority={}", pki("ca.crt")),
-            format!(
-                "--kubelet-client-certificate={}",
-                pki("apiserver-kubelet-client.crt")
-            ),
-            format!(
-                "--kubelet-client-key={}",
-                pki("apiserver-kubelet-client.key")
-            ),
-            // Otherwise it asks a resolver for the node's name, and there is none outside.
-            "--kubelet-preferred-address-types=InternalIP".to_owned(),
-            format!("--service-account-issuer=https://kubernetes.default.svc.{CLUSTER_DOMAIN}"),
-            format!("--service-account-key-file={}", pki("sa.pub")),
-            format!("--service-account-signing-key-file={}", pki("sa.key")),
-            // The aggregator, as kubeadm sets it up, but with requests going to the pods of an
-            // aggregated API directly.
-            "--enable-aggregator-routing=true".to_owned(),
-            format!("--proxy-client-cert-file={}", pki("front-proxy-client.crt")),
-            format!("--proxy-client-key-file={}", pki("front-proxy-client.key")),
-            format!(
-                "--requestheader-client-ca-file={}",
-                pki("front-proxy-ca.crt")
-            ),
-            "--requestheader-allowed-names=front-proxy-client".to_owned(),
-            "--requestheader-username-headers=X-Remote-User".to_owned(),
-            "--requestheader-group-headers=X-Remote-Group".to_owned(),
-            "--requestheader-extra-headers-prefix=X-Remote-Extra-".to_owned(),
-        ],
+        Component::Apiserver => [
+            vec![
+                format!("--advertise-address={NODE_ADDRESS}"),
+                format!("--etcd-servers={ETCD}"),
+                format!("--service-cluster-ip-range={SERVICE_CIDR}"),
+                "--allow-privileged=true".to_owned(),
+                "--authorization-mode=Node,RBAC".to_owned(),
+                "--enable-admission-plugins=NodeRestriction".to_owned(),
+                format!("--kubelet-certificate-authority={}", pki("ca.crt")),
+                format!(
+                    "--kubelet-client-certificate={}",
+                    pki("apiserver-kubelet-client.crt")
+                ),
+                format!(
+                    "--kubelet-client-key={}",
+                    pki("apiserver-kubelet-client.key")
+                ),
+                // Otherwise it asks a resolver for the node's name, and there is none outside.
+                "--kubelet-preferred-address-types=InternalIP".to_owned(),
+                format!("--service-account-issuer=https://kubernetes.default.svc.{CLUSTER_DOMAIN}"),
+                // Not as kubeadm sets it up: requests go to the pods of an aggregated API directly.
+                "--enable-aggregator-routing=true".to_owned(),
+            ],
+            apiserver_identities(&layout.pki()),
+        ]
+        .concat(),
         Component::ControllerManager => vec![
             format!("--kubeconfig={}", pki("kube-controller-manager.kubeconfig")),
             format!(

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     child::{Child, free_ports},
+    component,
     layout::Layout,
     pki,
 };
@@ -404,8 +405,7 @@ pub(crate) async fn ready(adapter: &mut Child, admin: SocketAddr) -> Result<()> 
 /// As the testbed's cluster starts it, but without a node: there is no controller, so nothing waits
 /// for service accounts, and no Service has an address.
 fn apiserver_arguments(places: &Places) -> Vec<String> {
-    let pki = |file: &str| places.pki().join(file).display().to_string();
-    vec![
+    let mut arguments = vec![
         format!("--bind-address={}", places.apiserver.ip()),
         format!("--secure-port={}", places.apiserver.port()),
         format!("--etcd-servers=http://{}", places.etcd),
@@ -414,22 +414,7 @@ fn apiserver_arguments(places: &Places) -> Vec<String> {
         format!("--service-cluster-ip-range={}", crate::layout::SERVICE_CIDR),
         "--authorization-mode=RBAC".to_owned(),
         "--disable-admission-plugins=ServiceAccount".to_owned(),
-        format!("--client-ca-file={}", pki("ca.crt")),
-        format!("--tls-cert-file={}", pki("apiserver.crt")),
-        format!("--tls-private-key-file={}", pki("apiserver.key")),
         "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-        format!("--service-account-key-file={}", pki("sa.pub")),
-        format!("--service-account-signing-key-file={}", pki("sa.key")),
-        format!("--proxy-client-cert-file={}", pki("front-proxy-client.crt")),
-        format!("--proxy-client-key-file={}", pki("front-proxy-client.key")),
-        format!(
-            "--requestheader-client-ca-file={}",
-            pki("front-proxy-ca.crt")
-        ),
-        "--requestheader-allowed-names=front-proxy-client".to_owned(),
-        "--requestheader-username-headers=X-Remote-User".to_owned(),
-        "--requestheader-group-headers=X-Remote-Group".to_owned(),
-        "--requestheader-extra-headers-prefix=X-Remote-Extra-".to_owned(),
         format!(
             "--audit-policy-file={}",
             places.dir.join("audit-policy.yaml").display()
@@ -437,7 +422,9 @@ fn apiserver_arguments(places: &Places) -> Vec<String> {
         format!("--audit-log-path={}", places.audit().0.display()),
         // Megabytes; a new file in the middle of a run would hide the old one's requests.
         "--audit-log-maxsize=4096".to_owned(),
-    ]
+    ];
+    arguments.extend(component::apiserver_identities(&places.pki()));
+    arguments
 }
 
 /// YAML written as JSON.

@@ -112,6 +112,14 @@ impl Stand {
         tokio::time::sleep_until(self.start + Duration::from_secs_f64(seconds)).await;
     }
 
+    /// Three even polls: the next one is expected at 45 s.
+    async fn learn(&self) {
+        for round in 0..3 {
+            self.until(f64::from(round) * 15.0).await;
+            self.poll("x", 1).await;
+        }
+    }
+
     /// Which query's answer a poll gets, and how; nothing on failure.
     async fn poll(&self, promql: &str, poller: Poller) -> Option<(f64, Source)> {
         let (outcome, source) = self.get(promql, poller, BOUND).await;
@@ -295,10 +303,7 @@ async fn trouble_ends_what_is_asked_ahead_and_a_good_poll_begins_it_again() {
     let stand = Stand::new();
     stand
         .warm(async {
-            for round in 0..3 {
-                stand.until(f64::from(round) * 15.0).await;
-                stand.poll("x", 1).await;
-            }
+            stand.learn().await;
             stand.upstream.fails.store(true, Ordering::Relaxed);
             let before = stand.queries();
             for round in 3..8 {
@@ -448,10 +453,7 @@ async fn a_poll_hurries_the_query_ahead_that_it_joins() {
     let stand = Stand::new();
     stand
         .warm(async {
-            for round in 0..3 {
-                stand.until(f64::from(round) * 15.0).await;
-                stand.poll("x", 1).await;
-            }
+            stand.learn().await;
             // It was asked ahead of the next poll, and has no permit.
             stand.upstream.is_busy.store(true, Ordering::Relaxed);
             stand.until(45.0).await;
