@@ -134,7 +134,17 @@ class Adapter(ChartTest):
                     "apiGroups": [""],
                     "resources": ["pods", "nodes", "namespaces", "services"],
                     "verbs": ["get", "list", "watch"],
-                }
+                },
+                {
+                    "apiGroups": ["apiextensions.k8s.io"],
+                    "resources": ["customresourcedefinitions"],
+                    "verbs": ["list", "watch"],
+                },
+                {
+                    "apiGroups": ["apiregistration.k8s.io"],
+                    "resources": ["apiservices"],
+                    "verbs": ["list", "watch"],
+                },
             ],
         )
         self.assertEqual(
@@ -153,7 +163,7 @@ class Adapter(ChartTest):
         objects = render("metrics-adapter", CI / "custom-rules-values.yaml")
         rules = one(objects, "ClusterRole", "metrics-adapter:resource-reader")["rules"]
         self.assertEqual(
-            rules[1],
+            rules[3],
             {
                 "apiGroups": ["apps"],
                 "resources": ["deployments", "statefulsets"],

@@ -114,9 +114,12 @@ pub struct Watches {
 
 /// Prepares to watch a cluster. Makes no call yet: spawn [`Watches::run`] for that.
 pub fn connect(clients: Clients, options: &Options, metrics: &Metrics) -> (Cluster, Watches) {
-    let (resources, refresh) =
-        resource::ResourceMap::new(clients.lister.clone(), options.discovery_interval);
-    let (index, run) = index::Index::new(clients.lister, metrics.clone());
+    let (index, run) = index::Index::new(clients.lister.clone(), metrics.clone());
+    let (resources, refresh) = resource::ResourceMap::new(
+        clients.lister,
+        options.discovery_interval,
+        index.follow(resource::definitions()),
+    );
     let (publish, trust) = watch::channel(None);
     let authentication = (options.lookup == Lookup::Watched).then(|| {
         authentication::Watch::new(clients.authentication.clone(), publish, metrics.clone())

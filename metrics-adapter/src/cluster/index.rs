@@ -12,13 +12,17 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use kube::Client;
 use telemetry::liveness::Loops;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::kind::Kind;
+use self::kind::{Follower, Kind};
 use super::{Error, Metrics};
 use crate::model::{GroupResource, IndexedObject, ObjectSourceError, ResourceType, Selector};
+
+/// Objects of one page of a list of followed kinds, whose metadata may hold all that was applied
+/// last: 100 KB each.
+const PAGE: u32 = 50;
 
 /// What one watch covers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +56,12 @@ impl fmt::Display for Coverage {
 pub(super) struct Index {
     kinds: RwLock<BTreeMap<Coverage, Arc<Kind>>>,
     start: mpsc::UnboundedSender<Arc<Kind>>,
+}
+
+/// Kinds of which somebody wants to know that something has changed.
+pub(super) struct Followed {
+    kinds: Vec<Arc<Kind>>,
+    changed: Arc<Notify>,
 }
 
 /// Runs the watches.
@@ -94,14 +104,37 @@ impl Index {
             if is_watched(&known, kind) {
                 continue;
             }
-            let new = Arc::new(Kind::new(kind.clone(), fields, CancellationToken::new()));
             // The same resource in another version: kube-apiserver has changed its preference.
+            let new = Arc::new(Kind::new(kind.clone(), fields, None));
             if let Some(old) = known.insert(coverage(kind), Arc::clone(&new)) {
                 old.stop.cancel();
             }
-            // Fails at the end of the process only, when nothing is watched any more.
-            let _ = self.start.send(new);
+            self.start(new);
         }
+    }
+
+    /// Watches kinds whose changes are what is wanted. They are apart from those that are
+    /// selected from, whose watches may come and go.
+    pub(super) fn follow(&self, kinds: impl IntoIterator<Item = ResourceType>) -> Followed {
+        let changed = Arc::new(Notify::new());
+        let follow = |kind| {
+            let follower = Follower {
+                changed: Arc::clone(&changed),
+                page: PAGE,
+            };
+            let kind = Arc::new(Kind::new(kind, None, Some(follower)));
+            self.start(Arc::clone(&kind));
+            kind
+        };
+        Followed {
+            kinds: kinds.into_iter().map(follow).collect(),
+            changed,
+        }
+    }
+
+    fn start(&self, kind: Arc<Kind>) {
+        // Fails at the end of the process only, when nothing is watched any more.
+        let _ = self.start.send(kind);
     }
 
     pub(super) fn select(
@@ -136,6 +169,24 @@ impl Index {
 
     fn read<T>(&self, look: impl FnOnce(&BTreeMap<Coverage, Arc<Kind>>) -> T) -> T {
         look(&self.kinds.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Followed {
+    /// Waits until something has changed since the last time: an object, or whether changes are
+    /// seen.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Whether every change is seen.
+    pub(super) fn is_seen(&self) -> bool {
+        self.kinds.iter().all(|kind| kind.is_followed())
+    }
+
+    /// Whether kube-apiserver refuses a watch.
+    pub(super) fn is_refused(&self) -> bool {
+        self.kinds.iter().any(|kind| kind.is_refused())
     }
 }
 

@@ -1,5 +1,5 @@
-//! What cluster counts. One label value per watch: as many as rules name resources, and two for
-//! nodes and running pods.
+//! What cluster counts. One label value per watch: as many as rules name resources, two for nodes
+//! and running pods, and two for what defines kinds.
 
 use std::time::Duration;
 

@@ -1,8 +1,9 @@
 //! Which resources there are: a RESTMapper in memory.
 //!
 //! Law: a lookup is answered at once, from what is known; until kube-apiserver was asked that is
-//! a built-in table of what every cluster has. It is asked again all the time, so that a new
-//! CustomResourceDefinition needs no restart; RBAC lets everybody ask.
+//! a built-in table of what every cluster has. It is asked again when something that defines kinds
+//! has changed, so that a new CustomResourceDefinition needs no restart. To ask is everybody's
+//! right; to watch what defines kinds is not, and without it they are asked for now and then.
 
 mod discovery;
 mod table;
@@ -20,13 +21,23 @@ use tokio_util::sync::CancellationToken;
 
 use self::table::Table;
 use super::FIRST_PAUSE;
-use crate::model::ResourceType;
+use super::index::Followed;
+use crate::model::{GroupResource, ResourceType};
 
-/// Time between two questions whether anything has changed, where kube-apiserver tells answers
-/// from one another (ETag): new kinds are known so soon, and "no" costs it next to nothing.
-const POLL: Duration = Duration::from_secs(5);
-/// Where it does not, unknown names start a refresh, but not more often than this: anybody can
-/// ask for them.
+/// Pauses before the looks that follow a change. API discovery lags behind it, by the time that an
+/// aggregated server needs to start at most; and changes come in bursts.
+const SETTLING: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(15),
+];
+/// Time between two looks where changes are not seen, and a look is cheap: kube-apiserver tells
+/// answers from one another (ETag).
+const POLL: Duration = Duration::from_secs(60);
+/// Unknown names start a look where changes are not seen, but not more often than this: anybody can
+/// ask for them. Where changes are seen it is [`POLL`], for servers that serve more without one.
 const MIN_INTERVAL: Duration = Duration::from_secs(10);
 /// Longest pause between failed refreshes.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
@@ -45,6 +56,9 @@ pub(super) struct Refresh {
     map: Arc<ResourceMap>,
     client: Client,
     interval: Duration,
+    definitions: Followed,
+    /// Whether it was said that changes are not seen.
+    blind: bool,
     /// Of the last answer.
     etag: Option<String>,
     /// What was complained about last.
@@ -52,8 +66,33 @@ pub(super) struct Refresh {
     broken: BTreeSet<String>,
 }
 
+/// What defines kinds: CustomResourceDefinitions, and APIServices, of which there is one for each
+/// version of each group, built-in ones as well.
+pub(super) fn definitions() -> [ResourceType; 2] {
+    [
+        (
+            "apiextensions.k8s.io",
+            "customresourcedefinitions",
+            "CustomResourceDefinition",
+        ),
+        ("apiregistration.k8s.io", "apiservices", "APIService"),
+    ]
+    .map(|(group, resource, kind)| ResourceType {
+        id: GroupResource::new(group, resource),
+        version: "v1".to_owned(),
+        kind: kind.to_owned(),
+        singular: kind.to_lowercase(),
+        namespaced: false,
+    })
+}
+
 impl ResourceMap {
-    pub(super) fn new(client: Client, interval: Duration) -> (Arc<Self>, Refresh) {
+    /// It is up to date with `definitions` while these are seen, and at most `interval` old.
+    pub(super) fn new(
+        client: Client,
+        interval: Duration,
+        definitions: Followed,
+    ) -> (Arc<Self>, Refresh) {
         let map = Arc::new(Self {
             table: ArcSwap::from_pointee(Table::builtin()),
             discovered: AtomicBool::new(false),
@@ -64,6 +103,8 @@ impl ResourceMap {
             map: Arc::clone(&map),
             client,
             interval,
+            definitions,
+            blind: false,
             etag: None,
             problem: None,
             broken: BTreeSet::new(),
@@ -98,28 +139,67 @@ impl Refresh {
 
     pub(super) async fn run(mut self, token: &CancellationToken) {
         let mut backoff = Backoff::new(FIRST_PAUSE);
+        let mut settling = [].iter();
         loop {
             let Some(good) = token.run_until_cancelled(self.refresh()).await else {
                 return;
             };
+            self.tell_sight();
             let wait = async {
                 if !good {
                     return tokio::time::sleep(backoff.pause(MAX_PAUSE)).await;
                 }
                 backoff.reset();
-                if self.etag.is_some() {
-                    return tokio::time::sleep(POLL.min(self.interval)).await;
-                }
-                let least = MIN_INTERVAL.min(self.interval);
-                tokio::time::sleep(least).await;
+                let (least, most) = match settling.next() {
+                    Some(pause) => (*pause, *pause),
+                    None => self.pauses(),
+                };
                 tokio::select! {
-                    () = tokio::time::sleep(self.interval - least) => {}
-                    () = self.map.missed.notified() => {}
+                    () = tokio::time::sleep(most.min(self.interval)) => {}
+                    () = self.missed(least.min(self.interval)) => {}
+                    () = self.definitions.changed() => {
+                        tokio::time::sleep(SETTLING[0].min(self.interval)).await;
+                        settling = SETTLING[1..].iter();
+                    }
                 }
             };
             if token.run_until_cancelled(wait).await.is_none() {
                 return;
             }
+        }
+    }
+
+    /// The least time until the next look, for an unknown name, and the most.
+    fn pauses(&self) -> (Duration, Duration) {
+        if self.definitions.is_seen() {
+            (POLL, self.interval)
+        } else if self.etag.is_some() {
+            (MIN_INTERVAL, POLL)
+        } else {
+            (MIN_INTERVAL, self.interval)
+        }
+    }
+
+    /// Waits until somebody misses a name, and at least so long.
+    async fn missed(&self, least: Duration) {
+        tokio::time::sleep(least).await;
+        self.map.missed.notified().await;
+    }
+
+    /// Says it once when kinds that come are not known at once.
+    fn tell_sight(&mut self) {
+        let refused = self.definitions.is_refused();
+        if refused && !self.blind {
+            self.blind = true;
+            let (_, most) = self.pauses();
+            tracing::warn!(
+                seconds = most.as_secs(),
+                "may not watch customresourcedefinitions.apiextensions.k8s.io and \
+                 apiservices.apiregistration.k8s.io: asking for API discovery now and then",
+            );
+        } else if self.blind && self.definitions.is_seen() {
+            self.blind = false;
+            tracing::info!("changes of kinds are seen again");
         }
     }
 

@@ -7,16 +7,23 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
 use http::{Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::StreamBody;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full};
 use kube::client::Body;
 use serde_json::{Value, json};
+use sha2::Digest as _;
+use tokio::sync::mpsc;
+
+mod kinds;
 
 use super::*;
 use crate::model::review::{AccessAttributes, Cause, Reviewer as _, UserInfo};
 
-type Reply = UnsyncBoxBody<bytes::Bytes, std::convert::Infallible>;
+type Reply = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 
 /// Answers by path; a path without an answer is 404.
 #[derive(Clone, Default)]
@@ -26,6 +33,8 @@ struct FakeApi(Arc<Inner>);
 struct Inner {
     answers: Mutex<BTreeMap<String, (StatusCode, Vec<Value>)>>,
     requests: Mutex<Vec<String>>,
+    /// Watches that are open, by path.
+    open: Mutex<Vec<(String, mpsc::UnboundedSender<Value>)>>,
     asked: AtomicUsize,
 }
 
@@ -38,6 +47,12 @@ impl FakeApi {
             .lock()
             .unwrap()
             .insert(path.to_owned(), (status, lines));
+    }
+
+    /// Sends an event to who watches.
+    fn emit(&self, path: &str, event: &Value) {
+        let mut open = self.0.open.lock().unwrap();
+        open.retain(|(watched, events)| watched != path || events.send(event.clone()).is_ok());
     }
 
     fn asked(&self) -> usize {
@@ -80,22 +95,36 @@ impl FakeApi {
             if is_watch { "?watch" } else { "" }
         );
         let found = self.0.answers.lock().unwrap().get(&key).cloned();
-        let (status, lines) = match found {
+        let (mut status, mut lines) = match found {
             Some(found) => found,
             // Nothing happens.
             None if is_watch => (StatusCode::OK, Vec::new()),
             None => (StatusCode::NOT_FOUND, vec![status(404, "not found")]),
         };
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        let text = Full::new(bytes::Bytes::from(text));
-        let body = if is_watch && status.is_success() {
-            // Trailers that never come keep the answer open.
-            Reply::new(text.with_trailers(futures::future::pending()))
-        } else {
-            Reply::new(text)
-        };
+        // As kube-apiserver does for aggregated discovery.
+        let etag = format!("{:x}", sha2::Sha256::digest(format!("{lines:?}")));
+        let known = request.headers().get(http::header::IF_NONE_MATCH);
+        if known.is_some_and(|known| *known == *etag) {
+            (status, lines) = (StatusCode::NOT_MODIFIED, Vec::new());
+        }
+        let (open, events) = mpsc::unbounded_channel();
+        if is_watch && status.is_success() {
+            // As long as it is here, the answer does not end.
+            let path = request.uri().path().to_owned();
+            self.0.open.lock().unwrap().push((path, open));
+        }
+        let later = stream::unfold(events, async |mut events| {
+            Some((events.recv().await?, events))
+        });
+        let lines = stream::iter(lines).chain(later);
+        let body = Reply::new(StreamBody::new(
+            lines.map(|line| Ok(Frame::data(Bytes::from(format!("{line}\n"))))),
+        ));
         let mut response = Response::new(body);
         *response.status_mut() = status;
+        response
+            .headers_mut()
+            .insert(http::header::ETAG, etag.parse().unwrap());
         response
     }
 }
@@ -139,11 +168,12 @@ impl Drop for Running {
 }
 
 impl Running {
-    /// The value of a metric of each watch.
+    /// The value of a metric of each watch but those of what defines kinds.
     fn watches(&self, metric: &str) -> Vec<String> {
         let text = telemetry::text::encode(&self.registry);
         let prefix = format!("{metric}{{resource=");
         let values = text.lines().filter_map(|line| line.strip_prefix(&prefix));
+        let values = values.filter(|value| !value.contains(".k8s.io"));
         let mut values: Vec<String> = values.map(str::to_owned).collect();
         values.sort();
         values
@@ -348,101 +378,6 @@ async fn the_last_good_index_stays_while_the_watch_fails() {
     );
     eventually(|| select(cluster, "").is_ok_and(|names| names == ["web-9"])).await;
     assert!(!running.task.is_finished());
-}
-
-#[tokio::test(start_paused = true)]
-async fn discovery_is_aggregated_and_survives_broken_groups() {
-    let api = FakeApi::default();
-    let running = run(&api);
-    let cluster = &running.cluster;
-    // Not asked yet, or in vain: the built-in table.
-    assert_eq!(
-        cluster.resolve("", "deployment").unwrap().id.to_string(),
-        "deployments.apps"
-    );
-    assert!(cluster.resolve("", "widgets").is_none() && !cluster.is_discovered());
-
-    let resource = |plural: &str, kind: &str| {
-        json!({
-            "resource": plural, "responseKind": {"kind": kind}, "scope": "Namespaced",
-            "singularResource": kind.to_lowercase(), "verbs": ["list"],
-        })
-    };
-    let group = |name: &str, freshness: &str, resources: Value| {
-        json!({
-            "metadata": {"name": name},
-            "versions": [{"version": "v1", "freshness": freshness, "resources": resources}],
-        })
-    };
-    let core = json!({"items": [group("", "Current", json!([resource("pods", "Pod")]))]});
-    api.set("/api", 200, vec![core]);
-    let widgets = group(
-        "example.com",
-        "Current",
-        json!([resource("widgets", "Widget")]),
-    );
-    let broken = group("custom.metrics.k8s.io", "Stale", json!([]));
-    api.set("/apis", 200, vec![json!({"items": [broken, widgets]})]);
-    eventually(|| cluster.resolve("", "widget").is_some()).await;
-    assert!(cluster.is_discovered());
-    let first = api.requests("/apis ");
-    assert!(first[0].contains("as=APIGroupDiscoveryList"), "{first:?}");
-
-    // Its server goes away: what is known of the group stays.
-    let stale = group("example.com", "Stale", json!([]));
-    let gadgets = group(
-        "other.com",
-        "Current",
-        json!([resource("gadgets", "Gadget")]),
-    );
-    api.set("/apis", 200, vec![json!({"items": [stale, gadgets]})]);
-    // A miss asks anew, well before the interval is over.
-    assert!(cluster.resolve("", "gadgets").is_none());
-    eventually(|| cluster.resolve("other", "gadgets").is_some()).await;
-    assert!(cluster.resolve("example.com", "widgets").is_some());
-}
-
-#[tokio::test(start_paused = true)]
-async fn discovery_falls_back_to_one_document_per_group() {
-    let api = FakeApi::default();
-    let list = |plural: &str, kind: &str| {
-        json!({
-            "groupVersion": "x", "resources": [
-                {"name": plural, "singularName": "", "namespaced": true, "kind": kind, "verbs": []},
-                {"name": format!("{plural}/status"), "singularName": "", "namespaced": true,
-                 "kind": kind, "verbs": []},
-            ],
-        })
-    };
-    let version = |group: &str, version: &str| json!({"groupVersion": format!("{group}/{version}"), "version": version});
-    api.set(
-        "/api",
-        200,
-        vec![json!({"versions": ["v1"], "serverAddressByClientCIDRs": []})],
-    );
-    api.set("/api/v1", 200, vec![list("pods", "Pod")]);
-    let apis = json!({"groups": [
-        {"name": "broken.io", "versions": [version("broken.io", "v1")]},
-        {"name": "example.com", "preferredVersion": version("example.com", "v1"),
-         "versions": [version("example.com", "v2alpha1"), version("example.com", "v1")]},
-    ]});
-    api.set("/apis", 200, vec![apis]);
-    api.set("/apis/broken.io/v1", 503, vec![status(503, "no endpoints")]);
-    api.set("/apis/example.com/v1", 200, vec![list("widgets", "Widget")]);
-    api.set(
-        "/apis/example.com/v2alpha1",
-        200,
-        vec![list("widgets", "Widget")],
-    );
-    let running = run(&api);
-    let cluster = &running.cluster;
-    eventually(|| cluster.is_discovered()).await;
-    let widget = cluster.resolve("", "widget").unwrap();
-    assert_eq!(
-        (widget.api_version(), widget.namespaced),
-        ("example.com/v1".to_owned(), true)
-    );
-    assert!(cluster.resolve("", "widgets/status").is_none());
 }
 
 #[tokio::test(start_paused = true)]

@@ -103,10 +103,20 @@ fn access() -> Vec<(&'static str, Value)> {
             json!({
                 "apiVersion": RBAC, "kind": "ClusterRole",
                 "metadata": {"name": "bench-adapter"},
-                "rules": [{
-                    "apiGroups": [""], "resources": ["pods", "namespaces"],
-                    "verbs": ["get", "list", "watch"],
-                }],
+                "rules": [
+                    {
+                        "apiGroups": [""], "resources": ["pods", "namespaces"],
+                        "verbs": ["get", "list", "watch"],
+                    },
+                    {
+                        "apiGroups": ["apiextensions.k8s.io"],
+                        "resources": ["customresourcedefinitions"], "verbs": ["list", "watch"],
+                    },
+                    {
+                        "apiGroups": ["apiregistration.k8s.io"], "resources": ["apiservices"],
+                        "verbs": ["list", "watch"],
+                    },
+                ],
             }),
         ),
         (

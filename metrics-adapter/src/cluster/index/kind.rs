@@ -10,6 +10,7 @@ use kube::runtime::watcher;
 use kube::runtime::watcher::Event;
 use kube::{Api, Client};
 use telemetry::backoff::Backoff;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::Coverage;
@@ -32,7 +33,16 @@ pub(super) struct Kind {
     pub(super) resource: ResourceType,
     coverage: Coverage,
     pub(super) stop: CancellationToken,
+    follower: Option<Follower>,
     state: RwLock<State>,
+}
+
+/// Who wants to know that something has changed: an object, or whether changes are seen at all.
+#[derive(Clone)]
+pub(super) struct Follower {
+    pub(super) changed: Arc<Notify>,
+    /// Objects of one page of a list.
+    pub(super) page: u32,
 }
 
 #[derive(Default)]
@@ -51,7 +61,7 @@ impl Kind {
     pub(super) fn new(
         resource: ResourceType,
         fields: Option<&'static str>,
-        stop: CancellationToken,
+        follower: Option<Follower>,
     ) -> Self {
         Self {
             coverage: Coverage {
@@ -59,13 +69,24 @@ impl Kind {
                 fields,
             },
             resource,
-            stop,
+            stop: CancellationToken::new(),
+            follower,
             state: RwLock::default(),
         }
     }
 
     pub(super) fn is_synced(&self) -> bool {
         self.read(|state| state.synced)
+    }
+
+    /// Whether every change is seen.
+    pub(super) fn is_followed(&self) -> bool {
+        self.read(|state| state.synced && state.problem.is_none())
+    }
+
+    /// Whether kube-apiserver refuses the watch.
+    pub(super) fn is_refused(&self) -> bool {
+        self.read(|state| state.refused && state.problem.is_some())
     }
 
     pub(super) fn select(
@@ -123,6 +144,9 @@ impl Kind {
         if let Some(fields) = self.coverage.fields {
             config = config.fields(fields);
         }
+        if let Some(follower) = &self.follower {
+            config = config.page_size(follower.page);
+        }
         let mut events = std::pin::pin!(watcher(api, config));
         let mut backoff = Backoff::new(FIRST_PAUSE);
         let mut interner = Interner::default();
@@ -159,9 +183,11 @@ impl Kind {
                 Ok(Event::InitDone) => self.replace(std::mem::take(&mut staged)),
                 Ok(Event::Apply(object)) => {
                     self.write(|state| state.objects.insert(&object.metadata, &mut interner));
+                    self.tell();
                 }
                 Ok(Event::Delete(object)) => {
                     self.write(|state| state.objects.remove(&object.metadata));
+                    self.tell();
                 }
                 Err(error) => {
                     failing = true;
@@ -203,6 +229,7 @@ impl Kind {
         if first {
             tracing::info!(resource = %self.coverage, objects = number, "index is complete");
         }
+        self.tell();
     }
 
     fn failed(&self, problem: &str, refused: bool, metrics: &Metrics) {
@@ -218,6 +245,7 @@ impl Kind {
         if news {
             let resource = &self.coverage;
             tracing::warn!(%resource, problem, synced, "watch fails, trying again");
+            self.tell();
         }
     }
 
@@ -225,6 +253,13 @@ impl Kind {
         metrics.set_failing(&self.coverage, false);
         if self.write(|state| state.problem.take()).is_some() {
             tracing::info!(resource = %self.coverage, "watch works again");
+            self.tell();
+        }
+    }
+
+    fn tell(&self) {
+        if let Some(follower) = &self.follower {
+            follower.changed.notify_one();
         }
     }
 
