@@ -26,8 +26,9 @@ pub(super) const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// bytes and one poller each.
 pub(super) const MAX_QUERY_BYTES: usize = 32 << 20;
 
-/// Longer queries are not remembered; clients decide how long a selector is.
-pub(super) const LONGEST_QUERY: usize = 4096;
+/// Longer queries are not remembered: clients decide how long a selector is, and none of them is to
+/// have all the room. What names the pods of an HPA takes some 50 bytes for each.
+pub(super) const LONGEST_QUERY: usize = MAX_QUERY_BYTES / 64;
 
 /// So much time a query ahead of a poll has at least; more where Prometheus has been slower.
 const SHORTEST_LEAD: Duration = Duration::from_millis(250);

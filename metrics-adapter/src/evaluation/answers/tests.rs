@@ -383,6 +383,14 @@ async fn what_clients_ask_for_is_bounded() {
         })
         .await;
     let stand = Stand::new();
+    // A long one takes as much of the room as it has bytes, and is kept like any other.
+    let long = "x".repeat(100_000);
+    for source in [Source::Prometheus, Source::Memory] {
+        assert_eq!(stand.poll(&long, 1).await.unwrap().1, source);
+    }
+    let bytes = stand.answers.shelf.lock().query_bytes;
+    assert!((100_000..105_000).contains(&bytes), "{bytes}");
+    let stand = Stand::new();
     let long = "x".repeat(LONGEST_QUERY + 1);
     let (a, b) = tokio::join!(stand.poll(&long, 1), stand.poll(&long, 2));
     assert_eq!(
