@@ -91,6 +91,30 @@ class Workflows(unittest.TestCase):
         self.assertIn("e2e", parts)
         self.assertEqual(set(parts) - named, set())
 
+    def test_go_is_as_new_as_any_module_wants(self):
+        """setup-go sets GOTOOLCHAIN=local: Go then refuses a module that wants a newer one."""
+
+        def wants(path):
+            return tuple(map(int, re.search(r"(?m)^go ([\d.]+)$", path.read_text())[1].split(".")))
+
+        tracked = subprocess.run(["git", "ls-files", "*go.mod"], cwd=ROOT, check=True, capture_output=True, text=True)
+        newest = max(wants(ROOT / path) for path in tracked.stdout.split())
+        steps = [step for job in JOBS.values() for step in job["steps"] if step.get("uses", "").startswith("actions/setup-go@")]
+        self.assertGreater(len(steps), 3)
+        for step in steps:
+            self.assertEqual(wants(ROOT / step["with"]["go-version-file"]), newest)
+
+    def test_what_is_cached_in_a_container_is_where_its_image_has_it(self):
+        cached = 0
+        for key, job in JOBS.items():
+            for step in job["steps"]:
+                if step.get("uses", "").startswith("actions/cache@"):
+                    cached += 1
+                    self.assertIn("/library/rust:", job["container"]["image"], key)
+                    # CARGO_HOME of that image is not in anybody's home.
+                    self.assertNotIn("~/.cargo", step["with"]["path"], key)
+        self.assertGreater(cached, 1)
+
     def test_the_images_that_are_released_are_those_of_the_dockerfile(self):
         targets = set(re.findall(r"(?m)^FROM scratch AS (\S+)$", (ROOT / "Dockerfile").read_text()))
         self.assertEqual(set(JOBS["release.yaml", "build"]["strategy"]["matrix"]["image"]), targets)

@@ -11,7 +11,7 @@ use crate::{
     config, down,
     error::{Error, Result},
     images,
-    layout::{Layout, NODE_NAME, RUN_DIR, containerd_socket, namespace, run},
+    layout::{APISERVER_CLUSTER_IP, Layout, NODE_NAME, RUN_DIR, containerd_socket, namespace, run},
     machine, network, pki,
     process::{Record, died},
     progress::{now, say, step},
@@ -60,10 +60,21 @@ pub fn up(options: &Options) -> Result<Cluster> {
     Ok(cluster)
 }
 
+/// What is given feature gates, in the order in which it starts.
+fn concerned() -> impl DoubleEndedIterator<Item = Component> {
+    Component::ALL.into_iter().filter(|it| it.is_kubernetes())
+}
+
+/// The same, in the order in which it ends: kube-proxy before kube-apiserver, which takes itself out
+/// of its Service. kube-proxy of 1.34 would empty the chain of that endpoint, and a new one trusts
+/// every chain that it finds: the Service would lead nowhere (kubernetes/kubernetes#130119).
+fn ending() -> impl Iterator<Item = Component> {
+    concerned().rev()
+}
+
 /// Restarts what is given feature gates. Pods, objects and images stay.
 fn switch(cluster: &Cluster, options: &Options) -> Result<()> {
-    let concerned = || Component::ALL.into_iter().filter(|it| it.is_kubernetes());
-    for component in concerned() {
+    for component in ending() {
         cluster.stop(component)?;
     }
     cluster::save_options(options)?;
@@ -75,6 +86,7 @@ fn switch(cluster: &Cluster, options: &Options) -> Result<()> {
     cluster.wait_for(Component::Kubelet, "node ready", PATIENCE, || {
         node_ready(cluster)
     })?;
+    wait_for_service(cluster)?;
     match cluster.first_missing() {
         Some(component) => Err(died(
             component.name(),
@@ -145,27 +157,7 @@ fn start(cluster: &Cluster, options: &Options) -> Result<()> {
             node_ready(cluster)
         })
     })?;
-    step("service addresses", || {
-        let server = format!("https://{}", crate::layout::APISERVER_CLUSTER_IP);
-        cluster.wait_for(
-            Component::KubeProxy,
-            "the API at its Service",
-            PATIENCE,
-            || {
-                succeeds(
-                    cluster,
-                    &[
-                        "--server",
-                        &server,
-                        "--request-timeout=1s",
-                        "get",
-                        "--raw",
-                        "/readyz",
-                    ],
-                )
-            },
-        )
-    })?;
+    step("service addresses", || wait_for_service(cluster))?;
     step("names", || {
         cluster.wait_for(Component::CoreDns, "the API's name", PATIENCE, || {
             name_resolves(cluster)
@@ -215,6 +207,25 @@ pub(crate) fn containerd_answers() -> Result<()> {
     command::run("ctr", &["--address", &socket, "--timeout", "2s", "version"]).map(drop)
 }
 
+/// Waits until the API answers where pods ask it.
+fn wait_for_service(cluster: &Cluster) -> Result<()> {
+    let server = format!("https://{APISERVER_CLUSTER_IP}");
+    let args = [
+        "--server",
+        &server,
+        "--request-timeout=1s",
+        "get",
+        "--raw",
+        "/readyz",
+    ];
+    cluster.wait_for(
+        Component::KubeProxy,
+        "the API at its Service",
+        PATIENCE,
+        || succeeds(cluster, &args),
+    )
+}
+
 /// `Err` says what the node is instead of ready.
 pub(crate) fn node_ready(cluster: &Cluster) -> std::result::Result<(), String> {
     let node = cluster
@@ -238,7 +249,7 @@ fn name_resolves(cluster: &Cluster) -> std::result::Result<(), String> {
     let mut command = cluster.command("getent");
     command.args(["ahostsv4", "kubernetes.default.svc.cluster.local"]);
     let output = command::capture(&mut command).map_err(|error| error.to_string())?;
-    if output.stdout.contains(crate::layout::APISERVER_CLUSTER_IP) {
+    if output.stdout.contains(APISERVER_CLUSTER_IP) {
         Ok(())
     } else {
         Err(format!("{} {}", output.status, output.stderr.trim()))
@@ -282,4 +293,18 @@ pub fn status() -> Result<()> {
     }
     Cluster::connect()?;
     wait_until("node ready", Duration::ZERO, || node_ready(&cluster))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_proxy_never_sees_the_api_leave_its_service() {
+        let order: Vec<Component> = ending().collect();
+        let place = |component| order.iter().position(|it| *it == component);
+        assert!(place(Component::KubeProxy) < place(Component::Apiserver));
+        assert!(place(Component::KubeProxy).is_some());
+        assert!(!order.contains(&Component::Etcd));
+    }
 }
