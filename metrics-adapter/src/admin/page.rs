@@ -1,15 +1,21 @@
 //! The page's HTML: a summary, and a table per subject.
 
+use jiff::SignedDuration;
+
 use super::autoscaler::{Autoscaler, autoscalers};
 use super::status::{RuleStatus, Status};
 use super::table::{Mood, cell, code, figure, holds, note, said, table};
 use super::text;
-use crate::evaluation::Poll;
+use crate::evaluation::{Poll, RuleFailure};
 use crate::markup::Element;
 use crate::model::MetricsApi;
 
 /// Without anything that HTML would have escaped, so that its hash is that of this text.
 pub(super) const STYLE: &str = include_str!("style.css");
+
+/// A rule whose queries have failed within this time is not well: four polls of an HPA, as for the
+/// log.
+const LATELY: SignedDuration = SignedDuration::from_secs(60);
 
 /// The whole document.
 pub(super) fn page(status: &Status) -> String {
@@ -85,7 +91,7 @@ fn summary(status: &Status, autoscalers: &[Autoscaler]) -> Element {
     let well = status
         .rules
         .iter()
-        .filter(|rule| verdict(rule).1 != Mood::Bad);
+        .filter(|rule| verdict(rule, status).1 != Mood::Bad);
     let (well, all) = (well.count(), status.rules.len());
     let mood = if well == all { Mood::Good } else { Mood::Bad };
     let rules = said(mood, &format!("{well} of {all} work"));
@@ -98,10 +104,10 @@ fn summary(status: &Status, autoscalers: &[Autoscaler]) -> Element {
         format!("{:.2}/s", calls / status.calls.over.as_secs_f64())
     };
     let failed = match calls.failed {
-        0 => note("none of them failed"),
-        failed => said(Mood::Bad, &format!("{} of them failed", rate(failed))),
+        0 => note("none failed"),
+        failed => said(Mood::Bad, &format!("{} failed", rate(failed))),
     };
-    let over = format!("queries of Prometheus, last {}", text::span(calls.over));
+    let over = format!("calls of Prometheus, last {}", text::span(calls.over));
     Element::new("dl").all([
         item("ready", &[ready]),
         item("rules", &[rules, note(resource_rules(status))]),
@@ -114,7 +120,7 @@ fn summary(status: &Status, autoscalers: &[Autoscaler]) -> Element {
             &[said(Mood::Plain, &autoscalers.len().to_string())],
         ),
         item(&over, &[said(Mood::Plain, &rate(calls.ended)), failed]),
-        item("rules file", &file(status)),
+        item("rules file", &file(status)).class("wide"),
     ])
 }
 
@@ -122,7 +128,8 @@ fn item(term: &str, descriptions: &[Element]) -> Element {
     let description = Element::new("dd");
     let description = descriptions.iter().fold(description, Element::inside);
     let term = Element::new("dt").text(term);
-    Element::new("div").inside(&term).inside(&description)
+    let card = Element::new("div").class("card");
+    card.inside(&term).inside(&description)
 }
 
 const fn resource_rules(status: &Status) -> &'static str {
@@ -153,12 +160,18 @@ fn file(status: &Status) -> Vec<Element> {
 }
 
 /// How a rule fares, in words.
-fn verdict(rule: &RuleStatus) -> (&'static str, Mood) {
+fn verdict(rule: &RuleStatus, status: &Status) -> (&'static str, Mood) {
     let health = &rule.health;
+    let fails = |failure: &RuleFailure| {
+        failure.rule == health.rule && status.now.duration_since(failure.at) < LATELY
+    };
     match (&health.error, health.last_success, health.in_use) {
         (None, None, _) => ("not asked yet", Mood::Plain),
         (None, _, _) if health.series == 0 => ("finds no series", Mood::Bad),
         (None, _, _) if rule.metrics == 0 => ("makes no metrics of its series", Mood::Bad),
+        (None, _, _) if status.failures.iter().any(fails) => {
+            ("its queries for values fail", Mood::Bad)
+        }
         (None, _, _) => ("works", Mood::Good),
         (Some(_), None, _) => ("fails, never had an answer", Mood::Bad),
         (Some(_), _, true) if rule.metrics == 0 => ("makes no metrics", Mood::Bad),
@@ -170,7 +183,7 @@ fn verdict(rule: &RuleStatus) -> (&'static str, Mood) {
 fn rules(status: &Status) -> Element {
     let row = |rule: &RuleStatus| {
         let health = &rule.health;
-        let (words, mood) = verdict(rule);
+        let (words, mood) = verdict(rule, status);
         let mut state = holds(&said(mood, words));
         if let Some(error) = &health.error {
             state = state.inside(&Element::new("div").inside(&code(error)));
@@ -205,8 +218,8 @@ fn names(rule: &RuleStatus) -> Element {
     let first = rule.names.iter();
     let lines = first.map(|name| Element::new("div").inside(&code(name)));
     let names = number.all(lines);
-    if rule.metrics > rule.names.len() && !rule.names.is_empty() {
-        return names.inside(&note("and others, or for other objects"));
+    if rule.names.len() == RuleStatus::NAMES && rule.metrics > RuleStatus::NAMES {
+        return names.inside(&note("and so on"));
     }
     names
 }

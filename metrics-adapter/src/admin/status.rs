@@ -49,10 +49,15 @@ pub struct Status {
 pub struct RuleStatus {
     /// How it fares.
     pub health: RuleHealth,
-    /// How many metrics it makes.
+    /// How many metrics it makes, those of different kinds of objects counted apart.
     pub metrics: usize,
-    /// The first of their names, each once.
+    /// The first of their names, each once; [`Self::NAMES`] at most.
     pub names: Vec<Arc<str>>,
+}
+
+impl RuleStatus {
+    /// Names that are told of one rule's metrics.
+    pub const NAMES: usize = 5;
 }
 
 /// Calls of Prometheus that ended lately.

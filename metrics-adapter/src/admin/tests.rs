@@ -110,7 +110,7 @@ fn it_tells_what_there_is() {
     for told in [
         "metrics-adapter on pod-1 Version 1.2.3, up for 1 h 1 min.",
         "ready yes rules 1 of 1 work none for CPU and memory metrics discovered 1 HPAs seen 1",
-        "queries of Prometheus, last 1 min 0.50/s none of them failed",
+        "calls of Prometheus, last 1 min 0.50/s none failed",
         "in use, read 1 h ago /etc/adapter/config.yaml SHA-256 ab12",
         "rules[0] works up 3 1 ops 10 s",
         "shop pods app=web ops 15.0 s one 3 s ago",
@@ -148,6 +148,13 @@ fn it_tells_what_is_wrong() {
             ..mk_rule(0)
         })
         .into();
+    status.rules.extend([mk_rule(3), mk_rule(4)]);
+    status.failures.push(RuleFailure {
+        rule: "rules[4]".into(),
+        error: "Prometheus answered 422".into(),
+        at: at(-59),
+        times: 1,
+    });
     status.polls[0].result = Some(PollResult {
         values: Err("timed out while fetching metrics".into()),
         oldest: None,
@@ -165,8 +172,8 @@ fn it_tells_what_is_wrong() {
     });
     let text = text(&page::page(&status));
     for told in [
-        "ready no: first-relist rules 1 of 5 work",
-        "0.10/s of them failed",
+        "ready no: first-relist rules 2 of 7 work",
+        "0.10/s failed",
         "refused, the one before is in use",
         "in use: read 1 h ago; refused 5 s ago: rules[0].x: unknown field",
         "rules[0] not asked yet",
@@ -174,6 +181,8 @@ fn it_tells_what_is_wrong() {
         "rules[0] fails, never had an answer no such host",
         "rules[0] fails, serves what it had last no such host",
         "rules[0] fails, its last answer is too old no such host",
+        "rules[3] works",
+        "rules[4] its queries for values fail",
         "3 s ago timed out while fetching metrics -",
         "rules[3] 1 min 5 s ago 12 Prometheus answered 422",
         "pods/ops rules[1] (b) rules[0] (a)",

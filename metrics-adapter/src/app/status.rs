@@ -16,9 +16,6 @@ use crate::prometheus::{self, Client, QueryClient as _};
 use crate::reload::FileState;
 use crate::serving::ServingCertificate;
 
-/// Names that are told of one rule's metrics.
-const NAMES: usize = 5;
-
 /// Everybody who has something to tell.
 pub(super) struct Sources {
     pub(super) started: Instant,
@@ -90,7 +87,7 @@ fn made(catalog: &Catalog) -> HashMap<&str, (usize, Vec<Arc<str>>)> {
     for (rule, metric) in custom.chain(external) {
         let (metrics, names) = made.entry(rule).or_default();
         *metrics += 1;
-        if names.len() < NAMES && !names.contains(metric) {
+        if names.len() < RuleStatus::NAMES && !names.contains(metric) {
             names.push(Arc::clone(metric));
         }
     }

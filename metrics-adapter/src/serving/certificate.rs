@@ -107,7 +107,7 @@ pub struct CertificateState {
     pub flag: &'static str,
     /// The certificate's file; it may be in memory only if we made it.
     pub file: PathBuf,
-    /// Names that it was issued for.
+    /// Names that it was issued for, each once.
     pub names: Vec<String>,
     /// End of validity, in seconds since the epoch.
     pub not_after: i64,
@@ -163,10 +163,14 @@ impl ServingCertificate {
     /// What is served now.
     pub fn state(&self) -> CertificateState {
         let current = self.current.load();
+        // The common name often is one of the others.
+        let mut names = current.names.clone();
+        names.sort();
+        names.dedup();
         CertificateState {
             flag: self.source.flags().0,
             file: self.source.paths().0,
-            names: current.names.clone(),
+            names,
             not_after: current.not_after,
         }
     }
