@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::autoscaler::{Autoscaler, autoscalers};
 use super::status::{RuleStatus, Status};
-use super::table::{Mood, cell, code, figure, holds, note, said, table};
+use super::table::{Mood, cell, code, figure, holds, name, note, said, table};
 use super::text;
 use crate::evaluation::{Poll, RuleFailure};
 use crate::markup::Element;
@@ -105,7 +105,10 @@ fn summary(status: &Status, autoscalers: &[Autoscaler]) -> Element {
     };
     let failed = match calls.failed {
         0 => note("none failed"),
-        failed => said(Mood::Bad, &format!("{} failed", rate(failed))),
+        failed => {
+            let failed = format!("{} failed", rate(failed));
+            Element::new("div").inside(&said(Mood::Bad, &failed))
+        }
     };
     let over = format!("calls of Prometheus, last {}", text::span(calls.over));
     Element::new("dl").all([
@@ -120,7 +123,7 @@ fn summary(status: &Status, autoscalers: &[Autoscaler]) -> Element {
             &[said(Mood::Plain, &autoscalers.len().to_string())],
         ),
         item(&over, &[said(Mood::Plain, &rate(calls.ended)), failed]),
-        item("rules file", &file(status)).class("wide"),
+        item("rules file", &file(status)).with("id", "file"),
     ])
 }
 
@@ -216,7 +219,7 @@ fn rules(status: &Status) -> Element {
 fn names(rule: &RuleStatus) -> Element {
     let number = figure(&rule.metrics.to_string());
     let first = rule.names.iter();
-    let lines = first.map(|name| Element::new("div").inside(&code(name)));
+    let lines = first.map(|metric| Element::new("div").inside(&name(metric)));
     let names = number.all(lines);
     if rule.names.len() == RuleStatus::NAMES && rule.metrics > RuleStatus::NAMES {
         return names.inside(&note("and so on"));
@@ -231,7 +234,7 @@ fn hpas(autoscalers: &[Autoscaler]) -> Element {
             objects => holds(&code(objects)),
         };
         let metrics = one.metrics.iter();
-        let metrics = metrics.map(|metric| Element::new("div").inside(&code(metric)));
+        let metrics = metrics.map(|metric| Element::new("div").inside(&name(metric)));
         let pollers = match one.pollers {
             1 => "one".to_owned(),
             many => format!("{many} at least"),
@@ -266,7 +269,7 @@ fn namespace(namespace: Option<&str>) -> &str {
 
 fn polls(status: &Status) -> Element {
     let row = |poll: &Poll| {
-        let mut asked = holds(&code(&poll.metric));
+        let mut asked = holds(&name(&poll.metric));
         if !poll.selector.is_empty() {
             asked = asked.inside(&note(&format!("series with {}", poll.selector)));
         }

@@ -36,6 +36,11 @@ pub(super) fn code(words: &str) -> Element {
     Element::new("code").text(&text::short(words))
 }
 
+/// Likewise a metric's name, which is not broken into lines while there is room.
+pub(super) fn name(words: &str) -> Element {
+    code(words).class("name")
+}
+
 /// Something small below something else.
 pub(super) fn note(words: &str) -> Element {
     Element::new("div").class("note").text(&text::short(words))

@@ -204,7 +204,7 @@ impl Request<'_> {
         Poll {
             api,
             metric,
-            namespace: namespace.map(|namespace| cut(namespace)),
+            namespace: namespace.map(cut),
             objects,
             selector,
             times: 1,
