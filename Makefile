@@ -107,6 +107,7 @@ setup: testbed ## install the Debian packages that the tests need; build Kuberne
 	@$(PYTHON) -c 'import yaml' 2>/dev/null || apt-get install --yes --quiet --no-install-recommends python3-yaml openssl
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || apt-get install --yes --quiet --no-install-recommends python3-venv
 	@ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || apt-get install --yes --quiet --no-install-recommends libfaketime
+	@command -v chromium chromium-browser google-chrome >/dev/null || apt-get install --yes --quiet --no-install-recommends chromium
 	$(TESTBED) build
 
 .PHONY: unit

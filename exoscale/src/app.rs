@@ -22,7 +22,7 @@ use crate::scaler::Scaler;
 /// # Errors
 /// If the file or the port cannot be had, or a part dies.
 pub fn sd(config: cli::sd::Config) -> anyhow::Result<()> {
-    start(&config.log, &config.access)?;
+    let log = start(&config.log, &config.access)?;
     runtime()?.block_on(async {
         let file = File::new(config.file)?;
         let listener = admin::Listener::bind("--listen-address", config.listen).await?;
@@ -40,7 +40,7 @@ pub fn sd(config: cli::sd::Config) -> anyhow::Result<()> {
             metrics: discovery::Metrics::register(&mut registry),
             ready: readiness.condition("targets"),
         };
-        let routes = discovery::routes::router(known);
+        let routes = discovery::routes::router(known).merge(admin::log_level(log));
         let stop = CancellationToken::new();
         let work = discovery.run(stop.clone());
         serve(work, listener, registry, readiness, routes, stop).await
@@ -52,7 +52,7 @@ pub fn sd(config: cli::sd::Config) -> anyhow::Result<()> {
 /// # Errors
 /// If the port cannot be had, or a part dies.
 pub fn autoscaler(config: cli::autoscaler::Config) -> anyhow::Result<()> {
-    start(&config.log, &config.access)?;
+    let log = start(&config.log, &config.access)?;
     runtime()?.block_on(async {
         let listener = admin::Listener::bind("--listen-port", config.listen).await?;
         let (mut registry, readiness) = (Registry::default(), Health::new());
@@ -69,15 +69,15 @@ pub fn autoscaler(config: cli::autoscaler::Config) -> anyhow::Result<()> {
             options: config.options,
             shared: Arc::clone(&shared),
         };
-        let routes = autoscaler::routes::router(shared);
+        let routes = autoscaler::routes::router(shared).merge(admin::log_level(log));
         let stop = CancellationToken::new();
         let work = autoscaler.run(stop.clone());
         serve(work, listener, registry, readiness, routes, stop).await
     })
 }
 
-fn start(log: &Log, access: &Access) -> anyhow::Result<()> {
-    log::init(log.format, &log.filter)?;
+fn start(log: &Log, access: &Access) -> anyhow::Result<log::Handle> {
+    let handle = log::init(log.format, &log.filter)?;
     if access.secret_in_arguments {
         tracing::warn!(
             "--exoscale-api-secret: everybody on this machine can read it; \
@@ -86,7 +86,7 @@ fn start(log: &Log, access: &Access) -> anyhow::Result<()> {
     }
     // The TLS provider is chosen here, once; it cannot be set already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    Ok(())
+    Ok(handle)
 }
 
 /// One thread: there is one thing to do at a time.

@@ -174,6 +174,9 @@ class Lint(ChartTest):
                 notes = (HELM_DIR / chart / "templates/NOTES.txt").read_text()
                 self.assertIn("kubectl -n {{ .Release.Namespace }}", notes)
 
+    def test_notes_say_how_to_open_the_status_page(self):
+        self.assertIn("port-forward deployment/metrics-adapter 8081\n", notes("metrics-adapter"))
+
     def test_notes_warn_of_images_that_nothing_is_pulled_from(self):
         for chart in ("client", "metrics-adapter", "server"):
             with self.subTest(chart=chart):

@@ -5,6 +5,7 @@
 
 mod credentials;
 mod simulate;
+mod status;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use anyhow::{Context, Result, anyhow};
 use prometheus_client::registry::Registry;
 use telemetry::health::Health;
 use telemetry::liveness::Liveness;
-use telemetry::{admin, log, shutdown};
+use telemetry::{log, shutdown};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -24,7 +25,6 @@ use tracing::{info, warn};
 
 pub use simulate::simulate;
 
-use crate::api;
 use crate::auth::{self, AuthLayer, TrustMerge, TrustReceiver};
 use crate::cli::{Config, NamedSource};
 use crate::cluster::{self, Cluster};
@@ -35,6 +35,7 @@ use crate::prometheus::{self, Client};
 use crate::reload::{self, ReloadError, RulesFile};
 use crate::rules::{ResourceRules, RuleSet};
 use crate::serving::{self, Bound, CertificateSource, NamedCertificates, ServingCertificate};
+use crate::{admin, api};
 
 /// How often the files of certificates and authorities are looked at.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(2);
@@ -46,7 +47,8 @@ const RULES_INTERVAL: Duration = Duration::from_secs(1);
 /// # Errors
 /// What keeps the process from starting, naming the flag or file; or the task that died.
 pub async fn run(config: Config) -> Result<()> {
-    log::init(config.log_format, &config.log_filter)?;
+    let started = Instant::now();
+    let log = log::init(config.log_format, &config.log_filter)?;
     for notice in &config.notices {
         warn!("{notice}");
     }
@@ -56,7 +58,7 @@ pub async fn run(config: Config) -> Result<()> {
     let reload_metrics = reload::Metrics::register(registry);
     let rules_file = RulesFile::load(config.rules, config.relist, reload_metrics.clone());
     let rules_file = rules_file.map_err(as_usage)?;
-    let updates = rules_file.subscribe();
+    let (updates, file) = (rules_file.subscribe(), rules_file.state());
     let rules = Arc::clone(&updates.borrow());
     let serving_metrics = serving::Metrics::register(registry);
     let certificates = certificates(
@@ -71,7 +73,8 @@ pub async fn run(config: Config) -> Result<()> {
     let mut prometheus = config.prometheus;
     let prometheus_timeout = prometheus.timeout;
     credentials::complete(&mut prometheus, config.prometheus_login).await?;
-    let client = Client::new(prometheus, prometheus::Metrics::register(registry))?;
+    let prometheus_metrics = prometheus::Metrics::register(registry);
+    let client = Client::new(prometheus, prometheus_metrics.clone())?;
     let client = Arc::new(client);
     let cluster_metrics = cluster::Metrics::register(registry);
     let connect = async |flag, file: Option<&Path>| {
@@ -127,7 +130,8 @@ pub async fn run(config: Config) -> Result<()> {
         auth_metrics,
     );
 
-    let admin_listener = admin::Listener::bind("--admin-address", config.admin_address).await?;
+    let admin_listener =
+        telemetry::admin::Listener::bind("--admin-address", config.admin_address).await?;
     let bound = Bound::bind(config.secure_address, config.port_sharing)?;
     info!(
         rules = rules.custom.len(),
@@ -161,9 +165,22 @@ pub async fn run(config: Config) -> Result<()> {
         relister.state(),
         config.startup_grace,
     );
-    let health = admin::router(Arc::new(root), liveness, readiness.clone());
+    let health = telemetry::admin::router(Arc::new(root), liveness, readiness.clone());
     let routes = api::router(Arc::clone(&evaluator), api_metrics).merge(health.clone());
     let service = gate.layer(routes);
+    let sources = status::Sources {
+        started,
+        readiness,
+        file,
+        discovery: relister.state(),
+        evaluator: Arc::clone(&evaluator),
+        client: Arc::clone(&client),
+        prometheus: prometheus_metrics,
+        certificates: watched.clone(),
+    };
+    let operators = health
+        .merge(telemetry::admin::log_level(log))
+        .merge(admin::router(move || sources.status()));
 
     let background = CancellationToken::new();
     let (serving_stop, admin_stop) = (CancellationToken::new(), CancellationToken::new());
@@ -212,7 +229,7 @@ pub async fn run(config: Config) -> Result<()> {
     }
     tasks.spawn(named(
         "admin listener",
-        admin_listener.serve(health, admin_stop.clone()),
+        admin_listener.serve(operators, admin_stop.clone()),
     ));
     tasks.spawn(named(
         "HTTPS listener",

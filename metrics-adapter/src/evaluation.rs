@@ -7,6 +7,7 @@
 
 mod answer;
 mod answers;
+mod board;
 mod cost;
 mod custom;
 mod demand;
@@ -23,6 +24,8 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use board::{Pace, Poll, PollResult};
+pub use journal::RuleFailure;
 pub use metrics::Metrics;
 
 use crate::discovery::State;
@@ -33,7 +36,8 @@ use crate::model::{
 use crate::prometheus::QueryClient;
 use crate::rules::{Policy, QueryError, Rule, RuleId};
 use answer::{Answer, Query};
-use answers::{Answers, Failure, Poll, Source};
+use answers::{Answers, Failure, Source};
+use board::{Board, Request};
 use journal::Journal;
 use memory::Memory;
 use question::Questions;
@@ -47,6 +51,7 @@ pub struct Evaluator<C, O> {
     questions: Questions,
     max_staleness: Duration,
     journal: Journal,
+    board: Board,
     memory: Memory,
     metrics: Metrics,
 }
@@ -69,6 +74,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             questions: Questions::default(),
             max_staleness,
             journal: Journal::default(),
+            board: Board::default(),
             memory: Memory::default(),
             metrics,
         }
@@ -77,6 +83,16 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     /// Asks Prometheus ahead of the polls that are expected; does not end.
     pub async fn keep_warm(&self) {
         self.answers.keep_warm().await;
+    }
+
+    /// The requests of the last hour, the latest first.
+    pub fn polls(&self) -> Vec<Poll> {
+        self.board.polls()
+    }
+
+    /// The last failure of each rule whose queries ever failed, the latest first.
+    pub fn failures(&self) -> Vec<RuleFailure> {
+        self.journal.failures()
     }
 
     /// How old an answer may be: never older than the samples may be that it is made of.
@@ -93,7 +109,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         bound: Duration,
         asked: &impl Hash,
     ) -> Result<(Arc<Answer>, Source), Failure> {
-        let poll = Poll {
+        let poll = answers::Poll {
             rule,
             bound,
             poller: self.answers.poller(asked),
@@ -239,19 +255,31 @@ impl<C: QueryClient, O: ObjectSource> Provider for Evaluator<C, O> {
     }
 
     async fn custom(&self, query: MetricQuery) -> Result<Vec<MetricValue>, ProviderError> {
-        self.custom_values(query).await
+        let number = self.board.asked(Request::Custom(&query));
+        let outcome = self.custom_values(query).await;
+        self.board.answered(number, &outcome);
+        outcome
     }
 
     async fn external(&self, query: ExternalQuery) -> Result<Vec<ExternalValue>, ProviderError> {
-        self.external_values(query).await
+        let number = self.board.asked(Request::External(&query));
+        let outcome = self.external_values(query).await;
+        self.board.answered(number, &outcome);
+        outcome
     }
 
     async fn nodes(&self, query: UsageQuery) -> Result<Vec<NodeUsage>, ProviderError> {
-        self.node_usage(query).await
+        let number = self.board.asked(Request::Nodes(&query));
+        let outcome = self.node_usage(query).await;
+        self.board.answered(number, &outcome);
+        outcome
     }
 
     async fn pods(&self, query: UsageQuery) -> Result<Vec<PodUsage>, ProviderError> {
-        self.pod_usage(query).await
+        let number = self.board.asked(Request::Pods(&query));
+        let outcome = self.pod_usage(query).await;
+        self.board.answered(number, &outcome);
+        outcome
     }
 }
 

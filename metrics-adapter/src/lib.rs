@@ -2,6 +2,7 @@
 //!
 //! See ARCHITECTURE.md for the flow and for what each module owns.
 
+pub mod admin;
 pub mod api;
 pub mod app;
 pub mod auth;
@@ -11,6 +12,7 @@ pub mod config;
 pub mod discovery;
 pub mod evaluation;
 pub mod explain;
+mod markup;
 pub mod model;
 pub mod prometheus;
 pub mod reload;

@@ -10,6 +10,7 @@ mod credentials;
 pub mod decode;
 mod login;
 mod metrics;
+mod pace;
 mod permits;
 pub mod range;
 mod turn;
@@ -24,6 +25,7 @@ use jiff::Timestamp;
 pub use client::{Client, ClientError, Options, Verb};
 pub use credentials::{Authorization, Credentials, Material, Place};
 pub use metrics::Metrics;
+pub use pace::Calls;
 pub use turn::Turn;
 
 use crate::model::QueryValue;

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -47,6 +49,19 @@ pub enum ReloadError {
     Flags(#[from] UsageError),
 }
 
+/// Which version of the rules file is in use, and what is wrong with a later one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileState {
+    /// `--config`.
+    pub path: PathBuf,
+    /// SHA-256 of the version in use, hexadecimal, as `sha256sum` prints it.
+    pub sha256: String,
+    /// When that version was read.
+    pub read: Timestamp,
+    /// When a later version was refused, and why.
+    pub refused: Option<(Timestamp, String)>,
+}
+
 /// The rules file, and the rules that its last good version has.
 #[derive(Debug)]
 pub struct RulesFile {
@@ -55,6 +70,7 @@ pub struct RulesFile {
     /// What the current rules were made of.
     content: Vec<u8>,
     rules: watch::Sender<Arc<RuleSet>>,
+    state: watch::Sender<FileState>,
     metrics: Metrics,
 }
 
@@ -78,6 +94,12 @@ impl RulesFile {
         let rules = compile(&path, &relist, &content)?;
         metrics.loaded();
         Ok(Self {
+            state: watch::Sender::new(FileState {
+                path: path.clone(),
+                sha256: sha256(&content),
+                read: Timestamp::now(),
+                refused: None,
+            }),
             path,
             relist,
             content,
@@ -89,6 +111,11 @@ impl RulesFile {
     /// The rules that are wanted now, and word of every change.
     pub fn subscribe(&self) -> watch::Receiver<Arc<RuleSet>> {
         self.rules.subscribe()
+    }
+
+    /// Which version is in use.
+    pub fn state(&self) -> watch::Receiver<FileState> {
+        self.state.subscribe()
     }
 
     /// Looks at the file every `interval` until cancelled. What two looks in a row have found the
@@ -130,6 +157,10 @@ impl RulesFile {
             Err(error) => Err(error.clone()),
         };
         self.metrics.reloaded(judged.is_ok());
+        let refused = judged.as_ref().err().cloned();
+        self.state.send_modify(|state| {
+            state.refused = refused.map(|error| (Timestamp::now(), error));
+        });
         if let Err(error) = judged {
             error!(%error, "keeping the rules of before: {error}");
         }
@@ -144,6 +175,10 @@ impl RulesFile {
             "the rules file has changed"
         );
         content.clone_into(&mut self.content);
+        self.state.send_modify(|state| {
+            state.sha256 = sha256(content);
+            state.read = Timestamp::now();
+        });
         self.rules.send_replace(Arc::new(rules));
         Ok(())
     }
@@ -183,6 +218,10 @@ async fn regular(path: &Path) -> Result<(), ReloadError> {
 fn unreadable(path: &Path, source: std::io::Error) -> ReloadError {
     let path = path.to_owned();
     ConfigError::Read { path, source }.into()
+}
+
+fn sha256(content: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(content))
 }
 
 /// The error with its cause.

@@ -22,7 +22,7 @@ mod self_signed;
 mod sni;
 mod tls;
 
-pub use certificate::{CertificateError, CertificateSource, ServingCertificate};
+pub use certificate::{CertificateError, CertificateSource, CertificateState, ServingCertificate};
 pub use connection::{PeerCertificates, Standing};
 pub use guard::GuardedBody;
 pub use listener::{Bound, Error, Options, PortSharing};

@@ -59,7 +59,7 @@ pub struct Stop {
 /// If a port cannot be had, or calls in flight had to be cut at the end.
 pub fn run(config: &Config) -> anyhow::Result<()> {
     let traces = trace::Pipeline::start(&config.trace)?;
-    log::init_traced(config.log_format, &config.log_filter, &traces)?;
+    let log = log::init_traced(config.log_format, &config.log_filter, &traces)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -73,7 +73,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
             std::future::pending().await
         };
         tokio::select! {
-            result = bound.serve(config, &stop) => result,
+            result = bound.serve(config, &stop, log) => result,
             never = wait_for_signals => never,
         }
     });
@@ -135,12 +135,13 @@ impl Bound {
     }
 
     /// Serves until told to stop, then ends in order: readiness false, drain delay, listeners
-    /// closed (gRPC's with GOAWAY), last requests, admin listener.
+    /// closed (gRPC's with GOAWAY), last requests, admin listener. `log` is what the admin listener
+    /// changes.
     ///
     /// # Errors
     ///
     /// If a part died, or requests in flight had to be cut at the end.
-    pub async fn serve(self, config: &Config, stop: &Stop) -> anyhow::Result<()> {
+    pub async fn serve(self, config: &Config, stop: &Stop, log: log::Handle) -> anyhow::Result<()> {
         let mut registry = Registry::default();
         let target = Info::new([("service_name", config.trace.service.clone())]);
         registry.register("target", "What this process is, for OpenTelemetry", target);
@@ -184,7 +185,8 @@ impl Bound {
             parts.push(Box::pin(async { Ok(served.await?) }));
         }
         let mut operators = JoinSet::new();
-        let router = admin::router(Arc::new(registry), Health::new(), readiness);
+        let router = admin::router(Arc::new(registry), Health::new(), readiness)
+            .merge(admin::log_level(log));
         operators.spawn(self.admin.serve(router, stop_admin.clone()));
         // Before the first connection is accepted: nobody who gets through hears NOT_SERVING.
         if let Some(health) = &health {

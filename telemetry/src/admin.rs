@@ -5,6 +5,12 @@
 //! `/livez` under its older name, everything else is 404 unless the program adds routes. Law: it
 //! answers from memory, and it is the last thing of a process to stop, so that a drain can be
 //! watched.
+//!
+//! The listener may be open to scrapers and the kubelet. What is for people who run the process
+//! stands behind [`local::only`].
+
+pub mod local;
+mod log_level;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,6 +26,8 @@ use tokio_util::sync::CancellationToken;
 use crate::health::Health;
 use crate::listener::{self, Limits};
 use crate::{http, text};
+
+pub use log_level::log_level;
 
 /// How long a connection may take to send a request's headers, or lie idle between requests.
 /// Longer than the scrape intervals in use, so that a scraper keeps its connection.

@@ -9,6 +9,7 @@ mod line;
 use std::fmt;
 use std::io::{self, IsTerminal as _};
 use std::str::FromStr;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::{Identity, SubscriberExt as _};
@@ -56,9 +57,13 @@ pub enum Error {
     Gone,
 }
 
-/// Changes the filter of a running process.
+/// Tells and changes the filter of a running process. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Handle(reload::Handle<EnvFilter, Registry>);
+pub struct Handle {
+    compiled: reload::Handle<EnvFilter, Registry>,
+    /// As it was written.
+    filter: Arc<RwLock<Filter>>,
+}
 
 /// Starts logging to standard error.
 ///
@@ -87,7 +92,7 @@ fn start(
     lines: impl Layer<Registry> + Send + Sync,
     mut others: Vec<Box<dyn Layer<Registry> + Send + Sync>>,
 ) -> Result<Handle, Error> {
-    let (filter, handle) = reload::Layer::new(filter.compile()?);
+    let (filter, handle) = reloadable(filter)?;
     let written = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let written = match format {
         Format::Text => written
@@ -100,17 +105,46 @@ fn start(
     others.push(written.and_then(lines).with_filter(filter).boxed());
     let subscriber = tracing_subscriber::registry().with(others);
     subscriber.try_init().map_err(|_| Error::AlreadySetUp)?;
-    Ok(Handle(handle))
+    Ok(handle)
+}
+
+/// What applies the filter, and what changes it.
+pub(crate) fn reloadable(
+    filter: &Filter,
+) -> Result<(reload::Layer<EnvFilter, Registry>, Handle), Error> {
+    let (layer, compiled) = reload::Layer::new(filter.compile()?);
+    let filter = Arc::new(RwLock::new(filter.clone()));
+    Ok((layer, Handle { compiled, filter }))
 }
 
 impl Handle {
-    /// Replaces the filter, from the next event on.
+    /// The filter in force.
+    #[must_use]
+    pub fn filter(&self) -> Filter {
+        let filter = self.filter.read().unwrap_or_else(PoisonError::into_inner);
+        filter.clone()
+    }
+
+    /// Replaces the filter, from the next event on. Says so at level info, before or after, as long
+    /// as one of the two filters lets that through.
     ///
     /// # Errors
     ///
     /// [`Error::Gone`] if the subscriber no longer exists.
     pub fn set(&self, filter: &Filter) -> Result<(), Error> {
-        self.0.reload(filter.compile()?).map_err(|_| Error::Gone)
+        let compiled = filter.compile()?;
+        let mut current = self.filter.write().unwrap_or_else(PoisonError::into_inner);
+        let tell = |before: &Filter| tracing::info!(%before, "the log filter becomes {filter}");
+        let is_told = tracing::enabled!(tracing::Level::INFO);
+        if is_told {
+            tell(&current);
+        }
+        self.compiled.reload(compiled).map_err(|_| Error::Gone)?;
+        let before = std::mem::replace(&mut *current, filter.clone());
+        if !is_told {
+            tell(&before);
+        }
+        Ok(())
     }
 }
 
@@ -210,5 +244,6 @@ mod tests {
         assert!(!tracing::enabled!(tracing::Level::DEBUG));
         handle.set(&"debug".parse().unwrap()).unwrap();
         assert!(tracing::enabled!(tracing::Level::DEBUG));
+        assert_eq!(handle.filter().to_string(), "debug");
     }
 }

@@ -1,5 +1,5 @@
-//! How the rules fare, for `/readyz`, which everybody may read: places of rules, and no text of
-//! Prometheus.
+//! How the rules fare. The lines for `/readyz`, which everybody may read, have places of rules, and
+//! no text of Prometheus.
 
 use std::sync::Arc;
 
@@ -13,10 +13,14 @@ const NAMED: usize = 5;
 pub struct RuleHealth {
     /// The rule's place in its file.
     pub rule: Arc<str>,
+    /// Its series query, as the file has it.
+    pub series_query: Arc<str>,
     /// When its series query last succeeded.
     pub last_success: Option<Timestamp>,
     /// Whether that answer makes metrics still.
     pub in_use: bool,
+    /// How many series that answer has; 0 without one in use.
+    pub series: usize,
     /// Why it fails now, if it does.
     pub error: Option<String>,
 }
@@ -89,8 +93,10 @@ mod tests {
     fn mk_rule(place: usize, answered: bool, fails: bool) -> RuleHealth {
         RuleHealth {
             rule: format!("rules[{place}]").into(),
+            series_query: "up".into(),
             last_success: answered.then_some(Timestamp::UNIX_EPOCH),
             in_use: answered,
+            series: usize::from(answered),
             error: fails.then(|| "secret text of Prometheus".to_owned()),
         }
     }

@@ -335,6 +335,7 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
     fn publish_health(&self) {
         let health = self.rules.discovered().map(|rule| {
             let source = self.source(rule);
+            let found = source.and_then(Source::found);
             let refused = self
                 .refused
                 .iter()
@@ -342,8 +343,10 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
                 .map(|(_, error)| error.clone());
             RuleHealth {
                 rule: Arc::clone(rule.id().place()),
+                series_query: Arc::clone(rule.series_query()),
                 last_success: source.and_then(Source::last_success),
-                in_use: source.is_some_and(|source| source.found().is_some()),
+                in_use: found.is_some(),
+                series: found.map_or(0, |found| found.count),
                 error: source
                     .and_then(|source| source.error().map(str::to_owned))
                     .or(refused),

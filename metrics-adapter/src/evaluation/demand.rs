@@ -34,7 +34,7 @@ pub(super) struct Demand {
 
 /// The last polls of one poller, the newest at the end.
 #[derive(Debug)]
-struct Polls {
+pub(super) struct Polls {
     times: [Instant; MEMORY],
     count: usize,
     /// Polls in time that are owed until others are expected again.
@@ -89,7 +89,7 @@ impl Demand {
 }
 
 impl Polls {
-    const fn first(now: Instant) -> Self {
+    pub(super) const fn first(now: Instant) -> Self {
         Self {
             times: [now; MEMORY],
             count: 1,
@@ -98,7 +98,7 @@ impl Polls {
     }
 
     /// Tells how late the poll is, if it was expected.
-    fn push(&mut self, now: Instant, tolerance: Duration) -> Option<Duration> {
+    pub(super) fn push(&mut self, now: Instant, tolerance: Duration) -> Option<Duration> {
         let late = self
             .expected()
             // Much earlier is another pace, and tells nothing.
@@ -115,23 +115,34 @@ impl Polls {
         late
     }
 
-    fn last(&self) -> Instant {
+    pub(super) fn last(&self) -> Instant {
         self.times[MEMORY - 1]
     }
 
-    /// The next poll, when the last ones make a pattern: with `apart` interleaved pollers, poll
-    /// and poll before `apart` others are one period apart, twice in a row.
-    fn expected(&self) -> Option<Instant> {
-        let times = &self.times[MEMORY - self.count..];
-        // Two polls make no pattern yet, but the best guess.
-        let guess = || (self.count == 2).then(|| times[1].duration_since(times[0]));
-        let pattern = (1..self.count.saturating_sub(1)).find_map(|apart| {
+    /// How many interleaved pollers the last polls show, and their period: with `apart` of them,
+    /// poll and poll before `apart` others are one period apart, twice in a row.
+    pub(super) fn pattern(&self) -> Option<(usize, Duration)> {
+        let times = self.times();
+        (1..self.count.saturating_sub(1)).find_map(|apart| {
             let period = |last: usize| times[last].duration_since(times[last - apart]);
             let (latest, before) = (period(self.count - 1), period(self.count - 2));
             is_even(latest, before).then_some((apart, latest))
-        });
+        })
+    }
+
+    /// The next poll, when the last ones make a pattern.
+    fn expected(&self) -> Option<Instant> {
+        let times = self.times();
+        // Two polls make no pattern yet, but the best guess.
+        let guess = || (self.count == 2).then(|| times[1].duration_since(times[0]));
+        let pattern = self.pattern();
         let (apart, period) = pattern.or_else(|| guess().map(|period| (1, period)))?;
         (period <= LONGEST_PERIOD).then(|| times[self.count - apart] + period)
+    }
+
+    /// The last polls, the newest at the end.
+    fn times(&self) -> &[Instant] {
+        &self.times[MEMORY - self.count..]
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the client tells about itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -8,6 +9,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use telemetry::reload::Reloads;
+
+use super::pace::{Calls, Pace};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -25,6 +28,7 @@ struct EndpointLabels {
 pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     duration: Family<EndpointLabels, Histogram, fn() -> Histogram>,
+    pace: Arc<Pace>,
     pub(super) certificates: Reloads,
     pub(super) token: Reloads,
 }
@@ -40,6 +44,7 @@ impl Metrics {
                     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
                 ])
             }),
+            pace: Arc::new(Pace::start()),
             certificates: Reloads::register(
                 registry,
                 "prometheus_certificates",
@@ -73,8 +78,14 @@ impl Metrics {
 
     pub(super) fn observe(&self, endpoint: &'static str, result: &'static str, duration: Duration) {
         self.count(endpoint, result);
+        self.pace.called(result == "ok");
         self.duration
             .get_or_create(&EndpointLabels { endpoint })
             .observe(duration.as_secs_f64());
+    }
+
+    /// The calls of the last minute.
+    pub fn calls(&self) -> Calls {
+        self.pace.calls()
     }
 }

@@ -100,6 +100,19 @@ pub struct ServingCertificate {
     metrics: Metrics,
 }
 
+/// What is served, without any secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateState {
+    /// The flag that names it.
+    pub flag: &'static str,
+    /// The certificate's file; it may be in memory only if we made it.
+    pub file: PathBuf,
+    /// Names that it was issued for, each once.
+    pub names: Vec<String>,
+    /// End of validity, in seconds since the epoch.
+    pub not_after: i64,
+}
+
 /// One good pair, and the file contents it was made of.
 struct Loaded {
     key: Arc<CertifiedKey>,
@@ -145,6 +158,21 @@ impl ServingCertificate {
             self.metrics.certificate_expiry_seconds.set(not_after);
         }
         not_after
+    }
+
+    /// What is served now.
+    pub fn state(&self) -> CertificateState {
+        let current = self.current.load();
+        // The common name often is one of the others.
+        let mut names = current.names.clone();
+        names.sort();
+        names.dedup();
+        CertificateState {
+            flag: self.source.flags().0,
+            file: self.source.paths().0,
+            names,
+            not_after: current.not_after,
+        }
     }
 
     /// The pair that is served now.

@@ -148,14 +148,20 @@ impl Files {
     }
 }
 
-/// A kube-apiserver with an authentication ConfigMap and no pods, where everybody may do anything.
+/// A kube-apiserver with an authentication ConfigMap, where everybody may do anything.
 pub(crate) struct Kubernetes {
     pub(crate) url: String,
     _stop: DropGuard,
 }
 
 impl Kubernetes {
+    /// Without pods.
     pub(crate) async fn start(files: &Files) -> Self {
+        Self::start_with(files, &[]).await
+    }
+
+    /// With pods: namespace, name, and the label `app`.
+    pub(crate) async fn start_with(files: &Files, pods: &[(&str, &str, &str)]) -> Self {
         let certificate = files.0.path().join("var/run/serving-cert/tls.crt");
         let config_map = json!({
             "metadata": {
@@ -171,7 +177,11 @@ impl Kubernetes {
             })
         };
         let maps = Arc::new(list("ConfigMapList", json!([config_map])));
-        let pods = Arc::new(list("PartialObjectMetadataList", json!([])));
+        let pods = pods.iter().map(|(namespace, name, app)| {
+            let labels = json!({"app": app});
+            json!({"metadata": {"namespace": namespace, "name": name, "labels": labels}})
+        });
+        let pods = Arc::new(list("PartialObjectMetadataList", pods.collect()));
         let router = axum::Router::new()
             .route(
                 "/api/v1/namespaces/kube-system/configmaps",

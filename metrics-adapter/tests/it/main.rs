@@ -17,6 +17,7 @@ mod guide;
 mod history;
 mod kinds;
 mod kubernetes;
+mod log_level;
 mod long_query;
 mod metrics;
 mod option;
@@ -27,6 +28,7 @@ mod resource;
 mod rotation;
 mod separable;
 mod simulate;
+mod status_page;
 mod tls;
 mod usage;
 

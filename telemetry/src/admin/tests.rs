@@ -11,10 +11,14 @@ struct Admin {
 }
 
 async fn mk_admin(liveness: Health, readiness: Health) -> Admin {
+    mk_admin_with(liveness, readiness, Router::new()).await
+}
+
+async fn mk_admin_with(liveness: Health, readiness: Health, more: Router) -> Admin {
     let mut registry = Registry::default();
     let _ = crate::operation::Operations::register(&mut registry);
     let router = router(Arc::new(registry), liveness, readiness);
-    let router = router.route("/extra", get(|| async { "more" }));
+    let router = router.route("/extra", get(|| async { "more" })).merge(more);
     let listener = Listener::bind("--admin-address", ([127, 0, 0, 1], 0).into())
         .await
         .unwrap();
@@ -151,4 +155,68 @@ async fn a_connection_that_sends_no_headers_is_closed() {
     // With time paused the clock jumps to the next timer once everything waits.
     let read = tokio::time::timeout(HEADER_TIMEOUT * 2, silent.read_to_end(&mut rest));
     assert!(read.await.is_ok(), "the connection is still open");
+}
+
+/// The status and body of an answer to a peer at `from`.
+async fn exchange(admin: &Admin, from: [u8; 4], request: &str) -> (u16, String) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((from, 0).into()).unwrap();
+    let mut stream = socket.connect(admin.address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, body.to_owned())
+}
+
+fn mk_request(method: &str, host: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "{method} /log-level HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{body}"
+    )
+}
+
+const LOCAL: [u8; 4] = [127, 0, 0, 1];
+
+#[tokio::test]
+async fn the_log_filter_is_told_and_replaced() {
+    let (_filter, handle) = crate::log::reloadable(&"info,hyper=warn".parse().unwrap()).unwrap();
+    let admin = mk_admin_with(Health::new(), Health::new(), log_level(handle.clone())).await;
+    let told = exchange(&admin, LOCAL, &mk_request("GET", "localhost:8081", "")).await;
+    assert_eq!(told, (200, "info,hyper=warn\n".to_owned()));
+    let put = async |body: &str| exchange(&admin, LOCAL, &mk_request("PUT", "[::1]", body)).await;
+    assert_eq!(put("debug\n").await, (200, "debug\n".to_owned()));
+    assert_eq!(handle.filter().to_string(), "debug");
+    for wrong in ["", "hyper=loud"] {
+        let error = wrong.parse::<crate::log::Filter>().unwrap_err();
+        assert_eq!(put(wrong).await, (400, format!("{error}\n")), "{wrong:?}");
+    }
+    assert_eq!(put(&",x=warn".repeat(1000)).await.0, 413);
+    assert_eq!(handle.filter().to_string(), "debug");
+    let other = exchange(&admin, LOCAL, &mk_request("DELETE", "localhost", "")).await;
+    assert_eq!(other.0, 405);
+}
+
+#[tokio::test]
+async fn strangers_and_rebound_names_change_nothing() {
+    let (_filter, handle) = crate::log::reloadable(&crate::log::Filter::default()).unwrap();
+    let admin = mk_admin_with(Health::new(), Health::new(), log_level(handle.clone())).await;
+    for (from, host, why) in [
+        ([127, 0, 0, 6], "localhost", "only for local peers: "),
+        (LOCAL, "rebound.example:8081", "only for local names: "),
+        (LOCAL, "", "only for local names: "),
+    ] {
+        for method in ["GET", "PUT", "DELETE"] {
+            let request = mk_request(method, host, "debug");
+            let (status, body) = exchange(&admin, from, &request).await;
+            assert_eq!((status, body.lines().count()), (403, 1), "{body}");
+            assert!(body.starts_with(why), "{method} from {from:?}: {body}");
+        }
+    }
+    assert_eq!(handle.filter(), crate::log::Filter::default());
+    // What scrapers and the kubelet ask for stays open.
+    let scrape = "GET /metrics HTTP/1.1\r\nHost: 10.0.0.1:8081\r\nConnection: close\r\n\r\n";
+    assert_eq!(exchange(&admin, [127, 0, 0, 6], scrape).await.0, 200);
 }

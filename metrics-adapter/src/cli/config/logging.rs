@@ -5,7 +5,8 @@ use telemetry::log;
 use super::super::flags::LoggingFlags;
 
 /// What `--vmodule` can name. prometheus-adapter's patterns name Go files.
-const MODULES: [&str; 14] = [
+const MODULES: [&str; 15] = [
+    "admin",
     "api",
     "app",
     "auth",

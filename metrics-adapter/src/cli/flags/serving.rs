@@ -67,7 +67,8 @@ pub(in super::super) struct ServingFlags {
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = value::duration)]
     pub(in super::super) shutdown_delay_duration: Duration,
 
-    /// Address of the plain HTTP listener for /metrics, /healthz, /livez and /readyz.
+    /// Address of the plain HTTP listener for /metrics, /healthz, /livez and /readyz; for local peers
+    /// also the status page at / and /log-level.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     #[arg(value_parser = address::parse)]
     pub(in super::super) admin_address: SocketAddr,
