@@ -16,6 +16,7 @@ mod memory;
 mod metrics;
 mod objects;
 mod question;
+mod requests;
 mod usage;
 mod value;
 
@@ -25,10 +26,11 @@ use std::time::Duration;
 
 pub use metrics::Metrics;
 
-use crate::discovery::State;
+use crate::discovery::{Meter, State};
 use crate::model::{
-    ExternalQuery, ExternalValue, Fallback, MetricInfo, MetricQuery, MetricValue, MetricsApi,
-    NodeUsage, ObjectSource, PodUsage, Provider, ProviderError, UsageQuery,
+    Consumer, ExternalQuery, ExternalValue, Fallback, GroupResource, MetricInfo, MetricQuery,
+    MetricValue, MetricsApi, NodeUsage, ObjectSource, PodUsage, Provider, ProviderError,
+    UsageQuery,
 };
 use crate::prometheus::QueryClient;
 use crate::rules::{Policy, QueryError, Rule, RuleId};
@@ -62,6 +64,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         metrics: Metrics,
     ) -> Self {
         metrics.costs.follow(Arc::clone(&discovery));
+        metrics.requests.follow(Arc::clone(&discovery));
         Self {
             objects,
             discovery,
@@ -124,6 +127,12 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         self.metrics
             .answered(of_newest.map_or(source, |of_newest| source.max(of_newest)));
         Ok((result, newest))
+    }
+
+    /// What counts the requests for a metric of the catalog; of an external one without a resource.
+    fn meter(&self, rule: &RuleId, resource: Option<&GroupResource>, metric: &Arc<str>) -> Meter {
+        let outcomes = self.metrics.requests.of(resource, metric);
+        Meter::new(outcomes, self.metrics.costs.ages(rule))
     }
 
     /// Tells what came of a rule's query.
@@ -247,11 +256,15 @@ impl<C: QueryClient, O: ObjectSource> Provider for Evaluator<C, O> {
     }
 
     async fn nodes(&self, query: UsageQuery) -> Result<Vec<NodeUsage>, ProviderError> {
-        self.node_usage(query).await
+        let outcome = self.node_usage(query).await;
+        self.metrics.requests.usage(Consumer::Node, &outcome);
+        outcome
     }
 
     async fn pods(&self, query: UsageQuery) -> Result<Vec<PodUsage>, ProviderError> {
-        self.pod_usage(query).await
+        let outcome = self.pod_usage(query).await;
+        self.metrics.requests.usage(Consumer::Pod, &outcome);
+        outcome
     }
 }
 

@@ -77,6 +77,7 @@ impl RulesFile {
         })?;
         let rules = compile(&path, &relist, &content)?;
         metrics.loaded();
+        metrics.uses(&content);
         Ok(Self {
             path,
             relist,
@@ -144,6 +145,7 @@ impl RulesFile {
             "the rules file has changed"
         );
         content.clone_into(&mut self.content);
+        self.metrics.uses(content);
         self.rules.send_replace(Arc::new(rules));
         Ok(())
     }
