@@ -224,6 +224,8 @@ class MetricsAdapter(unittest.TestCase):
             ("Server errors", "MetricsAdapterErrors"),
             ("Oldest series list", "MetricsAdapterRelistStale"),
             ("Age of the series lists", "MetricsAdapterRelistStale"),
+            ("Age of samples", "MetricsAdapterSamplesStale"),
+            ("Watch lag", "MetricsAdapterWatchStale"),
         ]:
             self.assertEqual(limits[title], [float(alerts[alert].split(">")[-1])], title)
         days = re.search(r"< (\d+) \* 86400$", alerts["MetricsAdapterCertificateExpiring"])

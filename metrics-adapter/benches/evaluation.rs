@@ -6,9 +6,16 @@
 
 mod world;
 
-use divan::{AllocProfiler, Bencher};
+use std::array;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use divan::{AllocProfiler, Bencher, black_box};
 use futures::FutureExt as _;
+use metrics_adapter::discovery::{Meter, Outcome};
 use metrics_adapter::model::Provider as _;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use world::{custom_query, evaluator, external_query};
 
@@ -41,4 +48,20 @@ fn external(bencher: Bencher<'_, '_>, elements: usize) {
     };
     assert_eq!(ask().len(), elements);
     bencher.bench(ask);
+}
+
+/// What is counted of a request whose metric was asked for before: a part of those above.
+#[divan::bench]
+fn metering(bencher: Bencher<'_, '_>) {
+    let meter: OnceLock<Meter> = OnceLock::new();
+    let first = || {
+        let ages = Histogram::new([1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0]);
+        Meter::new(array::from_fn(|_| Counter::default()), ages)
+    };
+    meter.get_or_init(first);
+    bencher.bench(|| {
+        let meter = black_box(&meter).get_or_init(first);
+        meter.aged(black_box(Duration::from_secs(3)));
+        meter.count(black_box(Outcome::Ok));
+    });
 }

@@ -8,11 +8,13 @@
 
 mod catalog;
 mod health;
+mod meter;
 mod metrics;
 mod relist;
 mod source;
 
 pub use catalog::{Catalog, Collision, Entry, ExternalEntry};
 pub use health::{RuleHealth, collisions, summary};
+pub use meter::{Counters, Meter, Outcome};
 pub use metrics::Metrics;
 pub use relist::{Listing, Options, Relister, State};

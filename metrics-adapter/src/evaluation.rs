@@ -17,6 +17,7 @@ mod memory;
 mod metrics;
 mod objects;
 mod question;
+mod requests;
 mod usage;
 mod value;
 
@@ -28,10 +29,11 @@ pub use board::{Pace, Poll, PollResult};
 pub use journal::RuleFailure;
 pub use metrics::Metrics;
 
-use crate::discovery::State;
+use crate::discovery::{Meter, State};
 use crate::model::{
-    ExternalQuery, ExternalValue, Fallback, MetricInfo, MetricQuery, MetricValue, MetricsApi,
-    NodeUsage, ObjectSource, PodUsage, Provider, ProviderError, UsageQuery,
+    Consumer, ExternalQuery, ExternalValue, Fallback, GroupResource, MetricInfo, MetricQuery,
+    MetricValue, MetricsApi, NodeUsage, ObjectSource, PodUsage, Provider, ProviderError,
+    UsageQuery,
 };
 use crate::prometheus::QueryClient;
 use crate::rules::{Policy, QueryError, Rule, RuleId};
@@ -67,6 +69,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         metrics: Metrics,
     ) -> Self {
         metrics.costs.follow(Arc::clone(&discovery));
+        metrics.requests.follow(Arc::clone(&discovery));
         Self {
             objects,
             discovery,
@@ -140,6 +143,12 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         self.metrics
             .answered(of_newest.map_or(source, |of_newest| source.max(of_newest)));
         Ok((result, newest))
+    }
+
+    /// What counts the requests for a metric of the catalog; of an external one without a resource.
+    fn meter(&self, rule: &RuleId, resource: Option<&GroupResource>, metric: &Arc<str>) -> Meter {
+        let outcomes = self.metrics.requests.of(resource, metric);
+        Meter::new(outcomes, self.metrics.costs.ages(rule))
     }
 
     /// Tells what came of a rule's query.
@@ -272,6 +281,7 @@ impl<C: QueryClient, O: ObjectSource> Provider for Evaluator<C, O> {
         let number = self.board.asked(Request::Nodes(&query));
         let outcome = self.node_usage(query).await;
         self.board.answered(number, &outcome);
+        self.metrics.requests.usage(Consumer::Node, &outcome);
         outcome
     }
 
@@ -279,6 +289,7 @@ impl<C: QueryClient, O: ObjectSource> Provider for Evaluator<C, O> {
         let number = self.board.asked(Request::Pods(&query));
         let outcome = self.pod_usage(query).await;
         self.board.answered(number, &outcome);
+        self.metrics.requests.usage(Consumer::Pod, &outcome);
         outcome
     }
 }

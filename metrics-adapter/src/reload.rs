@@ -93,6 +93,7 @@ impl RulesFile {
         })?;
         let rules = compile(&path, &relist, &content)?;
         metrics.loaded();
+        metrics.uses(&content);
         Ok(Self {
             state: watch::Sender::new(FileState {
                 path: path.clone(),
@@ -179,6 +180,7 @@ impl RulesFile {
             state.sha256 = sha256(content);
             state.read = Timestamp::now();
         });
+        self.metrics.uses(content);
         self.rules.send_replace(Arc::new(rules));
         Ok(())
     }

@@ -46,7 +46,12 @@ class Rules(unittest.TestCase):
             with self.subTest(alert=alert):
                 text = (RUNBOOKS / f"{alert}.md").read_text()
                 self.assertTrue(text.startswith(f"# {alert}\n"))
-                self.assertIn("## Solution", text)
+                if alert.startswith("MetricsAdapter"):
+                    sections = re.findall(r"(?m)^## (.*)$", text)
+                    self.assertEqual(sections, ["Meaning", "Impact", "Diagnosis", "Mitigation"])
+                    self.assertRegex(text, r"metrics-adapter (check|explain) |status page")
+                else:
+                    self.assertIn("## Solution", text)
                 for link in re.findall(r"\]\(([^)]+)\)", text):
                     self.assertTrue((RUNBOOKS / link).exists(), link)
 

@@ -6,6 +6,7 @@
 //! one that mostly waits.
 
 mod access;
+mod alerts;
 mod charts;
 mod container;
 mod counter;
@@ -93,7 +94,7 @@ struct Scenario {
 }
 
 /// All scenarios. Those that run beside another one follow it.
-const SCENARIOS: [Scenario; 25] = [
+const SCENARIOS: [Scenario; 26] = [
     Scenario {
         name: "installed",
         about: "pods, APIServices, discovery, values, refusals, confinement",
@@ -183,6 +184,12 @@ const SCENARIOS: [Scenario; 25] = [
         about: "X-Remote-User counts with the front proxy's certificate only",
         run: front_proxy::run,
         beside: true,
+    },
+    Scenario {
+        name: "alerts",
+        about: "no alert of the adapter has fired while nothing was broken",
+        run: alerts::run,
+        beside: false,
     },
     Scenario {
         name: "prometheus-gone",

@@ -216,8 +216,9 @@ impl Run {
                     Some(kind) => {
                         let (client, metrics) = (self.client.clone(), self.metrics.clone());
                         tasks.spawn(loops.watch(async move {
+                            let stop = kind.stop.clone();
                             kind.run(client, &metrics).await;
-                            kind.stop.is_cancelled()
+                            stop.is_cancelled()
                         }));
                     }
                     // The index is gone, and with it everyone who could read it.

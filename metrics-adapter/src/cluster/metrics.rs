@@ -1,8 +1,10 @@
 //! What cluster counts. One label value per watch: as many as rules name resources, two for nodes
 //! and running pods, and two for what defines kinds.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -89,6 +91,7 @@ pub struct Metrics {
     durations: Family<DurationLabels, Histogram>,
     objects: Family<WatchLabels, Gauge>,
     watch_failing: Family<WatchLabels, Gauge>,
+    watch_heard: Family<WatchLabels, Gauge<f64, AtomicU64>>,
     watch_errors: Family<WatchLabels, Counter>,
     authentication_known: Gauge,
     pub(super) authentication_reloads: Reloads,
@@ -111,6 +114,7 @@ impl Default for Metrics {
             }),
             objects: Family::default(),
             watch_failing: Family::default(),
+            watch_heard: Family::default(),
             watch_errors: Family::default(),
             authentication_known: Gauge::default(),
             authentication_reloads: Reloads::default(),
@@ -162,6 +166,11 @@ impl Metrics {
             metrics.watch_failing.clone(),
         );
         registry.register(
+            "watch_last_heard_timestamp_seconds",
+            "Time at which the watch of a resource last heard of kube-apiserver: of an event, or of the watch that begins every minute; 0 before the first list",
+            metrics.watch_heard.clone(),
+        );
+        registry.register(
             "watch_errors_total",
             "Failed lists and watches, by resource",
             metrics.watch_errors.clone(),
@@ -200,6 +209,18 @@ impl Metrics {
         self.watch_failing
             .get_or_create(&labels(coverage))
             .set(i64::from(failing));
+    }
+
+    /// Whoever watches a resource hears of kube-apiserver now.
+    pub(super) fn heard(&self, coverage: &Coverage) {
+        let now = Timestamp::now().as_duration().as_secs_f64();
+        self.watch_heard.get_or_create(&labels(coverage)).set(now);
+    }
+
+    /// Makes a watch visible before its first list.
+    pub(super) fn announce(&self, coverage: &Coverage) {
+        self.set_failing(coverage, false);
+        drop(self.watch_heard.get_or_create(&labels(coverage)));
     }
 
     pub(super) fn watch_failed(&self, coverage: &Coverage) {

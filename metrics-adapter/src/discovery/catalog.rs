@@ -1,9 +1,10 @@
 //! The immutable list of metrics.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use crate::model::{MetricInfo, ObjectSource, ResourceType};
+use super::Meter;
+use crate::model::{GroupResource, MetricInfo, ObjectSource, ResourceType};
 use crate::prometheus::{SeriesSet, SeriesShape};
 use crate::rules::{Association, AssociationError, Rule, RuleSet};
 
@@ -16,6 +17,8 @@ pub struct Entry {
     pub series: Arc<str>,
     /// The kind of object it describes.
     pub resource: ResourceType,
+    /// What counts its requests, since the first one.
+    pub meter: OnceLock<Meter>,
 }
 
 /// Where one external metric comes from.
@@ -25,6 +28,8 @@ pub struct ExternalEntry {
     pub rule: Arc<Rule>,
     /// The series that it is made of.
     pub series: Arc<str>,
+    /// What counts its requests, since the first one.
+    pub meter: OnceLock<Meter>,
 }
 
 /// Two series that make the same API metric; the later one in rule order, then name, wins.
@@ -122,6 +127,7 @@ impl Catalog {
                 rule: Arc::clone(rule),
                 series: Arc::clone(&shape.name),
                 resource,
+                meter: OnceLock::new(),
             };
             self.entries.insert(info, entry);
         }
@@ -137,6 +143,7 @@ impl Catalog {
         let entry = ExternalEntry {
             rule: Arc::clone(rule),
             series: Arc::clone(&shape.name),
+            meter: OnceLock::new(),
         };
         self.external.insert(metric, entry);
     }
@@ -186,6 +193,18 @@ impl Catalog {
     /// Where a metric comes from.
     pub fn get(&self, info: &MetricInfo) -> Option<&Entry> {
         self.entries.get(info)
+    }
+
+    /// Whether a metric of a kind of objects is there, with namespaces or without.
+    pub fn has(&self, resource: &GroupResource, metric: &Arc<str>) -> bool {
+        [true, false].into_iter().any(|namespaced| {
+            let info = MetricInfo {
+                namespaced,
+                resource: resource.clone(),
+                metric: Arc::clone(metric),
+            };
+            self.entries.contains_key(&info)
+        })
     }
 
     /// The names of all external metrics, sorted.

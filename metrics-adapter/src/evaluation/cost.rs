@@ -1,4 +1,5 @@
-//! What each rule costs: its queries, the time that they take, and what they answer.
+//! What each rule costs: its queries, the time that they take, and what they answer; and how old
+//! that is when it is served.
 //!
 //! Law: label values are the places of the rules in force. What is told of a rule ends with it,
 //! also where another one takes its place. Counters change under the lock of the rules in force.
@@ -13,6 +14,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
 
 use super::answer::Answer;
 use crate::discovery::State;
@@ -30,12 +32,13 @@ struct QueryLabels {
 }
 
 /// Counters by rule.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Costs {
     queries: Family<QueryLabels, Counter>,
     seconds: Family<RuleLabels, Counter<f64, AtomicU64>>,
     elements: Family<RuleLabels, Counter>,
     bytes: Family<RuleLabels, Counter>,
+    ages: Family<RuleLabels, Histogram, fn() -> Histogram>,
     told: Mutex<Told>,
     /// Knows the rules in force.
     discovery: OnceLock<Arc<State>>,
@@ -46,6 +49,20 @@ pub(super) struct Costs {
 struct Told {
     rules: Arc<RuleSet>,
     ids: HashSet<RuleId>,
+}
+
+impl Default for Costs {
+    fn default() -> Self {
+        Self {
+            queries: Family::default(),
+            seconds: Family::default(),
+            elements: Family::default(),
+            bytes: Family::default(),
+            ages: Family::new_with_constructor(ages),
+            told: Mutex::default(),
+            discovery: OnceLock::new(),
+        }
+    }
 }
 
 impl Costs {
@@ -78,6 +95,16 @@ impl Costs {
         drop(told);
     }
 
+    /// The ages of a rule's samples; of one that has gone they are told to nobody.
+    pub(super) fn ages(&self, rule: &RuleId) -> Histogram {
+        let told = self.told();
+        if !told.ids.contains(rule) {
+            return ages();
+        }
+        let rule = Arc::clone(rule.place());
+        self.ages.get_or_create_owned(&RuleLabels { rule })
+    }
+
     /// The rules in force; takes away what is told of those that have gone.
     fn told(&self) -> MutexGuard<'_, Told> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,7 +135,14 @@ impl Costs {
         self.seconds.remove(&labels);
         self.elements.remove(&labels);
         self.bytes.remove(&labels);
+        self.ages.remove(&labels);
     }
+}
+
+/// Seconds: an answer that is kept for a poll or two, a scrape interval, and what is to be told of;
+/// without a sample for five minutes a series has ended.
+fn ages() -> Histogram {
+    Histogram::new([1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0])
 }
 
 /// Whatever asks Prometheus for values.
@@ -121,7 +155,7 @@ fn ids(rules: &RuleSet) -> impl Iterator<Item = &RuleId> {
 impl Collector for Costs {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         drop(self.told());
-        let metrics: [(&str, &str, &dyn EncodeMetric); 4] = [
+        let metrics: [(&str, &str, &dyn EncodeMetric); 5] = [
             (
                 "rule_queries_total",
                 "Queries for values that Prometheus was asked, by rule and result",
@@ -141,6 +175,11 @@ impl Collector for Costs {
                 "rule_answer_bytes_total",
                 "Bytes of memory that answers to a rule's queries took",
                 &self.bytes,
+            ),
+            (
+                "rule_sample_age_seconds",
+                "Age of the oldest sample in each answer to a request when it was served; of rules without maxAge, the time since Prometheus was asked",
+                &self.ages,
             ),
         ];
         for (name, help, metric) in metrics {

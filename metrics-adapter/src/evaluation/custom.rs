@@ -1,5 +1,6 @@
 //! Custom metrics: lookup, objects, query, and the result cut into objects.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,10 @@ use super::answer::Answer;
 use super::answers::Failure;
 use super::objects::Objects;
 use super::question::Question;
-use super::value::{self, Reading, Unusable};
+use super::requests::came_of;
+use super::value::{self, Newest, Reading, Unusable};
 use super::{Evaluator, Lack};
-use crate::discovery::Entry;
+use crate::discovery::{Catalog, Entry, Meter};
 use crate::model::{
     Fallback, MetricInfo, MetricQuery, MetricValue, MetricsApi, ObjectRef, ObjectSource,
     ProviderError, ResourceType, Selector, Target,
@@ -36,6 +38,8 @@ struct Found<'a> {
     newest: Option<&'a Objects>,
     /// How long ago the older one of both was asked for.
     kept: Duration,
+    /// Age of the oldest newest sample that was looked at.
+    oldest: Cell<Option<Duration>>,
 }
 
 /// The objects that are asked about.
@@ -52,31 +56,39 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         &self,
         query: MetricQuery,
     ) -> Result<Vec<MetricValue>, ProviderError> {
-        let not_found = |described: String| ProviderError::MetricNotFound {
-            metric: Arc::clone(&query.metric),
-            described,
-        };
+        let catalog = self.discovery.catalog();
+        let found = self.look_up(&query, &catalog);
+        let (resource, entry) =
+            found.inspect_err(|error| self.metrics.requests.unknown(MetricsApi::Custom, error))?;
+        let meter = || self.meter(entry.rule.id(), Some(&resource.id), &query.metric);
+        let meter = entry.meter.get_or_init(meter);
+        let outcome = self.values_of(&query, &resource, entry, meter).await;
+        meter.count(came_of(&outcome));
+        outcome
+    }
+
+    /// The kind of the objects, and where their metric comes from.
+    fn look_up<'a>(
+        &self,
+        query: &MetricQuery,
+        catalog: &'a Catalog,
+    ) -> Result<(ResourceType, &'a Entry), ProviderError> {
         let resource = self
             .objects
             .resolve(&query.resource.group, &query.resource.resource)
             .ok_or_else(|| {
                 // Before API discovery only the kinds are known that every cluster has.
                 if self.objects.is_discovered() {
-                    not_found(query.resource.to_string())
+                    not_found(query, query.resource.to_string())
                 } else {
                     ProviderError::NotReady
                 }
             })?;
-        let described = || match &query.target {
-            Target::Name(name) => format!("{} {name}", resource.id),
-            Target::Selected(_) => resource.id.to_string(),
-        };
         let info = MetricInfo {
             resource: resource.id.clone(),
             namespaced: query.namespace.is_some(),
             metric: Arc::clone(&query.metric),
         };
-        let catalog = self.discovery.catalog();
         // Most kinds without namespaces are listed as if they had them (prometheus-adapter's rule,
         // see `rules::Association::resources`). They are found by either path, too.
         let listed_namespaced = || {
@@ -90,19 +102,30 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         let entry = catalog
             .get(&info)
             .or_else(listed_namespaced)
-            .ok_or_else(|| not_found(described()))?;
+            .ok_or_else(|| not_found(query, described(query, &resource)))?;
+        Ok((resource, entry))
+    }
+
+    async fn values_of(
+        &self,
+        query: &MetricQuery,
+        resource: &ResourceType,
+        entry: &Entry,
+        meter: &Meter,
+    ) -> Result<Vec<MetricValue>, ProviderError> {
+        let not_found = || not_found(query, described(query, resource));
         let rule = &entry.rule;
         if query.namespace.is_some() && !resource.namespaced && query.target.is_selected() {
             // There is nothing of that kind in a namespace. A name may do: the series may have
             // both labels.
-            return Err(not_found(described()));
+            return Err(not_found());
         }
-        let names = self.selected(&query, &resource)?;
+        let names = self.selected(query, resource)?;
         if names.is_empty() {
             // As prometheus-adapter: no objects, no metric.
-            return Err(not_found(described()));
+            return Err(not_found());
         }
-        let answered = self.answered(&query, &resource, entry, &names).await?;
+        let answered = self.answered(query, resource, entry, &names).await?;
         let (result, newest) = (&answered.result, answered.newest.as_deref());
         let Some(samples) = result.objects() else {
             return Err(self.no_vector(rule.id()));
@@ -110,7 +133,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         if samples.len() == 0 && samples.evaluated().is_some() {
             // The rule's query forgot `by (<<.GroupBy>>)`.
             debug!(rule = %rule.id(), "no sample carries the label of the objects");
-            return Err(not_found(described()));
+            return Err(not_found());
         }
         let now = Instant::now();
         let found = Found {
@@ -119,18 +142,27 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             kept: newest.map_or(Duration::ZERO, |newest| {
                 newest.age(now).max(result.age(now))
             }),
+            oldest: Cell::new(None),
         };
         let evaluated = samples.evaluated();
         let evaluated = evaluated.or_else(|| found.newest?.evaluated());
         let asked = Asked {
-            query: &query,
-            resource: &resource,
+            query,
+            resource,
             rule,
             evaluated: evaluated.unwrap_or_else(Timestamp::now),
         };
-        let values = self.readings(&asked, &names, &found)?;
+        let values = self.readings(&asked, &names, &found);
+        let age = match rule.policy().max_age {
+            None => Some(result.age(now)),
+            Some(_) => found.oldest.get(),
+        };
+        if let Some(age) = age {
+            meter.aged(age);
+        }
+        let values = values?;
         match query.target {
-            Target::Name(_) if values.is_empty() => Err(not_found(described())),
+            Target::Name(_) if values.is_empty() => Err(not_found()),
             _ => Ok(values),
         }
     }
@@ -231,9 +263,8 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         let timestamp = match policy.max_age {
             None => Some(sample.timestamp),
             Some(max_age) => {
-                let newest = found.newest.and_then(|newest| newest.get(name));
-                let taken = newest.and_then(|newest| value::fresh(newest, found.kept, max_age));
-                taken.map(|taken| taken.min(sample.timestamp))
+                let newest = found.newest(name).filter(|newest| newest.age <= max_age);
+                newest.map(|newest| newest.taken.min(sample.timestamp))
             }
         };
         let Some(timestamp) = timestamp else {
@@ -314,6 +345,30 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
                 .select(resource, query.namespace.as_deref(), selector)
                 .map_err(ProviderError::Objects),
         }
+    }
+}
+
+impl Found<'_> {
+    /// The newest sample of an object, where it is known.
+    fn newest(&self, name: &str) -> Option<Newest> {
+        let newest = Newest::of(self.newest?.get(name)?, self.kept)?;
+        self.oldest.set(self.oldest.get().max(Some(newest.age)));
+        Some(newest)
+    }
+}
+
+fn not_found(query: &MetricQuery, described: String) -> ProviderError {
+    ProviderError::MetricNotFound {
+        metric: Arc::clone(&query.metric),
+        described,
+    }
+}
+
+/// The objects, as asked for.
+fn described(query: &MetricQuery, resource: &ResourceType) -> String {
+    match &query.target {
+        Target::Name(name) => format!("{} {name}", resource.id),
+        Target::Selected(_) => resource.id.to_string(),
     }
 }
 

@@ -1,15 +1,15 @@
 //! External metrics: every element of the result is a value of its own.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::answer::{Answer, Keep, Query, Told};
-use super::value::{self, Unusable};
+use super::requests::came_of;
+use super::value::{self, Newest, Unusable};
 use super::{Evaluator, Lack};
-use crate::discovery::ExternalEntry;
+use crate::discovery::{ExternalEntry, Meter};
 use crate::model::sample::Labels;
 use crate::model::{
     ExternalQuery, ExternalValue, Fallback, MetricsApi, ObjectSource, ProviderError, Quantity,
@@ -31,40 +31,59 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         query: ExternalQuery,
     ) -> Result<Vec<ExternalValue>, ProviderError> {
         let catalog = self.discovery.catalog();
-        let ExternalEntry { rule, series } =
-            catalog
-                .get_external(&query.metric)
-                .ok_or_else(|| ProviderError::MetricNotFound {
-                    metric: Arc::clone(&query.metric),
-                    described: described(&query),
-                })?;
+        let Some(entry) = catalog.get_external(&query.metric) else {
+            let error = ProviderError::MetricNotFound {
+                metric: Arc::clone(&query.metric),
+                described: described(&query),
+            };
+            self.metrics.requests.unknown(MetricsApi::External, &error);
+            return Err(error);
+        };
+        let meter = || self.meter(entry.rule.id(), None, &query.metric);
+        let meter = entry.meter.get_or_init(meter);
+        let outcome = self.values_of_external(&query, entry, meter).await;
+        meter.count(came_of(&outcome));
+        outcome
+    }
+
+    async fn values_of_external(
+        &self,
+        query: &ExternalQuery,
+        ExternalEntry { rule, series, .. }: &ExternalEntry,
+        meter: &Meter,
+    ) -> Result<Vec<ExternalValue>, ProviderError> {
         let (asked, age) = self
-            .external_question(&query, rule, series)
+            .external_question(query, rule, series)
             .map_err(|error| self.query_failed(&query.metric, rule.id(), &error))?;
         let outcome = self.answers(rule, &asked, age.as_ref(), &()).await;
         let (result, newest) = self.judged(rule.id(), outcome)?;
         let mut elements = elements(&result);
-        let kept = newest
-            .as_ref()
-            .map_or(Duration::ZERO, |newest| newest.age(Instant::now()));
+        let now = Instant::now();
+        let kept = newest.as_ref().map(|newest| newest.age(now));
         let newest = newest.as_ref().and_then(|newest| newest.elements().first());
         let evaluated = elements.first().map(|element| element.timestamp);
         let evaluated = evaluated.or(newest.map(|newest| newest.timestamp));
         let evaluated = evaluated.unwrap_or_else(Timestamp::now);
+        if rule.policy().max_age.is_none() {
+            meter.aged(result.age(now));
+        }
         if elements.is_empty() {
-            return self.nothing(&query, rule, Lack::Missing, evaluated);
+            return self.nothing(query, rule, Lack::Missing, evaluated);
         }
         if let Some(max_age) = rule.policy().max_age {
-            let Some(taken) = newest.and_then(|newest| value::fresh(newest.into(), kept, max_age))
-            else {
+            let newest = newest.and_then(|one| Newest::of(one.into(), kept.unwrap_or_default()));
+            if let Some(newest) = newest {
+                meter.aged(newest.age);
+            }
+            let Some(newest) = newest.filter(|newest| newest.age <= max_age) else {
                 let lack = Lack::Unusable(Unusable::Stale);
-                return self.nothing(&query, rule, lack, evaluated);
+                return self.nothing(query, rule, lack, evaluated);
             };
             for element in &mut elements {
-                element.timestamp = taken.min(element.timestamp);
+                element.timestamp = newest.taken.min(element.timestamp);
             }
         }
-        self.external_readings(&query, rule, elements, evaluated)
+        self.external_readings(query, rule, elements, evaluated)
     }
 
     fn external_question(

@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry;
 use super::Lack;
 use super::answers::Source;
 use super::cost::Costs;
+use super::requests::Requests;
 use super::value::Unusable;
 use crate::model::MetricsApi;
 
@@ -39,6 +40,7 @@ pub struct Metrics {
     /// Queries that are being asked or wait for their turn; whoever asks the same shares them.
     pub(super) flights: Gauge,
     pub(super) costs: Arc<Costs>,
+    pub(super) requests: Arc<Requests>,
 }
 
 impl Metrics {
@@ -85,6 +87,7 @@ impl Metrics {
             registry.register(name, help, gauge.clone());
         }
         registry.register_collector(Box::new(Arc::clone(&metrics.costs)));
+        registry.register_collector(Box::new(Arc::clone(&metrics.requests)));
         metrics
     }
 
@@ -110,10 +113,15 @@ impl Metrics {
 }
 
 fn labels(api: MetricsApi, reason: &'static str) -> ReasonLabels {
-    let api = match api {
+    let api = label(api);
+    ReasonLabels { api, reason }
+}
+
+/// The label value of an API.
+pub(super) const fn label(api: MetricsApi) -> &'static str {
+    match api {
         MetricsApi::Custom => "custom",
         MetricsApi::External => "external",
         MetricsApi::Resource => "resource",
-    };
-    ReasonLabels { api, reason }
+    }
 }

@@ -3,6 +3,7 @@ mod cluster;
 mod cost;
 mod external;
 mod option;
+mod requests;
 mod shared;
 mod usage;
 

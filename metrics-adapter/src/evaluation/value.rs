@@ -58,12 +58,22 @@ pub(super) fn quantity(value: f64) -> Result<Quantity, Unusable> {
     Quantity::from_f64(value).map_err(|_| Unusable::Overflow)
 }
 
-/// The newest sample's own time, which is the value of its element in the answer to an age query;
-/// `None` where that is too long ago. The age is measured by Prometheus' clock alone, up to when
-/// it answered; since then `kept` has passed by ours.
-pub(super) fn fresh(newest: Point, kept: Duration, max_age: Duration) -> Option<Timestamp> {
-    let since_epoch = SignedDuration::try_from_secs_f64(newest.value).ok()?;
-    let taken = Timestamp::from_duration(since_epoch).ok()?;
-    let age = newest.timestamp.duration_since(taken) + SignedDuration::try_from(kept).ok()?;
-    (age <= SignedDuration::try_from(max_age).ok()?).then_some(taken)
+/// The newest sample of an object: its own time, and how long ago that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Newest {
+    pub(super) taken: Timestamp,
+    pub(super) age: Duration,
+}
+
+impl Newest {
+    /// The time is the value of an element in the answer to an age query. The age is measured by
+    /// Prometheus' clock alone, up to when it answered; since then `kept` has passed by ours.
+    pub(super) fn of(newest: Point, kept: Duration) -> Option<Self> {
+        let since_epoch = SignedDuration::try_from_secs_f64(newest.value).ok()?;
+        let taken = Timestamp::from_duration(since_epoch).ok()?;
+        let age = newest.timestamp.duration_since(taken) + SignedDuration::try_from(kept).ok()?;
+        // A time to come has no age.
+        let age = Duration::try_from(age).unwrap_or_default();
+        Some(Self { taken, age })
+    }
 }

@@ -8,6 +8,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use sha2::{Digest as _, Sha256};
 
 /// What became of a version of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,12 +24,19 @@ struct ReloadLabels {
     result: Reload,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ContentLabels {
+    hash: String,
+}
+
 /// Counters and gauges of the rules file. Clones share their values.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     successful: Gauge,
     success_timestamp: Gauge<f64, AtomicU64>,
     reloads: Family<ReloadLabels, Counter>,
+    /// Of the version that is used, alone.
+    content: Family<ContentLabels, Gauge>,
 }
 
 impl Metrics {
@@ -53,7 +61,21 @@ impl Metrics {
             "Changes of the rules file since the start, by what became of them",
             metrics.reloads.clone(),
         );
+        registry.register(
+            "config_info",
+            "Always 1; hash is that of the rules file whose rules are used, as sha256sum tells it",
+            metrics.content.clone(),
+        );
         metrics
+    }
+
+    /// The rules of this version are used from now on.
+    pub(super) fn uses(&self, content: &[u8]) {
+        let digest = Sha256::digest(content);
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = format!("sha256:{hex}");
+        self.content.clear();
+        self.content.get_or_create(&ContentLabels { hash }).set(1);
     }
 
     /// The file was good at the start.

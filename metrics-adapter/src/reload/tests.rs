@@ -2,6 +2,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use prometheus_client::registry::Registry;
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio_util::sync::DropGuard;
 
@@ -78,6 +79,16 @@ impl Watched {
                 .map(|rule| rule.series_query().to_string())
                 .collect(),
         )
+    }
+
+    /// The rules that are used are those of this text, and no others.
+    fn assert_uses(&self, text: &str) {
+        let digest = Sha256::digest(text);
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let told = telemetry::text::encode(&self.registry);
+        let lines = told.lines().filter(|line| line.starts_with("config_info{"));
+        let expected = format!("config_info{{hash=\"sha256:{hex}\"}} 1");
+        assert_eq!(lines.collect::<Vec<_>>(), [expected]);
     }
 
     /// Whether the file is good, successes and failures.
@@ -164,6 +175,7 @@ async fn a_broken_file_changes_nothing_and_is_counted_once() {
     file.write("config.yaml", "rules: [{seriesQuery: a, metricsQuery: <<}]");
     file.looks(10).await;
     assert_eq!((file.news(), file.told()), (None, (0, 0, 2)));
+    file.assert_uses(&mk_text(&["a"]));
     file.rename("config.yaml", "elsewhere");
     file.looks(10).await;
     assert_eq!((file.news(), file.told()), (None, (0, 0, 3)));
@@ -173,6 +185,7 @@ async fn a_broken_file_changes_nothing_and_is_counted_once() {
     assert_eq!((file.news(), file.told()), (None, (1, 1, 3)));
     file.write("config.yaml", &mk_text(&["b"]));
     file.looks(10).await;
+    file.assert_uses(&mk_text(&["b"]));
     assert_eq!(file.news(), Some(vec!["b".to_owned()]));
 }
 

@@ -24,7 +24,7 @@ use crate::report::{self, Latency, Row, milliseconds};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_metrics-adapter");
 
-const RULES: &str = r#"
+pub(crate) const RULES: &str = r#"
 rules:
 - seriesQuery: 'rps{namespace!="",pod!=""}'
   resources: {overrides: {namespace: {resource: namespace}, pod: {resource: pod}}}
@@ -76,6 +76,7 @@ pub(crate) struct Setup {
     pub(crate) mode: Mode,
     /// Whether the adapter's clock can be set, by [`World::set_clock`].
     pub(crate) clock: bool,
+    pub(crate) rules: &'static str,
 }
 
 /// What all worlds share.
@@ -113,6 +114,7 @@ impl Default for Setup {
             arguments: &[],
             mode: Mode::Pass,
             clock: false,
+            rules: RULES,
         }
     }
 }
@@ -123,7 +125,7 @@ pub(crate) struct World {
     directory: TempDir,
     pub(crate) address: SocketAddr,
     /// Of the plain listener.
-    admin: u16,
+    pub(crate) admin: u16,
     pub(crate) api_server: ApiServer,
     /// Before kube-apiserver.
     pub(crate) cluster: Proxy,
@@ -173,7 +175,7 @@ impl World {
         let cluster = Proxy::start(api_server.address, Mode::Pass).await;
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name).display().to_string();
-        fs::write(path("config.yaml"), RULES).unwrap();
+        fs::write(path("config.yaml"), setup.rules).unwrap();
         fs::write(path("token"), "first").unwrap();
         fs::write(path("clock"), "+0").unwrap();
         let kubeconfig = kubeconfig(cluster.address, &api_server.issuer);
@@ -337,6 +339,18 @@ impl World {
         let ticks: u64 = ticks.map(|ticks| ticks.parse::<u64>().unwrap()).sum();
         // USER_HZ is 100 on every Linux.
         Duration::from_millis(10 * ticks)
+    }
+
+    /// Nobody asks any more.
+    #[allow(dead_code, reason = "for those who share this file")]
+    pub(crate) fn silence(&mut self) {
+        self.clients.abort_all();
+    }
+
+    /// Ends the adapter.
+    #[allow(dead_code, reason = "for those who share this file")]
+    pub(crate) fn kill(&self) {
+        self.child.lock().unwrap().kill().unwrap();
     }
 
     /// Replaces the serving certificate.

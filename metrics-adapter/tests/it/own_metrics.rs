@@ -1,12 +1,16 @@
-//! The adapter's own metrics, as they are scraped.
+//! The adapter's own metrics, as they are scraped, and as docs/metrics.md tells of them.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use metrics_adapter::{api, auth, cluster, discovery, evaluation, prometheus, reload, serving};
 use prometheus_client::registry::Registry;
+use regex::Regex;
 
-fn scraped() -> String {
+fn registered() -> Registry {
     let mut root = Registry::default();
     let registry = root.sub_registry_with_prefix("metrics_adapter");
     api::Metrics::register(registry);
@@ -17,7 +21,11 @@ fn scraped() -> String {
     prometheus::Metrics::register(registry);
     reload::Metrics::register(registry);
     serving::Metrics::register(registry);
-    telemetry::text::encode(&root)
+    root
+}
+
+fn scraped() -> String {
+    telemetry::text::encode(&registered())
 }
 
 /// Names are written as they are registered, so a counter that lacks its suffix would be scraped
@@ -41,6 +49,55 @@ fn counters_end_in_total() {
             "{name} is a {kind}"
         );
         assert!(name.starts_with("metrics_adapter_"), "{name}");
+    }
+}
+
+/// Each metric has a row, and each row is of a metric: `| name | type | labels | meaning |`.
+#[test]
+fn the_document_has_every_metric() {
+    let registry = registered();
+    let text = telemetry::text::encode(&registry);
+    let told = |kind: &str| -> BTreeMap<String, String> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(kind));
+        let pairs = lines.filter_map(|line| line.split_once(' '));
+        let owned = pairs.map(|(name, told)| (name.to_owned(), told.to_owned()));
+        owned.collect()
+    };
+    let (mut helps, types) = (told("# HELP "), told("# TYPE "));
+    // A family without series is not scraped, and a registry names its metrics nowhere else.
+    let descriptor = Regex::new(r#"Descriptor \{ name: "(\w+)", help: "([^"]*)""#).unwrap();
+    let debug = format!("{registry:?}");
+    helps.extend(descriptor.captures_iter(&debug).map(|found| {
+        let name = format!("metrics_adapter_{}", &found[1]);
+        (name, found[2].to_owned())
+    }));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/metrics.md");
+    let document = fs::read_to_string(path).unwrap();
+    let rows = document
+        .lines()
+        .filter(|line| line.starts_with("| `metrics"));
+    let rows: BTreeMap<String, (String, String)> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+            let [name, kind, _labels, meaning] = cells[..] else {
+                panic!("{row}")
+            };
+            let name = name.trim_matches('`').to_owned();
+            (name, (kind.to_owned(), meaning.to_owned()))
+        })
+        .collect();
+    for (name, help) in &helps {
+        // The registry ends every help text itself.
+        let help = help.trim_end_matches('.');
+        let (kind, meaning) = rows
+            .get(name)
+            .unwrap_or_else(|| panic!("docs/metrics.md lacks {name}: {help}"));
+        assert_eq!(meaning, help, "docs/metrics.md: {name}");
+        let registered = types.get(name).unwrap_or(kind);
+        assert_eq!(kind, registered, "docs/metrics.md: {name}");
+    }
+    for name in rows.keys() {
+        assert!(helps.contains_key(name), "docs/metrics.md: {name} is none");
     }
 }
 

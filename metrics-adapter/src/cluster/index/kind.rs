@@ -4,7 +4,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use http::Request;
 use kube::api::DynamicObject;
+use kube::client::Body;
 use kube::core::{ApiResource, PartialObjectMeta};
 use kube::runtime::watcher;
 use kube::runtime::watcher::Event;
@@ -50,6 +52,8 @@ struct State {
     objects: Objects,
     /// Whether a complete list was received once.
     synced: bool,
+    /// Whether kube-apiserver has begun to answer since the last failure.
+    begun: bool,
     /// What is wrong with the watch at the moment.
     problem: Option<String>,
     /// Whether the problem is a refusal.
@@ -137,7 +141,8 @@ impl Kind {
     }
 
     /// Watches until told to stop.
-    pub(super) async fn run(&self, client: Client, metrics: &Metrics) {
+    pub(super) async fn run(self: Arc<Self>, client: Client, metrics: &Metrics) {
+        let client = listened_to(client, &self, metrics);
         let api: Api<PartialObjectMeta<DynamicObject>> =
             Api::all_with(client, &api_resource(&self.resource));
         let mut config = watcher::Config::default().timeout(WATCH_TIMEOUT_SECONDS);
@@ -152,7 +157,7 @@ impl Kind {
         let mut interner = Interner::default();
         let mut staged = Objects::default();
         let mut failing = false;
-        metrics.set_failing(&self.coverage, false);
+        metrics.announce(&self.coverage);
         loop {
             let next = async {
                 if failing {
@@ -206,6 +211,7 @@ impl Kind {
                 }
             }
             backoff.reset();
+            metrics.heard(&self.coverage);
             if std::mem::take(&mut failing) {
                 self.recovered(metrics);
             }
@@ -239,6 +245,7 @@ impl Kind {
             // One complaint per trouble: the words of a lost connection vary.
             let news = state.problem.is_none() || state.refused != refused;
             state.refused = refused;
+            state.begun = false;
             state.problem = Some(problem.to_owned());
             (news, state.synced)
         });
@@ -250,6 +257,7 @@ impl Kind {
     }
 
     fn recovered(&self, metrics: &Metrics) {
+        metrics.heard(&self.coverage);
         metrics.set_failing(&self.coverage, false);
         if self.write(|state| state.problem.take()).is_some() {
             tracing::info!(resource = %self.coverage, "watch works again");
@@ -270,6 +278,27 @@ impl Kind {
     fn write<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// A client of which a kind's watch is told when kube-apiserver begins to answer: the watcher keeps
+/// bookmarks to itself, and quiet objects give no other sign. It counts if what was answered before was
+/// no failure in the end: the first answer after one may be anything.
+fn listened_to(client: Client, kind: &Arc<Kind>, metrics: &Metrics) -> Client {
+    let (kind, metrics) = (Arc::clone(kind), metrics.clone());
+    let namespace = client.default_namespace().to_owned();
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (client, kind, metrics) = (client.clone(), Arc::clone(&kind), metrics.clone());
+        async move {
+            let response = client.send(request).await?;
+            if response.status().is_success()
+                && kind.write(|state| std::mem::replace(&mut state.begun, true) && state.synced)
+            {
+                metrics.heard(&kind.coverage);
+            }
+            Ok::<_, kube::Error>(response)
+        }
+    });
+    Client::new(service, namespace)
 }
 
 fn api_resource(resource: &ResourceType) -> ApiResource {
