@@ -158,7 +158,10 @@ fn without_prometheus_the_file_is_judged() {
     laptop.write("rules.yaml", &rule("up", "{template: <<.Resource>>}", RATE));
     let output = laptop.check(&[]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(text(&output).starts_with("rules.yaml, without Prometheus: nothing is wrong\n"));
+    assert!(
+        text(&output)
+            .starts_with("rules.yaml, without Prometheus: nothing is wrong in the file itself\n")
+    );
     // Not a terminal.
     assert!(!text(&output).contains('\u{1b}'));
 
@@ -291,6 +294,43 @@ async fn long_lists_are_cut_for_people() {
         report["rules"][0]["metrics"].as_array().unwrap().len(),
         3000
     );
+}
+
+#[test]
+fn a_cluster_tells_its_own_kinds() {
+    // The same answer to every question: what there is, beside the kinds that every cluster has.
+    let (api_server, _) = expose(
+        serde_json::json!({
+            "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2",
+            "items": [{"metadata": {"name": "example.com"}, "versions": [{
+                "version": "v1", "freshness": "Current", "resources": [{
+                    "resource": "widgets", "singularResource": "widget", "verbs": ["list"],
+                    "scope": "Namespaced",
+                    "responseKind": {"group": "example.com", "version": "v1", "kind": "Widget"},
+                }],
+            }]}],
+        })
+        .to_string(),
+    );
+    let laptop = Laptop::new();
+    laptop.write(
+        "rules.yaml",
+        &rule("up", "{overrides: {widget: {resource: widget}}}", RATE),
+    );
+    assert_eq!(
+        checks(&laptop.report(&[], 1)),
+        [("error", "unknown-resource")]
+    );
+    laptop.write(
+        "kubeconfig",
+        &format!(
+            "{{apiVersion: v1, kind: Config, current-context: c, \
+             clusters: [{{name: k, cluster: {{server: 'http://{api_server}'}}}}], \
+             users: [{{name: u, user: {{}}}}], \
+             contexts: [{{name: c, context: {{cluster: k, user: u}}}}]}}"
+        ),
+    );
+    assert_eq!(checks(&laptop.report(&["--kubeconfig=kubeconfig"], 0)), []);
 }
 
 #[test]

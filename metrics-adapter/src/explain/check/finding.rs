@@ -152,15 +152,16 @@ impl Extend<Finding> for Findings {
     }
 }
 
-/// The file is no rules file; the parser shows the place on further lines.
+/// The file is no rules file; the parser draws the place on further lines, a caret below it.
 pub(super) fn file(path: &Path, message: &str) -> Finding {
-    let mut lines = message.lines();
-    let cause = lines.next().unwrap_or_default();
+    let lines: Vec<&str> = message.lines().collect();
+    let cause = lines.first().copied().unwrap_or_default();
     let message = format!("--config {}: {cause}", path.display());
-    let place = lines.find(|line| line.contains('^') || line.contains(" | "));
+    let is_caret = |line: &str| line.contains('^') && !line.contains(|c: char| c.is_ascii_digit());
+    let place = lines.windows(2).skip(1).find(|pair| is_caret(pair[1]));
     let finding = Finding::error(Check::File, message);
     match place {
-        Some(place) => finding.hint(place.trim()),
+        Some(place) => finding.hint(place[0].trim()),
         None => finding,
     }
 }
@@ -211,6 +212,19 @@ mod tests {
             "broad rules[0],rules[1]",
         ];
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_broken_file_shows_the_line() {
+        let error = crate::config::RuleFile::parse("rules:\n- seriesQueri: up\n").unwrap_err();
+        let finding = file("r.yaml".as_ref(), &error);
+        let begin = "--config r.yaml: unknown field `seriesQueri`";
+        assert!(finding.message.starts_with(begin), "{finding:?}");
+        assert_eq!(
+            finding.hint.as_deref(),
+            Some("2 | - seriesQueri: up"),
+            "{error}"
+        );
     }
 
     #[test]

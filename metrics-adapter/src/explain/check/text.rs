@@ -38,6 +38,7 @@ fn head(text: &mut String, report: &Report, style: Style) {
         None => format!("{}, without Prometheus", report.config),
     };
     let outcome = match (report.errors, report.warnings) {
+        (0, 0) if report.prometheus.is_none() => "nothing is wrong in the file itself".to_owned(),
         (0, 0) => "nothing is wrong".to_owned(),
         (errors, 0) => count(errors, "error"),
         (0, warnings) => count(warnings, "warning"),
