@@ -94,7 +94,7 @@ fn gone(query: &str, age: Duration) -> Finding {
 }
 
 fn misspelt(written: &str, name: &str, names: &[String]) -> Finding {
-    let message = format!("Prometheus has no series {written:?}, and never had one");
+    let message = format!("Prometheus has no series {written:?}");
     match nearest(name, names.iter().map(String::as_str)) {
         Some(nearest) => {
             let message = format!("{message}; did you mean {nearest:?}?");

@@ -52,13 +52,18 @@ pub(super) fn flags(rules: &RuleSet, options: &Options) -> Option<Finding> {
 
 /// No name in the series query.
 pub(super) fn breadth(rule: &Rule) -> Option<Finding> {
-    let selector = SeriesSelector::parse(rule.series_query())?;
-    (selector.name == SeriesName::Any).then(|| {
+    is_broad(rule).then(|| {
         let message = "too broad: seriesQuery names no series, so that every series with these \
                        labels becomes a metric";
         Finding::warning(Check::TooBroad, message)
             .hint("a rule for each metric that an HPA needs keeps discovery small")
     })
+}
+
+/// Whether a rule names no series.
+pub(super) fn is_broad(rule: &Rule) -> bool {
+    let selector = SeriesSelector::parse(rule.series_query());
+    selector.is_some_and(|selector| selector.name == SeriesName::Any)
 }
 
 /// Many metrics of one rule.
@@ -274,8 +279,11 @@ pub(super) fn relist(rules: &[RuleReport], options: &Options) -> Option<Finding>
     Some(finding.hint(RELIST_HINT))
 }
 
-/// Metrics of more than one origin: one finding for each pair of rules.
-pub(super) fn collisions(collisions: &[Collision]) -> Vec<Finding> {
+/// Metrics of more than one origin: one finding for each pair of rules. Rules that name no series
+/// make metrics that nobody has asked for: that two of those have one name may harm nobody.
+pub(super) fn collisions(collisions: &[Collision], rules: &RuleSet) -> Vec<Finding> {
+    let broad = rules.discovered().filter(|rule| is_broad(rule));
+    let broad: Vec<&str> = broad.map(|rule| rule.id().as_ref()).collect();
     let mut pairs: BTreeMap<(&str, &str), Vec<&Collision>> = BTreeMap::new();
     for collision in collisions {
         let pair = (place(&collision.loser), place(&collision.winner));
@@ -290,7 +298,11 @@ pub(super) fn collisions(collisions: &[Collision]) -> Vec<Finding> {
         if hidden.len() > 1 {
             message += &format!(" (and {} more)", hidden.len() - 1);
         }
-        let mut finding = Finding::error(Check::Collision, message);
+        let mut finding = if broad.contains(&winner) && broad.contains(&loser) {
+            Finding::warning(Check::Collision, message)
+        } else {
+            Finding::error(Check::Collision, message)
+        };
         finding.rules.push(loser.to_owned());
         if winner != loser {
             finding.rules.push(winner.to_owned());

@@ -138,13 +138,21 @@ fn collisions_are_told_once_for_two_rules() {
         winner: format!("rules[1] ({winner})"),
         loser: "rules[0] (a)".to_owned(),
     };
-    let found = collisions(&[collision("pods/x", "b"), collision("namespaces/x", "b")]);
+    let hidden = [collision("pods/x", "b"), collision("namespaces/x", "b")];
+    let mut rules = mk_rules("a", "b", TEMPLATE);
+    let found = collisions(&hidden, &rules);
     let [found] = &found[..] else {
         panic!("{found:?}")
     };
     assert_eq!(found.rules, ["rules[0]", "rules[1]"]);
+    assert_eq!(found.severity, Severity::Error);
     assert_eq!(
         found.message,
         "collision: rules[1] (b) hides rules[0] (a), both make pods/x (and 1 more)"
     );
+    let broad = "{seriesQuery: '{a!=\"\"}', metricsQuery: b}";
+    let text = format!("rules: [{broad}, {broad}]");
+    rules = compile(&RuleFile::parse(&text).unwrap()).unwrap();
+    let found = collisions(&hidden, &rules);
+    assert_eq!(found[0].severity, Severity::Warning);
 }
