@@ -1,6 +1,6 @@
 //! What the text of PromQL shows, for whoever judges a rule before, or without, asking anybody.
 //!
-//! It is what [`super::expression`] understands: `None` says nothing about a query.
+//! It is what the parser of `expression` understands: `None` says nothing about a query.
 
 use std::time::Duration;
 
