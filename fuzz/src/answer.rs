@@ -59,6 +59,9 @@ fn seeds() -> Vec<Vec<u8>> {
         r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"pod":"a"},"value":[1700000000.5,"NaN"]},{"metric":{},"value":[1700000000,"+Inf"]}]}}"#,
         r#"{"status":"success","data":{"resultType":"scalar","result":[1,"2"]},"warnings":["w"]}"#,
         r#"{"data":{"result":[{"value":[-62135596800.001,"1e308"],"metric":{"a\u00e9":"\n"}}],"resultType":"vector"},"status":"success"}"#,
+        r#"{"status":"success","data":["up","x"]}"#,
+        r#"{"status":"success","data":{"up":[{"type":"gauge","help":"h","unit":""}]}}"#,
+        r#"{"status":"success","data":{"activeTargets":[{"labels":{"job":"a"},"scrapeInterval":"15s"}]}}"#,
         r#"{"status":"error","errorType":"bad_data","error":"parse error"}"#,
         r#"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,"2"]]}]}}"#,
         "<html><body>502</body></html>",
@@ -95,6 +98,15 @@ fn run(input: &[u8]) {
                 );
             }
             Err(error) => tells(&error),
+        }
+        let names = decode::names(status, input).map(|names| names.len());
+        let types = decode::types(status, input).map(|types| types.len());
+        let targets = decode::targets(status, input).map(|targets| targets.len());
+        for told in [names, types, targets] {
+            match told {
+                Ok(count) => assert!(status == 200 && count <= input.len()),
+                Err(error) => tells(&error),
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Whatever can fail for good is done before a port is open: flags, rules, certificates, clients.
 //! From then on nothing ends the process but a signal or a task that died.
 
+mod check;
 mod credentials;
 mod simulate;
 mod status;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Layer;
 use tracing::{info, warn};
 
+pub use check::check;
 pub use simulate::simulate;
 
 use crate::auth::{self, AuthLayer, TrustMerge, TrustReceiver};

@@ -4,6 +4,7 @@
 //! everything that can be checked without I/O is checked here, and what is refused names its
 //! flag. Nothing that was typed is ignored in silence.
 
+mod check;
 mod config;
 mod difference;
 mod error;
@@ -15,6 +16,7 @@ mod value;
 
 use std::ffi::OsString;
 
+pub use check::{Checkup, FailOn, Form};
 pub use config::{Config, NamedSource, PrometheusLogin, check_max_age};
 pub use error::UsageError;
 pub use markdown::markdown;
@@ -25,6 +27,8 @@ pub use simulate::{Output, Simulation};
 pub enum Command {
     /// Serve, which is what it does without a word.
     Serve(Box<Config>),
+    /// `check`.
+    Check(Box<Checkup>),
     /// `simulate`.
     Simulate(Box<Simulation>),
 }
@@ -35,12 +39,18 @@ pub enum Command {
 /// As [`parse`].
 pub fn command(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-    if arguments.get(1).is_some_and(|first| first == "simulate") {
-        arguments.remove(1);
-        let simulation = simulate::parse(arguments)?;
-        return Ok(Command::Simulate(Box::new(simulation)));
+    match arguments.get(1).and_then(|first| first.to_str()) {
+        Some("check") => {
+            arguments.remove(1);
+            Ok(Command::Check(Box::new(check::parse(arguments)?)))
+        }
+        Some("simulate") => {
+            arguments.remove(1);
+            let simulation = simulate::parse(arguments)?;
+            Ok(Command::Simulate(Box::new(simulation)))
+        }
+        _ => Ok(Command::Serve(Box::new(parse(arguments)?))),
     }
-    Ok(Command::Serve(Box::new(parse(arguments)?)))
 }
 
 /// Reads a command line, the program's name first.

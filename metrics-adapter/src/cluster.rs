@@ -147,6 +147,14 @@ pub fn connect(clients: Clients, options: &Options, metrics: &Metrics) -> (Clust
 }
 
 impl Watches {
+    /// Asks kube-apiserver once which kinds there are, for whoever does not run.
+    ///
+    /// # Errors
+    /// Why it does not tell.
+    pub async fn discover(&mut self) -> Result<(), String> {
+        self.resources.once().await
+    }
+
     /// Runs until `token` is cancelled; each loop shows `liveness` that it is alive.
     ///
     /// # Errors

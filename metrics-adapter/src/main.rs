@@ -27,11 +27,12 @@ fn main() -> ExitCode {
         }
     };
     let outcome = match command {
-        Command::Serve(config) => runtime.block_on(app::run(*config)),
-        Command::Simulate(simulation) => runtime.block_on(app::simulate(*simulation)),
+        Command::Serve(config) => runtime.block_on(app::run(*config)).map(succeed),
+        Command::Check(checkup) => runtime.block_on(app::check(*checkup)),
+        Command::Simulate(simulation) => runtime.block_on(app::simulate(*simulation)).map(succeed),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             let _ = writeln!(io::stderr().lock(), "metrics-adapter: {error:#}");
             // Some flags can only be judged beside the rules file.
@@ -41,4 +42,8 @@ fn main() -> ExitCode {
             }
         }
     }
+}
+
+fn succeed((): ()) -> ExitCode {
+    ExitCode::SUCCESS
 }

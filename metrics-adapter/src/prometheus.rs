@@ -8,6 +8,7 @@ mod client;
 mod clock;
 mod credentials;
 pub mod decode;
+pub mod inspect;
 mod login;
 mod metrics;
 mod pace;

@@ -6,9 +6,11 @@
 
 mod alternation;
 mod association;
+mod expression;
 mod filter;
 mod id;
 mod naming;
+pub mod outline;
 pub mod pattern;
 mod policy;
 mod promql;
@@ -19,10 +21,10 @@ pub mod template;
 
 use std::sync::Arc;
 
-pub use association::{Association, AssociationError, ResourceLabels, is_root};
+pub use association::{Association, AssociationError, LabelMeaning, ResourceLabels, is_root};
 pub use id::{Fingerprint, RuleId};
 pub use policy::Policy;
-pub use promql::{ExternalScope, Objects, QueryError, QueryScope};
+pub use promql::{ExternalScope, Objects, QueryError, QueryScope, quote};
 pub use resource::{ResourceRule, ResourceRules, UsageScope};
 pub use template::TemplateError;
 
@@ -146,6 +148,11 @@ impl Rule {
     /// The label mapping.
     pub fn labels(&self) -> &ResourceLabels {
         &self.labels
+    }
+
+    /// Whether queries for external metrics look at the namespace.
+    pub const fn is_namespaced(&self) -> bool {
+        self.namespaced
     }
 
     /// How values are judged and told.
@@ -295,22 +302,37 @@ impl RuleSet {
 /// # Errors
 /// The first [`RuleError`].
 pub fn compile(file: &RuleFile) -> Result<RuleSet, RuleError> {
-    let compile = |field: &str, rules: &[DiscoveryRule]| {
-        rules
-            .iter()
-            .enumerate()
-            .map(|(index, rule)| Rule::compile(&format!("{field}[{index}]"), rule).map(Arc::new))
-            .collect::<Result<Vec<_>, _>>()
+    let (rules, errors) = compile_each(file);
+    match errors.into_iter().next() {
+        Some(error) => Err(error),
+        None => Ok(rules),
+    }
+}
+
+/// Compiles every rule of a file by itself: those that can be, and what is wrong with the others,
+/// both in the order of the file.
+pub fn compile_each(file: &RuleFile) -> (RuleSet, Vec<RuleError>) {
+    let mut errors = Vec::new();
+    let mut compile = |field: &str, rules: &[DiscoveryRule]| {
+        let mut compiled = Vec::with_capacity(rules.len());
+        for (index, rule) in rules.iter().enumerate() {
+            match Rule::compile(&format!("{field}[{index}]"), rule) {
+                Ok(rule) => compiled.push(Arc::new(rule)),
+                Err(error) => errors.push(error),
+            }
+        }
+        compiled
     };
-    Ok(RuleSet {
-        custom: compile("rules", &file.rules)?,
-        external: compile("externalRules", &file.external_rules)?,
-        resource: file
-            .resource_rules
-            .as_ref()
-            .map(ResourceRules::compile)
-            .transpose()?,
-    })
+    let custom = compile("rules", &file.rules);
+    let external = compile("externalRules", &file.external_rules);
+    let resource = file.resource_rules.as_ref().map(ResourceRules::compile);
+    let resource = resource.and_then(|compiled| compiled.map_err(|error| errors.push(error)).ok());
+    let rules = RuleSet {
+        custom,
+        external,
+        resource,
+    };
+    (rules, errors)
 }
 
 /// Parses the template of a query.

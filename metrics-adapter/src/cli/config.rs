@@ -144,18 +144,23 @@ fn stray(arguments: &[String]) -> String {
 }
 
 fn relist(flags: &RulesFlags) -> Result<discovery::Options, UsageError> {
-    let interval = period("--metrics-relist-interval", flags.metrics_relist_interval)?;
-    let max_age = if flags.metrics_max_age.is_zero() {
-        interval
-    } else {
-        flags.metrics_max_age
-    };
+    let (interval, max_age) = relist_times(flags.metrics_relist_interval, flags.metrics_max_age)?;
     Ok(discovery::Options {
         interval,
         max_age,
         stale_limit: Some(flags.metrics_stale_limit).filter(|limit| !limit.is_zero()),
         listing: flags.discovery,
     })
+}
+
+/// The values of `--metrics-relist-interval` and `--metrics-max-age`, which may be 0 for the former.
+pub(super) fn relist_times(
+    interval: Duration,
+    max_age: Duration,
+) -> Result<(Duration, Duration), UsageError> {
+    let interval = period("--metrics-relist-interval", interval)?;
+    let max_age = if max_age.is_zero() { interval } else { max_age };
+    Ok((interval, max_age))
 }
 
 fn discovery_interval(flags: &ClusterFlags) -> Result<Duration, UsageError> {

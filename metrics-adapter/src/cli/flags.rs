@@ -30,7 +30,8 @@ const BOOL: &str = "BOOL";
 #[derive(Debug, Parser)]
 #[command(name = "metrics-adapter", version, max_term_width = 100)]
 #[command(
-    after_help = "metrics-adapter simulate --help: replay history through an HPA's algorithm."
+    after_help = "metrics-adapter check --help: what a rules file makes of a Prometheus' series.\n\
+                  metrics-adapter simulate --help: replay history through an HPA's algorithm."
 )]
 pub(super) struct Flags {
     #[command(flatten)]

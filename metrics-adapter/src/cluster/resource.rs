@@ -203,6 +203,14 @@ impl Refresh {
         }
     }
 
+    /// Asks once, or tells why there is no answer.
+    pub(super) async fn once(&mut self) -> Result<(), String> {
+        match self.refresh().await {
+            true => Ok(()),
+            false => Err(self.problem.clone().unwrap_or_default()),
+        }
+    }
+
     async fn refresh(&mut self) -> bool {
         let known = self.map.table.load_full();
         match discovery::load(&self.client, &known, self.etag.as_deref()).await {

@@ -6,7 +6,6 @@
 
 mod chart;
 mod history;
-mod kinds;
 mod markup;
 mod naming;
 mod picture;

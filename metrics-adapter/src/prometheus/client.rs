@@ -19,6 +19,9 @@ use super::turn::Turn;
 use super::{Credentials, Metrics, PrometheusError, QueryClient, SeriesSet, body, decode};
 use crate::model::QueryValue;
 
+/// The endpoints that take parameters as a form, too.
+const FORMS: [&str; 3] = ["query", "query_range", "series"];
+
 /// HTTP method of the API calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
@@ -202,7 +205,12 @@ impl Client {
     ) -> Result<Response, PrometheusError> {
         let url = self.endpoint_url(endpoint);
         let http = self.connection.load().http.clone();
-        let mut request = match self.options.verb {
+        let verb = if FORMS.contains(&endpoint) {
+            self.options.verb
+        } else {
+            Verb::Get
+        };
+        let mut request = match verb {
             Verb::Get => http.get(url).query(parameters),
             Verb::Post => http.post(url).form(parameters),
         };
@@ -250,15 +258,22 @@ impl Client {
     }
 
     fn transport(&self, error: &reqwest::Error) -> PrometheusError {
-        let mut url = self.options.url.clone();
+        PrometheusError::Connect {
+            url: self.options.address(),
+            reason: innermost(error),
+        }
+    }
+}
+
+impl Options {
+    /// The base URL as it may be told: without what could be a secret.
+    pub fn address(&self) -> String {
+        let mut url = self.url.clone();
         // These can only fail for URLs without a host, which Options never holds.
         let _ = url.set_username("");
         let _ = url.set_password(None);
         url.set_query(None);
-        PrometheusError::Connect {
-            url: url.to_string(),
-            reason: innermost(error),
-        }
+        url.to_string()
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Law: a body may be anything; what is kept of it is no more than a small multiple of its size.
 
+mod about;
 mod vector;
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use super::range::Series;
 use super::{PrometheusError, SeriesSet, SeriesShape};
 use crate::model::QueryValue;
+pub use about::{names, targets, types};
 use vector::{OwnLabels, Point, Samples};
 
 /// Bytes of a foreign body that the log tells.

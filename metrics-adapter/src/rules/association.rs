@@ -116,7 +116,7 @@ impl LabelTemplate {
         };
         match resolve(group, resource) {
             Some(found) => LabelMeaning::Resource(found),
-            None => LabelMeaning::Unresolved,
+            None => LabelMeaning::Unresolved(GroupResource::new(group, resource)),
         }
     }
 }
@@ -128,11 +128,13 @@ fn render(template: &Template, group: &str, resource: &str) -> Result<String, St
     template.render(&scope).map_err(|error| error.to_string())
 }
 
-enum LabelMeaning {
+/// What a rule takes a label for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LabelMeaning {
     /// Names a resource.
     Resource(ResourceType),
-    /// Has the template's form, but nobody serves such a resource.
-    Unresolved,
+    /// Has the template's form, but nobody serves such a resource; its name as it stands there.
+    Unresolved(GroupResource),
     /// Any other label.
     Plain,
 }
@@ -164,21 +166,30 @@ impl Association<'_> {
         let mut resources = BTreeSet::new();
         let mut namespaced = false;
         for label in labels {
-            let meaning = match (self.overrides.get(label), self.template) {
-                (Some(found), _) => LabelMeaning::Resource(found.clone()),
-                (None, Some(template)) => template.resource(label, self.resolve),
-                (None, None) => LabelMeaning::Plain,
-            };
-            match meaning {
+            match self.meaning(label) {
                 LabelMeaning::Resource(found) => {
                     namespaced |= !is_root(&found.id);
                     resources.insert(found);
                 }
-                LabelMeaning::Unresolved => {}
+                LabelMeaning::Unresolved(_) => {}
                 LabelMeaning::Plain => namespaced = true,
             }
         }
         (resources, namespaced)
+    }
+
+    /// What a label is taken for.
+    pub fn meaning(&self, label: &str) -> LabelMeaning {
+        match (self.overrides.get(label), self.template) {
+            (Some(found), _) => LabelMeaning::Resource(found.clone()),
+            (None, Some(template)) => template.resource(label, self.resolve),
+            (None, None) => LabelMeaning::Plain,
+        }
+    }
+
+    /// Whether labels are taken for resources by their form, and not one by one.
+    pub const fn has_template(&self) -> bool {
+        self.template.is_some()
     }
 
     /// The label that carries the names of a resource.

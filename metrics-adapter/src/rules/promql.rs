@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::alternation::alternation;
 use super::association::{Association, AssociationError};
 use super::selector_values::SelectorValues;
-use super::template::{FieldType, Fields, Scope, Template, TemplateError, Value, quote};
+use super::template::{self, FieldType, Fields, Scope, Template, TemplateError, Value};
 use crate::model::{Operator, Requirement, Selector};
 
 /// The fields of `metricsQuery`.
@@ -216,6 +216,6 @@ pub(super) fn is_label_name(text: &str) -> bool {
 }
 
 /// A PromQL string literal, byte for byte as prometheus-adapter writes it.
-fn quote(text: &str) -> String {
-    quote::string(text, false)
+pub fn quote(text: &str) -> String {
+    template::quote::string(text, false)
 }

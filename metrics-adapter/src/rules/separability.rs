@@ -9,11 +9,7 @@
 //! them would not (one object's duplicate series, a limit on the size of answers): a failure
 //! proves nothing about a smaller query. And elements of objects that nobody asked for are there.
 
-mod expression;
-mod lexer;
-mod parser;
-
-use expression::{Expression, Matcher, Operator};
+use super::expression::{self, Expression, Matcher, Operator};
 
 /// Functions whose result has an element for each element (or range) of their one vector, with its
 /// labels; other arguments are scalars. `absent`, `scalar` and their like are not among them.
@@ -125,7 +121,7 @@ pub(super) fn separable(promql: &str, choice: Choice<'_>) -> bool {
     if choice.label == "__name__" || choice.value.is_empty() {
         return false;
     }
-    let Some(expression) = parser::parse(promql) else {
+    let Some(expression) = expression::parse(promql) else {
         return false;
     };
     let mut judge = Judge { choice, chosen: 0 };
@@ -143,7 +139,7 @@ impl Judge<'_> {
     fn extent(&mut self, expression: &Expression<'_>) -> Extent {
         match expression {
             Expression::Number | Expression::Text(_) => Extent::Scalar,
-            Expression::Selector(matchers) => self.selector(matchers),
+            Expression::Selector(selector) => self.selector(&selector.matchers),
             Expression::Call(function, arguments) => self.call(function, arguments),
             Expression::Aggregation {
                 operator,

@@ -6,6 +6,8 @@ mod access;
 mod adapter;
 mod api_server;
 mod authority;
+mod broken;
+mod check;
 mod cluster;
 mod command_line;
 mod corners;

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::history::Timeline;
-use super::kinds::CommonKinds;
 use super::{SimulateError, unanswered};
 use crate::config::RuleFile;
 use crate::discovery::Catalog;
 use crate::explain::autoscaler::Source;
+use crate::explain::kinds::CommonKinds;
 use crate::model::{Fallback, GroupResource, MetricInfo, ObjectSource, ResourceType};
 use crate::prometheus::{PrometheusError, QueryClient, SeriesSet};
 use crate::rules::{self, ExternalScope, Objects, QueryScope, Rule};

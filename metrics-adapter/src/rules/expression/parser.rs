@@ -1,8 +1,8 @@
 //! From tokens to an expression, by Prometheus' grammar (`promql/parser/generated_parser.y`).
 //! What is not known here makes no expression, which only costs the sharing of a query.
 
-use super::expression::{Expression, Grouping, Matcher, Operator};
 use super::lexer::{Token, tokens};
+use super::{Expression, Grouping, Matcher, Operator, Selector};
 
 /// Parentheses, calls and operators inside one another.
 const MAX_DEPTH: usize = 64;
@@ -23,7 +23,7 @@ const AGGREGATIONS: [&str; 12] = [
 ];
 
 /// Parses a whole query; `None` for whatever is not understood.
-pub(super) fn parse(source: &str) -> Option<Expression<'_>> {
+pub(in crate::rules) fn parse(source: &str) -> Option<Expression<'_>> {
     let tokens = tokens(source)?;
     let mut parser = Parser {
         tokens: &tokens,
@@ -149,8 +149,11 @@ impl<'a> Parser<'_, 'a> {
         if self.symbol("-") || self.symbol("+") {
             return self.expression(POWER);
         }
-        let operand = self.primary()?;
-        self.modifiers()?;
+        let mut operand = self.primary()?;
+        let range = self.modifiers()?;
+        if let Expression::Selector(selector) = &mut operand {
+            selector.range = range;
+        }
         Some(operand)
     }
 
@@ -162,7 +165,7 @@ impl<'a> Parser<'_, 'a> {
                 let inner = self.expression(0)?;
                 self.symbol(")").then_some(inner)
             }
-            Token::Symbol("{") => self.matchers().map(Expression::Selector),
+            Token::Symbol("{") => self.selector(None),
             Token::Symbol(_) => None,
             Token::Word(word) => self.word(word),
         }
@@ -180,9 +183,12 @@ impl<'a> Parser<'_, 'a> {
             return Some(Expression::Call(name, self.arguments()?));
         }
         if self.symbol("{") {
-            return self.matchers().map(Expression::Selector);
+            return self.selector(Some(word));
         }
-        Some(Expression::Selector(Vec::new()))
+        Some(Expression::Selector(Selector {
+            name: Some(word),
+            ..Selector::default()
+        }))
     }
 
     fn begins_aggregation(&self) -> bool {
@@ -238,8 +244,11 @@ impl<'a> Parser<'_, 'a> {
     }
 
     /// Behind the opening brace. A quoted name of the metric stands alone.
-    fn matchers(&mut self) -> Option<Vec<Matcher<'a>>> {
-        let mut matchers = Vec::new();
+    fn selector(&mut self, name: Option<&'a str>) -> Option<Expression<'a>> {
+        let mut selector = Selector {
+            name,
+            ..Selector::default()
+        };
         while !self.symbol("}") {
             match self.next()? {
                 Token::Word(label) => {
@@ -248,28 +257,31 @@ impl<'a> Parser<'_, 'a> {
                     else {
                         return None;
                     };
-                    matchers.push(Matcher {
+                    selector.matchers.push(Matcher {
                         label,
                         operator,
                         value,
                     });
                 }
-                Token::Text(_) => {}
+                Token::Text(quoted) => selector.name = Some(quoted),
                 _ => return None,
             }
             if !self.symbol(",") && self.peek() != Some(Token::Symbol("}")) {
                 return None;
             }
         }
-        Some(matchers)
+        Some(Expression::Selector(selector))
     }
 
-    /// Ranges, subqueries, offsets and fixed times.
-    fn modifiers(&mut self) -> Option<()> {
+    /// Ranges, subqueries, offsets and fixed times: the range, if there is one.
+    fn modifiers(&mut self) -> Option<Option<&'a str>> {
+        let mut range = None;
         loop {
             if self.symbol("[") {
-                self.number()?;
-                if self.symbol(":") && self.peek() != Some(Token::Symbol("]")) {
+                let length = self.number()?;
+                if !self.symbol(":") {
+                    range = range.or(Some(length));
+                } else if self.peek() != Some(Token::Symbol("]")) {
                     self.number()?;
                 }
                 if !self.symbol("]") {
@@ -288,13 +300,16 @@ impl<'a> Parser<'_, 'a> {
                     self.number()?;
                 }
             } else {
-                return Some(());
+                return Some(range);
             }
         }
     }
 
-    fn number(&mut self) -> Option<()> {
-        matches!(self.next()?, Token::Number(_)).then_some(())
+    fn number(&mut self) -> Option<&'a str> {
+        match self.next()? {
+            Token::Number(number) => Some(number),
+            _ => None,
+        }
     }
 }
 

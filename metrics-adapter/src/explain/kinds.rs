@@ -37,7 +37,7 @@ const KINDS: [(&str, &str, &str, &str, bool); 14] = [
 
 /// Knows the names of the kinds, and no object.
 #[derive(Debug)]
-pub(super) struct CommonKinds;
+pub struct CommonKinds;
 
 impl CommonKinds {
     fn all() -> impl Iterator<Item = ResourceType> {
@@ -53,7 +53,7 @@ impl CommonKinds {
     }
 
     /// By the kind that a manifest names.
-    pub(super) fn of_kind(kind: &str) -> Option<ResourceType> {
+    pub fn of_kind(kind: &str) -> Option<ResourceType> {
         Self::all().find(|known| known.kind == kind)
     }
 }

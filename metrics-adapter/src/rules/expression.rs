@@ -1,5 +1,10 @@
-//! What the judgement needs to know of a PromQL expression. Parentheses, signs, ranges, offsets
-//! and subqueries change nothing about whose series an element comes from: they are left out.
+//! PromQL as far as its text is judged here: whose series an element comes from, and what is read
+//! of them. Parentheses, signs, offsets and subqueries change nothing about that: they are left out.
+
+mod lexer;
+mod parser;
+
+pub(super) use parser::parse;
 
 /// An expression.
 #[derive(Debug, PartialEq, Eq)]
@@ -8,8 +13,8 @@ pub(super) enum Expression<'a> {
     Number,
     /// A string, as it stands between its quotes.
     Text(&'a str),
-    /// Series; the matchers between its braces.
-    Selector(Vec<Matcher<'a>>),
+    /// Series.
+    Selector(Selector<'a>),
     /// A function, in lower case, with its arguments.
     Call(String, Vec<Self>),
     /// An aggregation.
@@ -32,6 +37,17 @@ pub(super) enum Expression<'a> {
         /// Both operands.
         operands: Box<(Self, Self)>,
     },
+}
+
+/// Which series, and how far back.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Selector<'a> {
+    /// The metric's name, in front of the braces or alone between them.
+    pub(super) name: Option<&'a str>,
+    /// What stands between the braces.
+    pub(super) matchers: Vec<Matcher<'a>>,
+    /// The duration between the brackets, as it stands there; not a subquery's.
+    pub(super) range: Option<&'a str>,
 }
 
 /// One matcher of a selector.
