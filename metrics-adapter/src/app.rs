@@ -4,6 +4,7 @@
 //! From then on nothing ends the process but a signal or a task that died.
 
 mod credentials;
+mod recording;
 mod simulate;
 
 use std::path::Path;
@@ -14,7 +15,8 @@ use anyhow::{Context, Result, anyhow};
 use prometheus_client::registry::Registry;
 use telemetry::health::Health;
 use telemetry::liveness::Liveness;
-use telemetry::{admin, log, shutdown};
+use telemetry::{admin, shutdown};
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -22,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Layer;
 use tracing::{info, warn};
 
+use recording::Recording;
 pub use simulate::simulate;
 
 use crate::api;
@@ -45,13 +48,20 @@ const RULES_INTERVAL: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// What keeps the process from starting, naming the flag or file; or the task that died.
-pub async fn run(config: Config) -> Result<()> {
-    log::init(config.log_format, &config.log_filter)?;
+pub fn run(runtime: &Runtime, config: Config) -> Result<()> {
+    let recording = Recording::start(&config)?;
+    let outcome = runtime.block_on(serve(config));
+    recording.end();
+    outcome
+}
+
+async fn serve(config: Config) -> Result<()> {
     for notice in &config.notices {
         warn!("{notice}");
     }
     let mut signals = shutdown::Signals::install().context("cannot catch signals")?;
     let mut root = Registry::default();
+    let spans = recording::spans(&config, &mut root);
     let registry = root.sub_registry_with_prefix("metrics_adapter");
     let reload_metrics = reload::Metrics::register(registry);
     let rules_file = RulesFile::load(config.rules, config.relist, reload_metrics.clone());
@@ -163,7 +173,7 @@ pub async fn run(config: Config) -> Result<()> {
     );
     let health = admin::router(Arc::new(root), liveness, readiness.clone());
     let routes = api::router(Arc::clone(&evaluator), api_metrics).merge(health.clone());
-    let service = gate.layer(routes);
+    let service = spans.layer(gate.layer(routes));
 
     let background = CancellationToken::new();
     let (serving_stop, admin_stop) = (CancellationToken::new(), CancellationToken::new());

@@ -24,14 +24,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use metrics::Metrics;
+use tracing::{Instrument as _, Span};
 
 use crate::discovery::State;
 use crate::model::{
-    ExternalQuery, ExternalValue, Fallback, MetricInfo, MetricQuery, MetricValue, MetricsApi,
-    NodeUsage, ObjectSource, PodUsage, Provider, ProviderError, UsageQuery,
+    Consumer, ExternalQuery, ExternalValue, Fallback, MetricInfo, MetricQuery, MetricValue,
+    MetricsApi, NodeUsage, ObjectSource, PodUsage, Provider, ProviderError, UsageQuery,
 };
 use crate::prometheus::QueryClient;
 use crate::rules::{Policy, QueryError, Rule, RuleId};
+use crate::trace;
 use answer::{Answer, Query};
 use answers::{Answers, Failure, Poll, Source};
 use journal::Journal;
@@ -121,9 +123,19 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         let ((result, source), newest) =
             futures::try_join!(self.answer(rule.id(), query, bound, asked), newest)?;
         let (newest, of_newest) = newest.unzip();
-        self.metrics
-            .answered(of_newest.map_or(source, |of_newest| source.max(of_newest)));
+        self.answered_from(of_newest.map_or(source, |of_newest| source.max(of_newest)));
         Ok((result, newest))
+    }
+
+    /// Tells whence a request has its answers.
+    fn answered_from(&self, source: Source) {
+        self.metrics.answered(source);
+        let answer = match source {
+            Source::Memory => "memory",
+            Source::Flight => "shared",
+            Source::Prometheus => "asked",
+        };
+        trace::note(trace::ANSWER, answer);
     }
 
     /// Tells what came of a rule's query.
@@ -239,20 +251,42 @@ impl<C: QueryClient, O: ObjectSource> Provider for Evaluator<C, O> {
     }
 
     async fn custom(&self, query: MetricQuery) -> Result<Vec<MetricValue>, ProviderError> {
-        self.custom_values(query).await
+        let namespace = query.namespace.as_deref();
+        let span = trace::evaluation(Some(&query.metric), namespace, Some(&query.resource));
+        traced(span, self.custom_values(query)).await
     }
 
     async fn external(&self, query: ExternalQuery) -> Result<Vec<ExternalValue>, ProviderError> {
-        self.external_values(query).await
+        let span = trace::evaluation(Some(&query.metric), Some(&query.namespace), None);
+        traced(span, self.external_values(query)).await
     }
 
     async fn nodes(&self, query: UsageQuery) -> Result<Vec<NodeUsage>, ProviderError> {
-        self.node_usage(query).await
+        let span = usage_span(Consumer::Node, &query);
+        traced(span, self.node_usage(query)).await
     }
 
     async fn pods(&self, query: UsageQuery) -> Result<Vec<PodUsage>, ProviderError> {
-        self.pod_usage(query).await
+        let span = usage_span(Consumer::Pod, &query);
+        traced(span, self.pod_usage(query)).await
     }
+}
+
+/// Does `work` in its span, which is told of a failure.
+async fn traced<T>(
+    span: Span,
+    work: impl Future<Output = Result<T, ProviderError>>,
+) -> Result<T, ProviderError> {
+    let outcome = work.instrument(span.clone()).await;
+    if let Err(error) = &outcome {
+        trace::failed(&span, error.kind());
+    }
+    outcome
+}
+
+fn usage_span(consumer: Consumer, query: &UsageQuery) -> Span {
+    let (UsageQuery::One { namespace, .. } | UsageQuery::List { namespace, .. }) = query;
+    trace::evaluation(None, namespace.as_deref(), Some(&consumer.resource()))
 }
 
 #[cfg(test)]

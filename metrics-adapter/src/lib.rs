@@ -17,3 +17,4 @@ pub mod reload;
 pub mod rules;
 pub mod serving;
 mod token;
+mod trace;

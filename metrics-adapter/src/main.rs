@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         }
     };
     let outcome = match command {
-        Command::Serve(config) => runtime.block_on(app::run(*config)),
+        Command::Serve(config) => app::run(&runtime, *config),
         Command::Simulate(simulation) => runtime.block_on(app::simulate(*simulation)),
     };
     match outcome {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::debug;
+use tracing::field::display;
 
 use super::answer::Answer;
 use super::answers::Failure;
@@ -20,6 +21,7 @@ use crate::model::{
 };
 use crate::prometheus::QueryClient;
 use crate::rules::Rule;
+use crate::trace;
 
 /// After a failure that took longer there is no second query: the HPA waits for 10 s.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -92,12 +94,14 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             .or_else(listed_namespaced)
             .ok_or_else(|| not_found(described()))?;
         let rule = &entry.rule;
+        trace::note(trace::RULE, display(rule.id()));
         if query.namespace.is_some() && !resource.namespaced && query.target.is_selected() {
             // There is nothing of that kind in a namespace. A name may do: the series may have
             // both labels.
             return Err(not_found(described()));
         }
         let names = self.selected(&query, &resource)?;
+        trace::note(trace::OBJECTS, trace::count(names.len()));
         if names.is_empty() {
             // As prometheus-adapter: no objects, no metric.
             return Err(not_found(described()));

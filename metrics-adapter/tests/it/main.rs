@@ -7,6 +7,9 @@ mod adapter;
 mod api_server;
 mod authority;
 mod cluster;
+#[cfg(feature = "otel")]
+#[path = "../../../loadclient/tests/it/collector.rs"]
+mod collector;
 mod command_line;
 mod corners;
 mod discovery;
@@ -28,6 +31,8 @@ mod rotation;
 mod separable;
 mod simulate;
 mod tls;
+#[cfg(feature = "otel")]
+mod trace;
 mod usage;
 
 // The cluster is shared with the unit tests.
