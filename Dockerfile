@@ -65,7 +65,7 @@ ENTRYPOINT ["/loadclient"]
 FROM source AS build-metrics-adapter
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
-    cargo install --locked --path metrics-adapter --bin metrics-adapter --root /out
+    cargo install --locked --path metrics-adapter --bin metrics-adapter --root /out --features otel
 
 FROM scratch AS metrics-adapter
 ARG VERSION=0.1.0

@@ -63,7 +63,8 @@ $(CARGO_DENY):
 lint: $(CARGO_DENY) ## formatting, clippy, documentation, dependencies
 	cargo fmt --all --check
 	$(CARGO_DENY) --locked check --hide-inclusion-graph bans licenses sources
-	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	cargo clippy --workspace --all-targets --features metrics-adapter/otel --quiet -- -D warnings
+	cargo clippy --package metrics-adapter --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --quiet
 
 ACTIONLINT_VERSION := 1.7.12
@@ -112,7 +113,7 @@ setup: testbed ## install the Debian packages that the tests need; build Kuberne
 
 .PHONY: unit
 unit: ## unit and integration tests, with a real Prometheus; a short run of every fuzz target
-	cargo test --workspace --quiet
+	cargo test --workspace --features metrics-adapter/otel --quiet
 
 SECONDS ?= 60
 
@@ -141,7 +142,7 @@ golden: ## make the golden vectors and the OpenAPI documents anew, with Go's lib
 
 .PHONY: docs
 docs: ## write docs/flags.md anew, from the program's flags
-	cargo run --quiet --package metrics-adapter --example flags > target/flags.md
+	cargo run --quiet --package metrics-adapter --features otel --example flags > target/flags.md
 	mv target/flags.md docs/flags.md
 
 .PHONY: reliability

@@ -16,6 +16,8 @@ OURS = {
     "exoscale-sd": "exoscale",
     "exoscale-autoscaler": "exoscale",
 }
+# What the Dockerfile builds in besides what a program has by itself.
+FEATURES = {"metrics-adapter": ["--features", "otel"]}
 BUILDER = "docker.io/library/rust:1.95.0-bookworm"
 
 # What `cargo install` of the Dockerfile has to be called with, and what it leaves.
@@ -25,6 +27,7 @@ set -eu
 [ "$1 $2 $3 $5 $7" = "install --locked --path --bin --root" ] || { echo "unexpected: cargo $*" >&2; exit 1; }
 [ "$CARGO_BUILD_TARGET" = host-tuple ] && [ "$RUSTFLAGS" = "-C target-feature=+crt-static" ]
 [ "$RUSTUP_TOOLCHAIN" = 1.95.0 ]
+[ "$6" != metrics-adapter ] || [ "${9-} ${10-}" = "--features otel" ]
 grep -q '^version' "$4/Cargo.toml"
 [ -f Cargo.lock ] && [ ! -e target/debug ] && [ ! -e .git ]
 mkdir -p "$8/bin"
@@ -50,7 +53,7 @@ def compile_programs(programs):
     for program in programs:
         # The flag concerns the last step only; what is linked may be anybody's.
         command = ["cargo", "rustc", "--quiet", "--profile", profile, "--package", OURS[program], "--bin", program]
-        command += ["--", "-C", "target-feature=+crt-static"]
+        command += [*FEATURES.get(program, []), "--", "-C", "target-feature=+crt-static"]
         subprocess.run(command, cwd=ROOT, env=environment, check=True)
     directory = ROOT / "target" / {"dev": "debug"}.get(profile, profile)
     for program in programs:

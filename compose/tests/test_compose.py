@@ -106,6 +106,13 @@ class Services(unittest.TestCase):
             },
         )
 
+    def test_grafana_calls_nobody_as_in_the_chart(self):
+        chart = (ROOT / "helm/monitoring/templates/grafana-deployment.yaml").read_text()
+        switches = dict(re.findall(r'- name: (GF_(?:ANALYTICS|PLUGINS)_\w+)\n *value: "(\w+)"', chart))
+        self.assertIn("GF_PLUGINS_PREINSTALL_DISABLED", switches)
+        environment = SERVICES["grafana"]["environment"]
+        self.assertEqual({name: environment.get(name) for name in switches}, switches)
+
     def test_the_counters_settings(self):
         counter, redis = SERVICES["counter"], SERVICES["redis"]
         self.assertEqual(counter["deploy"]["replicas"], 3)

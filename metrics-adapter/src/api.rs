@@ -62,6 +62,13 @@ pub fn router<P: Provider>(provider: Arc<P>, metrics: Metrics) -> Router {
         .with_state(api)
 }
 
+/// The kind of path that a path is, if it is one of the metrics APIs': what a request's span is named
+/// by.
+#[must_use]
+pub fn route(path: &str) -> Option<String> {
+    path::parse(path).ok().map(|route| route.template())
+}
+
 async fn version() -> Response {
     let version = env!("CARGO_PKG_VERSION");
     let mut parts = version.split('.');

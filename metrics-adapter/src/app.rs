@@ -5,6 +5,7 @@
 
 mod check;
 mod credentials;
+mod recording;
 mod simulate;
 mod status;
 
@@ -17,6 +18,7 @@ use prometheus_client::registry::Registry;
 use telemetry::health::Health;
 use telemetry::liveness::Liveness;
 use telemetry::{log, shutdown};
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -25,6 +27,7 @@ use tower::Layer;
 use tracing::{info, warn};
 
 pub use check::check;
+use recording::Recording;
 pub use simulate::simulate;
 
 use crate::auth::{self, AuthLayer, TrustMerge, TrustReceiver};
@@ -48,14 +51,21 @@ const RULES_INTERVAL: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// What keeps the process from starting, naming the flag or file; or the task that died.
-pub async fn run(config: Config) -> Result<()> {
+pub fn run(runtime: &Runtime, config: Config) -> Result<()> {
+    let (recording, log) = Recording::start(&config)?;
+    let outcome = runtime.block_on(serve(config, log));
+    recording.end();
+    outcome
+}
+
+async fn serve(config: Config, log: log::Handle) -> Result<()> {
     let started = Instant::now();
-    let log = log::init(config.log_format, &config.log_filter)?;
     for notice in &config.notices {
         warn!("{notice}");
     }
     let mut signals = shutdown::Signals::install().context("cannot catch signals")?;
     let mut root = Registry::default();
+    let spans = recording::spans(&config, &mut root);
     let registry = root.sub_registry_with_prefix("metrics_adapter");
     let reload_metrics = reload::Metrics::register(registry);
     let rules_file = RulesFile::load(config.rules, config.relist, reload_metrics.clone());
@@ -169,7 +179,7 @@ pub async fn run(config: Config) -> Result<()> {
     );
     let health = telemetry::admin::router(Arc::new(root), liveness, readiness.clone());
     let routes = api::router(Arc::clone(&evaluator), api_metrics).merge(health.clone());
-    let service = gate.layer(routes);
+    let service = spans.layer(gate.layer(routes));
     let sources = status::Sources {
         started,
         readiness,

@@ -28,6 +28,7 @@ use std::time::Duration;
 pub use board::{Pace, Poll, PollResult};
 pub use journal::RuleFailure;
 pub use metrics::Metrics;
+use tracing::{Instrument as _, Span};
 
 use crate::discovery::{Meter, State};
 use crate::model::{
@@ -37,6 +38,7 @@ use crate::model::{
 };
 use crate::prometheus::QueryClient;
 use crate::rules::{Policy, QueryError, Rule, RuleId};
+use crate::trace;
 use answer::{Answer, Query};
 use answers::{Answers, Failure, Source};
 use board::{Board, Request};
@@ -140,8 +142,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         let ((result, source), newest) =
             futures::try_join!(self.answer(rule.id(), query, bound, asked), newest)?;
         let (newest, of_newest) = newest.unzip();
-        self.metrics
-            .answered(of_newest.map_or(source, |of_newest| source.max(of_newest)));
+        self.answered_from(of_newest.map_or(source, |of_newest| source.max(of_newest)));
         Ok((result, newest))
     }
 
@@ -149,6 +150,17 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     fn meter(&self, rule: &RuleId, resource: Option<&GroupResource>, metric: &Arc<str>) -> Meter {
         let outcomes = self.metrics.requests.of(resource, metric);
         Meter::new(outcomes, self.metrics.costs.ages(rule))
+    }
+
+    /// Tells whence a request has its answers.
+    fn answered_from(&self, source: Source) {
+        self.metrics.answered(source);
+        let answer = match source {
+            Source::Memory => "memory",
+            Source::Flight => "shared",
+            Source::Prometheus => "asked",
+        };
+        trace::note(trace::ANSWER, answer);
     }
 
     /// Tells what came of a rule's query.
@@ -265,21 +277,25 @@ impl<C: QueryClient, O: ObjectSource> Provider for Evaluator<C, O> {
 
     async fn custom(&self, query: MetricQuery) -> Result<Vec<MetricValue>, ProviderError> {
         let number = self.board.asked(Request::Custom(&query));
-        let outcome = self.custom_values(query).await;
+        let namespace = query.namespace.as_deref();
+        let span = trace::evaluation(Some(&query.metric), namespace, Some(&query.resource));
+        let outcome = traced(span, self.custom_values(query)).await;
         self.board.answered(number, &outcome);
         outcome
     }
 
     async fn external(&self, query: ExternalQuery) -> Result<Vec<ExternalValue>, ProviderError> {
         let number = self.board.asked(Request::External(&query));
-        let outcome = self.external_values(query).await;
+        let span = trace::evaluation(Some(&query.metric), Some(&query.namespace), None);
+        let outcome = traced(span, self.external_values(query)).await;
         self.board.answered(number, &outcome);
         outcome
     }
 
     async fn nodes(&self, query: UsageQuery) -> Result<Vec<NodeUsage>, ProviderError> {
         let number = self.board.asked(Request::Nodes(&query));
-        let outcome = self.node_usage(query).await;
+        let span = usage_span(Consumer::Node, &query);
+        let outcome = traced(span, self.node_usage(query)).await;
         self.board.answered(number, &outcome);
         self.metrics.requests.usage(Consumer::Node, &outcome);
         outcome
@@ -287,11 +303,29 @@ impl<C: QueryClient, O: ObjectSource> Provider for Evaluator<C, O> {
 
     async fn pods(&self, query: UsageQuery) -> Result<Vec<PodUsage>, ProviderError> {
         let number = self.board.asked(Request::Pods(&query));
-        let outcome = self.pod_usage(query).await;
+        let span = usage_span(Consumer::Pod, &query);
+        let outcome = traced(span, self.pod_usage(query)).await;
         self.board.answered(number, &outcome);
         self.metrics.requests.usage(Consumer::Pod, &outcome);
         outcome
     }
+}
+
+/// Does `work` in its span, which is told of a failure.
+async fn traced<T>(
+    span: Span,
+    work: impl Future<Output = Result<T, ProviderError>>,
+) -> Result<T, ProviderError> {
+    let outcome = work.instrument(span.clone()).await;
+    if let Err(error) = &outcome {
+        trace::failed(&span, error.kind());
+    }
+    outcome
+}
+
+fn usage_span(consumer: Consumer, query: &UsageQuery) -> Span {
+    let (UsageQuery::One { namespace, .. } | UsageQuery::List { namespace, .. }) = query;
+    trace::evaluation(None, namespace.as_deref(), Some(&consumer.resource()))
 }
 
 #[cfg(test)]

@@ -19,3 +19,4 @@ pub mod reload;
 pub mod rules;
 pub mod serving;
 mod token;
+mod trace;

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         }
     };
     let outcome = match command {
-        Command::Serve(config) => runtime.block_on(app::run(*config)).map(succeed),
+        Command::Serve(config) => app::run(&runtime, *config).map(succeed),
         Command::Check(checkup) => runtime.block_on(app::check(*checkup)),
         Command::Simulate(simulation) => runtime.block_on(app::simulate(*simulation)).map(succeed),
     };

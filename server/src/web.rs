@@ -79,9 +79,10 @@ pub fn router(web: Web) -> Router {
         .fallback(async || (StatusCode::NOT_FOUND, "404 page not found\n"))
         .layer(counted)
         .layer(observed)
-        .layer(Traced(|request: &Request| {
-            route(request).map(str::to_owned)
-        }))
+        .layer(Traced {
+            scheme: "http",
+            route: |request: &Request| route(request).map(str::to_owned),
+        })
         .with_state(web)
 }
 

@@ -210,6 +210,13 @@ fn inject(context: &Context, headers: &mut http::HeaderMap) {
     }
 }
 
+/// Tells a callee which trace and span its caller works for, without the caller's baggage: for a
+/// callee whom the caller's own callers do not know.
+pub fn hand_on(headers: &mut http::HeaderMap) {
+    let mut injector = HeaderInjector(headers);
+    TraceContextPropagator::new().inject_context(&Context::current(), &mut injector);
+}
+
 /// A method's name, and what was sent in its place if it is none of HTTP's.
 fn method(method: &http::Method) -> (&'static str, Option<&str>) {
     match request::method(method) {

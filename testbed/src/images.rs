@@ -45,6 +45,9 @@ const KUBECTL_IMAGE: &str = "registry.k8s.io/kubectl:v1.36.3";
 const NEEDS_ROOTS: &str = OURS[0];
 const ROOTS: &str = "etc/ssl/certs/ca-certificates.crt";
 
+/// What a program has besides its defaults, as in `Dockerfile`.
+const FEATURES: (&str, &str) = (OURS[0], "metrics-adapter/otel");
+
 /// The user of our images: what distroless images call nonroot.
 const NONROOT: u32 = 65532;
 /// The user of Prometheus' image.
@@ -137,6 +140,9 @@ fn compile(layout: &Layout, packages: &[&str]) -> Result<Vec<PathBuf>> {
         ));
     for package in packages {
         command.args(["-p", package]);
+    }
+    if packages.contains(&FEATURES.0) {
+        command.args(["--features", FEATURES.1]);
     }
     // The compiler's messages go to the terminal as they come; its JSON comes to us.
     let mut child = command

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod collector;
 mod goal;
 mod http;
 mod load;

@@ -2,14 +2,13 @@
 //! and to an exemplar in a real Prometheus.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
+use crate::collector::{attribute, list, mk_collector};
 use crate::process::{Closed, DEADLINE, command, get, server, until};
 use crate::prometheus::mk_prometheus;
 
@@ -26,104 +25,12 @@ const NO_CERTIFICATES: [(&str, &str); 2] = [
     ("SSL_CERT_DIR", "/nonexistent/dir"),
 ];
 
-/// A collector that writes down what it gets; killed when dropped.
-struct Collector {
-    child: Child,
-    grpc: SocketAddr,
-    http: SocketAddr,
-    files: TempDir,
-}
-
 /// The program `server` with the role web; killed when dropped.
 struct Web {
     child: Child,
     web: SocketAddr,
     admin: SocketAddr,
     log: Receiver<String>,
-}
-
-fn mk_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
-}
-
-async fn mk_collector() -> Collector {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/testbed/bin/collector");
-    assert!(program.exists(), "{program:?} is not built: `make setup`");
-    let files = TempDir::new().unwrap();
-    let (grpc, http) = (mk_address(), mk_address());
-    let config = files.path().join("config.yaml");
-    let output = files.path().join("output.json");
-    let text = format!(
-        "receivers: {{otlp: {{protocols: {{grpc: {{endpoint: '{grpc}'}}, http: {{endpoint: '{http}'}}}}}}}}\n\
-         exporters: {{file: {{path: '{}', flush_interval: 50ms}}}}\n\
-         service:\n  telemetry: {{metrics: {{level: none}}, logs: {{level: error}}}}\n  pipelines:\n    \
-         traces: {{receivers: [otlp], exporters: [file]}}\n    \
-         logs: {{receivers: [otlp], exporters: [file]}}\n",
-        output.display()
-    );
-    std::fs::write(&config, text).unwrap();
-    let child = Command::new(program)
-        .arg(format!("--config={}", config.display()))
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
-    let collector = Collector {
-        child,
-        grpc,
-        http,
-        files,
-    };
-    until("the collector listens", || {
-        [grpc, http]
-            .iter()
-            .all(|address| TcpStream::connect(address).is_ok())
-    })
-    .await;
-    collector
-}
-
-impl Collector {
-    /// All spans of a trace, or all log lines, with their service's name.
-    fn items(&self, trace: &str, [resource, scope, item]: [&str; 3]) -> Vec<(String, Value)> {
-        let path = self.files.path().join("output.json");
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        // The last line may be half written.
-        let documents = text
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let mut found = Vec::new();
-        for document in documents {
-            for resource in list(&document[resource]) {
-                let service = attribute(&resource["resource"], "service.name");
-                let scopes = list(&resource[scope]).iter();
-                let items = scopes.flat_map(|scope| list(&scope[item]));
-                for item in items.filter(|item| item["traceId"] == trace) {
-                    let service = service["stringValue"].as_str().unwrap();
-                    found.push((service.to_owned(), item.clone()));
-                }
-            }
-        }
-        found
-    }
-
-    fn spans(&self, trace: &str) -> Vec<(String, Value)> {
-        self.items(trace, ["resourceSpans", "scopeSpans", "spans"])
-    }
-
-    fn lines(&self, trace: &str) -> Vec<(String, Value)> {
-        self.items(trace, ["resourceLogs", "scopeLogs", "logRecords"])
-    }
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
-fn attribute(of: &Value, key: &str) -> Value {
-    let mut attributes = list(&of["attributes"]).iter();
-    let found = attributes.find(|attribute| attribute["key"] == key);
-    found.map_or(Value::Null, |found| found["value"].clone())
 }
 
 fn mk_web(flags: &[&str]) -> Web {
@@ -320,13 +227,6 @@ async fn prometheus_keeps_the_trace_id_as_an_exemplar() {
         "{exemplar}"
     );
     logged(&web.end().await, &trace);
-}
-
-impl Drop for Collector {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Drop for Web {

@@ -58,6 +58,43 @@ impl Route {
     }
 }
 
+impl Route {
+    /// The path with the names of its parts in their places, as spans are named by.
+    pub(super) fn template(&self) -> String {
+        let below =
+            |version: GroupVersion, rest: &str| format!("/apis/{}/{rest}", version.api_version());
+        let resource = |rest| below(GroupVersion::ResourceV1Beta1, rest);
+        match self {
+            Self::Groups => "/apis".to_owned(),
+            Self::Group(api) => format!("/apis/{}", group::name(*api)),
+            Self::Version(version) => format!("/apis/{}", version.api_version()),
+            Self::OpenApi(Document::V2) => "/openapi/v2".to_owned(),
+            Self::OpenApi(Document::V3List) => "/openapi/v3".to_owned(),
+            Self::OpenApi(Document::V3(_)) => "/openapi/v3/{path}".to_owned(),
+            Self::Custom {
+                version,
+                namespace: Some(_),
+                ..
+            } => below(
+                *version,
+                "namespaces/{namespace}/{resource}/{name}/{metric}",
+            ),
+            Self::Custom { version, .. } => below(*version, "{resource}/{name}/{metric}"),
+            Self::External { .. } => below(
+                GroupVersion::ExternalV1Beta1,
+                "namespaces/{namespace}/{metric}",
+            ),
+            Self::Nodes { name: None } => resource("nodes"),
+            Self::Nodes { name: Some(_) } => resource("nodes/{name}"),
+            Self::Pods {
+                namespace: None, ..
+            } => resource("pods"),
+            Self::Pods { name: None, .. } => resource("namespaces/{namespace}/pods"),
+            Self::Pods { name: Some(_), .. } => resource("namespaces/{namespace}/pods/{name}"),
+        }
+    }
+}
+
 /// The longest path that there is has fewer.
 const MAX_SEGMENTS: usize = 12;
 
@@ -193,6 +230,43 @@ mod tests {
             name: (name != "*").then(|| name.into()),
             metric: metric.into(),
         })
+    }
+
+    #[test]
+    fn templates_keep_nothing_of_the_callers() {
+        let custom = "/apis/custom.metrics.k8s.io/v1beta2";
+        let usage = "/apis/metrics.k8s.io/v1beta1";
+        for (path, template) in [
+            ("/apis".to_owned(), "/apis".to_owned()),
+            (
+                "/openapi/v3/apis/x".to_owned(),
+                "/openapi/v3/{path}".to_owned(),
+            ),
+            (custom.to_owned(), custom.to_owned()),
+            (
+                format!("{custom}/namespaces/shop/pods/*/rps"),
+                format!("{custom}/namespaces/{{namespace}}/{{resource}}/{{name}}/{{metric}}"),
+            ),
+            (
+                format!("{custom}/nodes/n/rps"),
+                format!("{custom}/{{resource}}/{{name}}/{{metric}}"),
+            ),
+            (
+                "/apis/external.metrics.k8s.io/v1beta1/namespaces/shop/q".to_owned(),
+                "/apis/external.metrics.k8s.io/v1beta1/namespaces/{namespace}/{metric}".to_owned(),
+            ),
+            (
+                format!("{usage}/nodes/n"),
+                format!("{usage}/nodes/{{name}}"),
+            ),
+            (
+                format!("{usage}/namespaces/shop/pods/web-0"),
+                format!("{usage}/namespaces/{{namespace}}/pods/{{name}}"),
+            ),
+        ] {
+            assert_eq!(parse(&path).unwrap().template(), template, "{path}");
+        }
+        assert!(parse("/healthz").is_err());
     }
 
     #[test]

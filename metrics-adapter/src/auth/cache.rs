@@ -24,11 +24,13 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tracing::{Instrument as _, Span};
 
 use self::content::Content;
 pub(super) use self::places::Owner;
 use super::fingerprint::Fingerprint;
 use crate::model::review::{Cause, ReviewError};
+use crate::trace;
 
 type Flight<V> = BoxFuture<'static, Result<V, ReviewError>>;
 
@@ -150,17 +152,22 @@ impl<A: Ask> Cache<A> {
         key: Fingerprint,
         question: impl Fn() -> A::Question,
     ) -> (Result<A::Answer, ReviewError>, Origin) {
-        let flight = {
+        let (flight, span) = {
             let mut content = self.shelf.lock();
             if let Some(answer) = self.shelf.find(&mut content, &key, &question) {
                 return (Ok(answer), Origin::Cache);
             }
             match content.flight(&key) {
-                Some(flight) => flight,
-                None => self.depart(&mut content, key, Arc::new(question()), Cause::Cold),
+                Some(flight) => (flight, trace::shared_review(A::NAME)),
+                // Its span is the review's own.
+                None => {
+                    let question = Arc::new(question());
+                    let flight = self.depart(&mut content, key, question, Cause::Cold);
+                    (flight, Span::none())
+                }
             }
         };
-        (flight.await, Origin::Review)
+        (flight.instrument(span).await, Origin::Review)
     }
 
     /// Starts a review.

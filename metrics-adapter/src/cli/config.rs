@@ -73,6 +73,9 @@ pub struct Config {
     pub log_format: log::Format,
     /// What is logged.
     pub log_filter: log::Filter,
+    /// What becomes of spans.
+    #[cfg(feature = "otel")]
+    pub trace: telemetry::trace::Config,
     /// What is to be said about the flags once there is a log: those without effect.
     pub notices: Vec<String>,
 }
@@ -128,6 +131,8 @@ impl Config {
             startup_grace: flags.serving.startup_grace,
             log_format: flags.logging.log_format,
             log_filter,
+            #[cfg(feature = "otel")]
+            trace: flags.trace.into_config("metrics-adapter"),
             notices,
         })
     }
@@ -202,17 +207,23 @@ fn pair<T>(
 }
 
 /// Flags that prometheus-adapter does not have.
-pub(super) const OURS: [&str; 11] = [
+pub(super) const OURS: [&str; 17] = [
     "admin-address",
     "discovery",
     "log-format",
     "metrics-max-staleness",
     "metrics-stale-limit",
+    "otlp-endpoint",
+    "otlp-logs",
+    "otlp-protocol",
     "prometheus-max-concurrency",
     "prometheus-max-query-length",
     "prometheus-timeout",
+    "service-name",
     "shutdown-delay-duration",
     "startup-grace",
+    "traces-sampler",
+    "traces-sampler-arg",
     "version",
 ];
 

@@ -48,6 +48,9 @@ pub(super) struct Flags {
     pub(super) cluster: ClusterFlags,
     #[command(flatten)]
     pub(super) logging: LoggingFlags,
+    #[cfg(feature = "otel")]
+    #[command(flatten)]
+    pub(super) trace: telemetry::trace::Args,
     #[command(flatten)]
     pub(super) limits: LimitFlags,
 

@@ -13,10 +13,12 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::metrics::{Outcome, Review};
 use super::{Metrics, Options, failure};
 use crate::model::review::{AccessAttributes, Cause, Decision, ReviewError, Reviewer, UserInfo};
+use crate::trace;
 
 /// Asks kube-apiserver, within a deadline and with a limit on questions at once that callers wait for.
 pub struct ClusterReviewer {
@@ -51,15 +53,19 @@ impl ClusterReviewer {
         call: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, ReviewError> {
         let start = Instant::now();
-        let asked = tokio::time::timeout(self.timeout, async {
+        let span = trace::review(match review {
+            Review::Token => "/apis/authentication.k8s.io/v1/tokenreviews",
+            Review::Access => "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+        });
+        let asked = async {
             let _place = match cause {
                 // Closed never: the semaphore lives as long as `self`.
                 Cause::Cold => self.cold.acquire().await.ok(),
                 Cause::Refresh => None,
             };
             call.await
-        })
-        .await;
+        };
+        let asked = tokio::time::timeout(self.timeout, asked.instrument(span.clone())).await;
         let answer = match asked {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(ReviewError(failure::describe(&error))),
@@ -68,6 +74,7 @@ impl ClusterReviewer {
         let outcome = if answer.is_ok() {
             Outcome::Success
         } else {
+            trace::failed(&span, "review_failed");
             Outcome::Failure
         };
         self.metrics

@@ -26,6 +26,7 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use self::content::{Airborne, Content, Pause, smoothed};
 pub(super) use self::failure::Failure;
@@ -35,6 +36,7 @@ use super::answer::{Answer, Query};
 use super::demand::Poller;
 use crate::prometheus::QueryClient;
 use crate::rules::RuleId;
+use crate::trace;
 
 /// Queries ahead of polls that run at once. The client's own limit is shared with the polls that
 /// cannot be answered from memory: these must not wait behind those.
@@ -132,6 +134,7 @@ impl<C: QueryClient> Answers<C> {
             && let Some(flight) = airborne.shared.upgrade()
         {
             airborne.awaited.notify_one();
+            trace::shares(&airborne.span);
             return Found::Flight(flight, Source::Flight);
         }
         let flight = self.depart(&mut content, query, poll.rule, Need::Now);
@@ -155,6 +158,11 @@ impl<C: QueryClient> Answers<C> {
             number,
         };
         self.shelf.metrics.flights.inc();
+        // The flight belongs to the request that needs it first, whoever polls the future.
+        let span = match need {
+            Need::Now => trace::query(rule),
+            Need::Later => trace::query_ahead(rule),
+        };
         let client = Arc::clone(&self.client);
         let awaited = Arc::new(Notify::new());
         let joined = Arc::clone(&awaited);
@@ -181,6 +189,7 @@ impl<C: QueryClient> Answers<C> {
             landing.landed(departed, asked, &outcome);
             outcome
         }
+        .instrument(span.clone())
         .boxed()
         .shared();
         // A flight that has not been polled yet can always be downgraded.
@@ -189,6 +198,7 @@ impl<C: QueryClient> Answers<C> {
                 number,
                 shared,
                 awaited,
+                span,
             });
         }
         flight

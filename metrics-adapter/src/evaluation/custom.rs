@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::debug;
+use tracing::field::display;
 
 use super::answer::Answer;
 use super::answers::Failure;
@@ -22,6 +23,7 @@ use crate::model::{
 };
 use crate::prometheus::QueryClient;
 use crate::rules::Rule;
+use crate::trace;
 
 /// After a failure that took longer there is no second query: the HPA waits for 10 s.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -115,12 +117,14 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     ) -> Result<Vec<MetricValue>, ProviderError> {
         let not_found = || not_found(query, described(query, resource));
         let rule = &entry.rule;
+        trace::note(trace::RULE, display(rule.id()));
         if query.namespace.is_some() && !resource.namespaced && query.target.is_selected() {
             // There is nothing of that kind in a namespace. A name may do: the series may have
             // both labels.
             return Err(not_found());
         }
         let names = self.selected(query, resource)?;
+        trace::note(trace::OBJECTS, trace::count(names.len()));
         if names.is_empty() {
             // As prometheus-adapter: no objects, no metric.
             return Err(not_found());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
+use tracing::field::display;
 
 use super::answer::{Answer, Keep, Query, Told};
 use super::requests::came_of;
@@ -17,6 +18,7 @@ use crate::model::{
 };
 use crate::prometheus::QueryClient;
 use crate::rules::{ExternalScope, QueryError, Rule};
+use crate::trace;
 
 /// One element of a result, or its scalar.
 struct Element {
@@ -52,12 +54,14 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         ExternalEntry { rule, series, .. }: &ExternalEntry,
         meter: &Meter,
     ) -> Result<Vec<ExternalValue>, ProviderError> {
+        trace::note(trace::RULE, display(rule.id()));
         let (asked, age) = self
             .external_question(query, rule, series)
             .map_err(|error| self.query_failed(&query.metric, rule.id(), &error))?;
         let outcome = self.answers(rule, &asked, age.as_ref(), &()).await;
         let (result, newest) = self.judged(rule.id(), outcome)?;
         let mut elements = elements(&result);
+        trace::note(trace::OBJECTS, trace::count(elements.len()));
         let now = Instant::now();
         let kept = newest.as_ref().map(|newest| newest.age(now));
         let newest = newest.as_ref().and_then(|newest| newest.elements().first());

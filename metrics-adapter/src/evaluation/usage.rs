@@ -21,6 +21,7 @@ use crate::model::{
 };
 use crate::prometheus::QueryClient;
 use crate::rules::{QueryError, ResourceRule, ResourceRules, UsageScope};
+use crate::trace;
 
 /// Namespaces that are asked about at once, so that one list of all pods does not take every
 /// slot of the Prometheus client from the HPAs.
@@ -115,6 +116,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             return no_usage(query);
         };
         let objects = self.consumers(consumer, &query)?;
+        trace::note(trace::OBJECTS, trace::count(objects.len()));
         let mut usages = Vec::new();
         let answered = self.ask_all(rules, consumer, &kind, objects).await?;
         let found = answered
@@ -122,7 +124,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             .flat_map(|asked| [&asked.cpu, &asked.memory]);
         let sources = found.filter_map(|found| Some(found.result.as_ref()?.1));
         if let Some(source) = sources.max() {
-            self.metrics.answered(source);
+            self.answered_from(source);
         }
         for asked in answered {
             let (cpu, memory) = (asked.cpu.by_name(), asked.memory.by_name());

@@ -108,6 +108,23 @@ pub enum ProviderError {
     Timeout,
 }
 
+impl ProviderError {
+    /// A word for spans.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::MetricNotFound { .. } => "metric_not_found",
+            Self::ObjectNotFound { .. } => "object_not_found",
+            Self::NotReady => "not_ready",
+            Self::BadRequest(_) => "bad_request",
+            Self::Objects(_) => "objects",
+            Self::Query { .. } => "query",
+            Self::NoValue { .. } => "no_value",
+            Self::Upstream { .. } => "upstream",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
 /// Answers requests for metrics.
 pub trait Provider: Send + Sync + 'static {
     /// Whether an API has rules; without any it does not exist at all.

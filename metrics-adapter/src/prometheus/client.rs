@@ -10,6 +10,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Response, Url};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::clock::Clock;
 use super::credentials::Contents;
@@ -18,6 +19,7 @@ use super::permits::{Class, Permits};
 use super::turn::Turn;
 use super::{Credentials, Metrics, PrometheusError, QueryClient, SeriesSet, body, decode};
 use crate::model::QueryValue;
+use crate::trace;
 
 /// The endpoints that take parameters as a form, too.
 const FORMS: [&str; 3] = ["query", "query_range", "series"];
@@ -29,6 +31,15 @@ pub enum Verb {
     Get,
     /// Parameters as a form, for queries that are longer than a URL may be.
     Post,
+}
+
+impl Verb {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
 }
 
 /// How to reach Prometheus.
@@ -185,10 +196,14 @@ impl Client {
         let started = Instant::now();
         let timeout = self.options.timeout;
         let deadline = turn.deadline().unwrap_or(started + timeout);
+        let span = trace::call(self.options.verb.name(), &self.options.url, endpoint);
         let exchange = async { read(self.exchange(endpoint, parameters).await?).await };
-        let result = tokio::time::timeout_at(deadline, exchange)
+        let result = tokio::time::timeout_at(deadline, exchange.instrument(span.clone()))
             .await
             .unwrap_or(Err(PrometheusError::Timeout(timeout)));
+        if let Err(error) = &result {
+            trace::failed(&span, error.kind());
+        }
         let outcome = match &result {
             Ok(_) => "ok",
             Err(PrometheusError::Timeout(_)) => "timeout",
@@ -218,9 +233,12 @@ impl Client {
         if !headers.contains_key(AUTHORIZATION) {
             headers.extend(self.login.header()?.map(|value| (AUTHORIZATION, value)));
         }
+        trace::hand_on(&mut headers);
         request = request.headers(headers);
         let response = request.send().await;
         let response = response.map_err(|error| self.transport(&error))?;
+        let status = response.status().as_u16();
+        trace::note(trace::STATUS_CODE, i64::from(status));
         if response.status().is_success() {
             self.clock.learn(response.headers());
         }

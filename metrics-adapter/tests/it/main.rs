@@ -9,6 +9,9 @@ mod authority;
 mod broken;
 mod check;
 mod cluster;
+#[cfg(feature = "otel")]
+#[path = "../../../loadclient/tests/it/collector.rs"]
+mod collector;
 mod command_line;
 mod corners;
 mod discovery;
@@ -32,6 +35,8 @@ mod separable;
 mod simulate;
 mod status_page;
 mod tls;
+#[cfg(feature = "otel")]
+mod trace;
 mod usage;
 
 // The cluster is shared with the unit tests.

@@ -12,10 +12,16 @@ use tempfile::TempDir;
 
 /// Where Debian's package puts it.
 const BINARY: &str = "/usr/bin/prometheus";
+/// A newer one: Debian's does not go by its caller's decision to trace.
+const NEW_BINARY: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../target/testbed/bin/prometheus"
+);
 
 /// A running Prometheus; ends with the value.
 pub(crate) struct Prometheus {
     child: Child,
+    binary: &'static str,
     port: u16,
     directory: TempDir,
     secured: Option<Secured>,
@@ -32,7 +38,7 @@ pub(crate) struct Secured {
 impl Prometheus {
     /// Starts a Prometheus that records the given samples: series with labels, and a value.
     pub(crate) async fn start(samples: &[(&str, &str)]) -> Self {
-        Self::start_with(samples, None, None).await
+        Self::start_with(BINARY, samples, "", None).await
     }
 
     /// Likewise; it also scrapes a target, five times a second.
@@ -40,23 +46,37 @@ impl Prometheus {
         samples: &[(&str, &str)],
         target: Option<SocketAddr>,
     ) -> Self {
-        Self::start_with(samples, target, None).await
+        let config = target.map(|target| {
+            format!(
+                "scrape_configs: [{{job_name: t, static_configs: [{{targets: ['{target}']}}]}}]\n"
+            )
+        });
+        Self::start_with(BINARY, samples, &config.unwrap_or_default(), None).await
+    }
+
+    /// Likewise; it sends spans of what is traced already, by OTLP over gRPC.
+    #[allow(dead_code, reason = "for those who share this file")]
+    pub(crate) async fn start_traced(samples: &[(&str, &str)], receiver: SocketAddr) -> Self {
+        let config =
+            format!("tracing: {{endpoint: '{receiver}', insecure: true, sampling_fraction: 0}}\n");
+        Self::start_with(NEW_BINARY, samples, &config, None).await
     }
 
     /// Likewise, over TLS.
     #[allow(dead_code, reason = "for those who share this file")]
     pub(crate) async fn start_secured(samples: &[(&str, &str)], secured: Secured) -> Self {
-        Self::start_with(samples, None, Some(secured)).await
+        Self::start_with(BINARY, samples, "", Some(secured)).await
     }
 
     async fn start_with(
+        binary: &'static str,
         samples: &[(&str, &str)],
-        target: Option<SocketAddr>,
+        more: &str,
         secured: Option<Secured>,
     ) -> Self {
         assert!(
-            Path::new(BINARY).exists(),
-            "{BINARY} is missing: install Debian's package `prometheus`"
+            Path::new(binary).exists(),
+            "{binary} is missing: install Debian's package `prometheus`, or `make setup`"
         );
         // Another test of this process may have been first.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -71,19 +91,18 @@ impl Prometheus {
             .collect();
         let group = format!("groups:\n- name: constants\n  interval: 200ms\n  rules:\n{rules}");
         fs::write(directory.path().join("rules.yml"), group).unwrap();
-        let mut config = "global: {evaluation_interval: 200ms, scrape_interval: 200ms, \
-                          scrape_timeout: 200ms}\nrule_files: [rules.yml]\n"
-            .to_owned();
-        if let Some(target) = target {
-            config += &format!(
-                "scrape_configs: [{{job_name: t, static_configs: [{{targets: ['{target}']}}]}}]\n"
-            );
-        }
-        fs::write(directory.path().join("prometheus.yml"), config).unwrap();
+        let config = "global: {evaluation_interval: 200ms, scrape_interval: 200ms, \
+                      scrape_timeout: 200ms}\nrule_files: [rules.yml]\n";
+        fs::write(
+            directory.path().join("prometheus.yml"),
+            format!("{config}{more}"),
+        )
+        .unwrap();
         let port = free_port();
-        let child = spawn(&directory, port, secured.as_ref());
+        let child = spawn(binary, &directory, port, secured.as_ref());
         let prometheus = Self {
             child,
+            binary,
             port,
             directory,
             secured,
@@ -118,7 +137,12 @@ impl Prometheus {
 
     /// Starts it again on the same port with the same data.
     pub(crate) async fn start_again(&mut self, series: &str) {
-        self.child = spawn(&self.directory, self.port, self.secured.as_ref());
+        self.child = spawn(
+            self.binary,
+            &self.directory,
+            self.port,
+            self.secured.as_ref(),
+        );
         self.wait_for(series).await;
     }
 
@@ -151,10 +175,10 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-fn spawn(directory: &TempDir, port: u16, secured: Option<&Secured>) -> Child {
+fn spawn(binary: &str, directory: &TempDir, port: u16, secured: Option<&Secured>) -> Child {
     let path = |name: &str| directory.path().join(name).display().to_string();
     let web_config = secured.map(|secured| secured.web_config.display().to_string());
-    Command::new(BINARY)
+    Command::new(binary)
         .args(web_config.map(|path| format!("--web.config.file={path}")))
         .arg(format!("--config.file={}", path("prometheus.yml")))
         .arg(format!("--storage.tsdb.path={}", path("data")))

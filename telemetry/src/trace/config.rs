@@ -26,8 +26,7 @@ const RATIO: &str = "1";
 #[command(next_help_heading = "Traces")]
 pub struct Args {
     /// Where to send traces by OTLP: http://collector:4318 (http/protobuf) or
-    /// http://collector:4317 (grpc). Empty: nowhere; trace ids are passed on and logged all the
-    /// same.
+    /// http://collector:4317 (grpc). Empty: nowhere.
     #[arg(
         long,
         env = "OTEL_EXPORTER_OTLP_ENDPOINT",

@@ -23,13 +23,18 @@ use crate::request::{host, version};
 /// The function tells a request's route, which the span is named by: nothing for one that has
 /// none, and never what only the caller knows.
 #[derive(Clone, Copy, Debug)]
-pub struct Layer<F>(pub F);
+pub struct Layer<F> {
+    /// `http` or `https`, as the listener speaks.
+    pub scheme: &'static str,
+    /// The request's route.
+    pub route: F,
+}
 
 /// See [`Layer`].
 #[derive(Clone, Copy, Debug)]
 pub struct Traced<S, F> {
     inner: S,
-    route: F,
+    layer: Layer<F>,
 }
 
 /// Gives the span its end, also when the request is dropped.
@@ -42,8 +47,8 @@ impl<S, F: Clone> tower::Layer<S> for Layer<F> {
     type Service = Traced<S, F>;
 
     fn layer(&self, inner: S) -> Traced<S, F> {
-        let route = self.0.clone();
-        Traced { inner, route }
+        let layer = self.clone();
+        Traced { inner, layer }
     }
 }
 
@@ -62,7 +67,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let span = span(&request, (self.route)(&request));
+        let Layer { scheme, route } = &self.layer;
+        let span = span(&request, scheme, route(&request));
         let mut ended = Ended {
             span: span.clone(),
             status: None,
@@ -81,7 +87,7 @@ where
     }
 }
 
-fn span<B>(request: &Request<B>, route: Option<String>) -> Span {
+fn span<B>(request: &Request<B>, scheme: &'static str, route: Option<String>) -> Span {
     let path = request.uri().path();
     let (method, original) = method(request.method());
     let name = route
@@ -100,7 +106,7 @@ fn span<B>(request: &Request<B>, route: Option<String>) -> Span {
     if let Some(original) = original {
         span.set_attribute("http.request.method_original", bounded(original));
     }
-    span.set_attribute("url.scheme", "http");
+    span.set_attribute("url.scheme", scheme);
     span.set_attribute("url.path", bounded(path));
     if let Some(route) = route {
         span.set_attribute("http.route", route);

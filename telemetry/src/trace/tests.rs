@@ -70,6 +70,11 @@ fn mk_request(headers: &[(&'static str, &str)]) -> Request<()> {
     request
 }
 
+fn mk_layer<F>(route: F) -> server::Layer<F> {
+    let scheme = "http";
+    server::Layer { scheme, route }
+}
+
 /// Has a server answer with `status`, and returns the trace that its handler worked for.
 async fn serve(request: Request<()>, status: StatusCode) -> Option<String> {
     let seen = Arc::new(Mutex::new(None));
@@ -83,7 +88,7 @@ async fn serve(request: Request<()>, status: StatusCode) -> Option<String> {
         }
     });
     let route = |_: &Request<()>| Some("/thing/{id}".to_owned());
-    let served = tower::Layer::layer(&server::Layer(route), handler);
+    let served = tower::Layer::layer(&mk_layer(route), handler);
     served.oneshot(request).await.unwrap();
     let seen = seen.lock().unwrap();
     seen.clone()
@@ -110,6 +115,7 @@ fn a_server_s_span_is_the_child_of_its_caller_s() {
     assert_eq!(span.parent_span_id.to_string(), "b7ad6b7169203331");
     for (key, value) in [
         ("http.request.method", "GET"),
+        ("url.scheme", "http"),
         ("url.path", "/thing/1"),
         ("http.route", "/thing/{id}"),
         ("server.address", "host"),
@@ -161,7 +167,7 @@ fn a_request_that_nobody_waits_for_was_cancelled() {
     let spans = record(async || {
         let handler = service_fn(|_: Request<()>| std::future::pending::<Result<_, Infallible>>());
         let route = |_: &Request<()>| None;
-        let served = tower::Layer::layer(&server::Layer(route), handler);
+        let served = tower::Layer::layer(&mk_layer(route), handler);
         let answer: Result<Response<()>, _> = tokio::select! {
             biased;
             answer = served.oneshot(mk_request(&[])) => answer,
@@ -186,7 +192,7 @@ fn a_client_hands_on_what_it_works_for() {
             call.answered(StatusCode::NOT_FOUND);
             async { Ok::<_, Infallible>(Response::new(())) }
         });
-        let served = tower::Layer::layer(&server::Layer(|_: &Request<()>| None), handler);
+        let served = tower::Layer::layer(&mk_layer(|_: &Request<()>| None), handler);
         served.oneshot(mk_request(&caller)).await.unwrap();
     });
     let [outgoing, incoming] = &spans[..] else {
@@ -238,7 +244,7 @@ fn only_recorded_traces_are_remembered_by_a_histogram() {
                 observe(&histogram, 0.5);
                 async { Ok::<_, Infallible>(Response::new(())) }
             });
-            let served = tower::Layer::layer(&server::Layer(|_: &Request<()>| None), handler);
+            let served = tower::Layer::layer(&mk_layer(|_: &Request<()>| None), handler);
             let caller = PARENT.replace("-01", flags);
             let request = mk_request(&[("traceparent", &caller)]);
             served.oneshot(request).await.unwrap();

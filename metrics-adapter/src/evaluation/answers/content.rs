@@ -12,6 +12,7 @@ use futures::future::WeakShared;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tracing::Span;
 
 use super::{Flight, Poll};
 use crate::evaluation::Metrics;
@@ -94,6 +95,8 @@ pub(super) struct Airborne {
     pub(super) shared: WeakShared<Flight>,
     /// Somebody's request waits for it.
     pub(super) awaited: Arc<Notify>,
+    /// Whoever shares it is linked to this.
+    pub(super) span: Span,
 }
 
 /// No queries ahead of polls while Prometheus has trouble.
