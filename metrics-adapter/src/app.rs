@@ -4,6 +4,7 @@
 //! From then on nothing ends the process but a signal or a task that died.
 
 mod credentials;
+mod explain;
 mod simulate;
 
 use std::path::Path;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Layer;
 use tracing::{info, warn};
 
+pub use explain::explain;
 pub use simulate::simulate;
 
 use crate::api;

@@ -7,6 +7,7 @@
 mod config;
 mod difference;
 mod error;
+mod explain;
 mod flags;
 mod inert;
 mod markdown;
@@ -17,6 +18,7 @@ use std::ffi::OsString;
 
 pub use config::{Config, NamedSource, PrometheusLogin, check_max_age};
 pub use error::UsageError;
+pub use explain::{Explanation, ExplanationOutput, ExplanationSubject};
 pub use markdown::markdown;
 pub use simulate::{Output, Simulation};
 
@@ -25,6 +27,8 @@ pub use simulate::{Output, Simulation};
 pub enum Command {
     /// Serve, which is what it does without a word.
     Serve(Box<Config>),
+    /// `explain`.
+    Explain(Box<Explanation>),
     /// `simulate`.
     Simulate(Box<Simulation>),
 }
@@ -35,6 +39,10 @@ pub enum Command {
 /// As [`parse`].
 pub fn command(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    if arguments.get(1).is_some_and(|first| first == "explain") {
+        arguments.remove(1);
+        return Ok(Command::Explain(Box::new(explain::parse(arguments)?)));
+    }
     if arguments.get(1).is_some_and(|first| first == "simulate") {
         arguments.remove(1);
         let simulation = simulate::parse(arguments)?;

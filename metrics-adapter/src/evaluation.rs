@@ -10,6 +10,7 @@ mod answers;
 mod cost;
 mod custom;
 mod demand;
+mod explanation;
 mod external;
 mod journal;
 mod memory;
@@ -24,11 +25,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use metrics::Metrics;
+use tokio::sync::Semaphore;
 
 use crate::discovery::State;
 use crate::model::{
-    ExternalQuery, ExternalValue, Fallback, MetricInfo, MetricQuery, MetricValue, MetricsApi,
-    NodeUsage, ObjectSource, PodUsage, Provider, ProviderError, UsageQuery,
+    ExplainQuery, Explanation, ExternalQuery, ExternalValue, Fallback, MetricInfo, MetricQuery,
+    MetricValue, MetricsApi, NodeUsage, ObjectSource, PodUsage, Provider, ProviderError,
+    UsageQuery,
 };
 use crate::prometheus::QueryClient;
 use crate::rules::{Policy, QueryError, Rule, RuleId};
@@ -49,6 +52,8 @@ pub struct Evaluator<C, O> {
     journal: Journal,
     memory: Memory,
     metrics: Metrics,
+    /// Turns to explain something.
+    explaining: Semaphore,
 }
 
 impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
@@ -71,6 +76,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             journal: Journal::default(),
             memory: Memory::default(),
             metrics,
+            explaining: Semaphore::new(explanation::AT_ONCE),
         }
     }
 
@@ -133,15 +139,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             .err()
             .map(|failure| failure.reason.as_str());
         self.journal.query(rule, failure);
-        outcome.map_err(|failure| {
-            if failure.timeout {
-                ProviderError::Timeout
-            } else {
-                ProviderError::Upstream {
-                    reason: failure.reason,
-                }
-            }
-        })
+        outcome.map_err(Failure::into)
     }
 
     /// Counts and tells a lack. A fixed value in the place of NaN leaves nothing out, and whoever
@@ -155,16 +153,11 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
 
     /// Whose fault it is that there is no query: the request's, or the rule's, which is told.
     fn query_failed(&self, metric: &Arc<str>, rule: &RuleId, error: &QueryError) -> ProviderError {
-        match error {
-            QueryError::Selector(_) => ProviderError::BadRequest(error.to_string()),
-            QueryError::Association(_) | QueryError::Template(_) => {
-                self.journal.query(rule, Some(&error.to_string()));
-                ProviderError::Query {
-                    metric: Arc::clone(metric),
-                    reason: format!("{rule}: {error}"),
-                }
-            }
+        let failed = unwritten(metric, rule, error);
+        if matches!(failed, ProviderError::Query { .. }) {
+            self.journal.query(rule, Some(&error.to_string()));
         }
+        failed
     }
 
     /// A scalar where there must be something per object.
@@ -183,6 +176,17 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     }
 }
 
+/// Why there is no query.
+fn unwritten(metric: &Arc<str>, rule: &RuleId, error: &QueryError) -> ProviderError {
+    match error {
+        QueryError::Selector(_) => ProviderError::BadRequest(error.to_string()),
+        QueryError::Association(_) | QueryError::Template(_) => ProviderError::Query {
+            metric: Arc::clone(metric),
+            reason: format!("{rule}: {error}"),
+        },
+    }
+}
+
 /// Why an object, or an external metric, has no value of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lack {
@@ -198,6 +202,14 @@ impl Lack {
         match self {
             Self::Missing => "missing",
             Self::Unusable(unusable) => unusable.reason(),
+        }
+    }
+
+    /// For people.
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Missing => "there is no sample",
+            Self::Unusable(unusable) => unusable.text(),
         }
     }
 
@@ -244,6 +256,10 @@ impl<C: QueryClient, O: ObjectSource> Provider for Evaluator<C, O> {
 
     async fn external(&self, query: ExternalQuery) -> Result<Vec<ExternalValue>, ProviderError> {
         self.external_values(query).await
+    }
+
+    async fn explain(&self, query: ExplainQuery) -> Explanation {
+        self.explanation(query).await
     }
 
     async fn nodes(&self, query: UsageQuery) -> Result<Vec<NodeUsage>, ProviderError> {

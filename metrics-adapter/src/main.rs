@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     };
     let outcome = match command {
         Command::Serve(config) => runtime.block_on(app::run(*config)),
+        Command::Explain(explanation) => runtime.block_on(app::explain(*explanation)),
         Command::Simulate(simulation) => runtime.block_on(app::simulate(*simulation)),
     };
     match outcome {

@@ -54,6 +54,19 @@ pub async fn client(
     kubeconfig: Option<&Path>,
     metrics: &Metrics,
 ) -> Result<Client, Error> {
+    client_of(flag, kubeconfig, None, metrics).await
+}
+
+/// Likewise, of another context than the current one.
+///
+/// # Errors
+/// [`Error`].
+pub async fn client_of(
+    flag: &'static str,
+    kubeconfig: Option<&Path>,
+    context: Option<String>,
+    metrics: &Metrics,
+) -> Result<Client, Error> {
     let fail = |problem: String| match kubeconfig {
         Some(path) => Error::Kubeconfig {
             flag,
@@ -66,7 +79,11 @@ pub async fn client(
         Some(path) => {
             let file = read(path).map_err(&fail)?;
             let fail = |error| fail(failure::describe_kubeconfig(&error));
-            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+            let options = KubeConfigOptions {
+                context,
+                ..KubeConfigOptions::default()
+            };
+            Config::from_custom_kubeconfig(file, &options)
                 .await
                 .map_err(fail)?
         }

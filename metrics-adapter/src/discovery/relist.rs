@@ -343,7 +343,7 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
             RuleHealth {
                 rule: Arc::clone(rule.id().place()),
                 last_success: source.and_then(Source::last_success),
-                in_use: source.is_some_and(|source| source.found().is_some()),
+                series: source.and_then(|source| Some(source.found()?.count)),
                 error: source
                     .and_then(|source| source.error().map(str::to_owned))
                     .or(refused),

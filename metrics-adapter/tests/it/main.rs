@@ -6,6 +6,7 @@ mod access;
 mod adapter;
 mod api_server;
 mod authority;
+mod broken_cluster;
 mod cluster;
 mod command_line;
 mod corners;
