@@ -9,7 +9,7 @@ use std::fmt;
 pub use refusal::Refusal;
 pub use text::text;
 
-use super::cluster::{Cluster, encode};
+use super::cluster::{Answer, Cluster, encode};
 use super::document::{API_VERSION, Document};
 use super::style::Style;
 
@@ -138,7 +138,14 @@ pub async fn explain(cluster: &impl Cluster, metric: &Metric) -> Explained {
     let path = format!("{}?{}", metric.path(), parameters.join("&"));
     let answer = match cluster.get(&path).await {
         Ok(answer) => answer,
-        Err(problem) => return Explained::Refused(Refusal::unreachable(&problem)),
+        // The adapter may be what does not answer, behind a kube-apiserver that does.
+        Err(problem) => {
+            let answer = Answer {
+                status: 504,
+                body: problem,
+            };
+            return Explained::Refused(Refusal::of(cluster, metric, &answer).await);
+        }
     };
     if let Ok(document) = answer.read::<Document>()
         && document.api_version == API_VERSION
