@@ -160,7 +160,7 @@ class Adapter(ChartTest):
         bound = [b["roleRef"]["name"] for b in some(objects, "ClusterRoleBinding")]
         self.assertNotIn(name, bound)
         for switch in ("explain=false", "rbac.create=false"):
-            without = render("metrics-adapter", sets=[switch])
+            without = render("metrics-adapter", sets=(switch,))
             self.assertNotIn(name, [r["metadata"]["name"] for r in some(without, "ClusterRole")])
 
     def test_more_kinds_and_single_metrics(self):

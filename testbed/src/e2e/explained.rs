@@ -20,10 +20,14 @@ pub(super) fn agrees(world: &World) -> Result<String, Failure> {
         let report = explain(world)?;
         let told = text(&report["verdict"]["message"]);
         ensure!(report["verdict"]["word"] == "agrees", "{told}");
-        let usage = |metric: &Value| format!("{} {}", text(&metric["name"]), text(&metric["usage"]));
+        let usage =
+            |metric: &Value| format!("{} {}", text(&metric["name"]), text(&metric["usage"]));
         let metrics = report["metrics"].as_array().into_iter().flatten();
         let metrics: Vec<String> = metrics.map(usage).collect();
-        Ok(format!("explain agrees with the HPA: {told}; {}", metrics.join(", ")))
+        Ok(format!(
+            "explain agrees with the HPA: {told}; {}",
+            metrics.join(", ")
+        ))
     })
 }
 

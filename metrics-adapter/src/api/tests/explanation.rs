@@ -26,7 +26,7 @@ async fn values_are_explained_instead_of_served() {
     assert_eq!(body["apiVersion"], API_VERSION);
     let document: Document = serde_json::from_value(body).unwrap();
     assert_eq!((document.outcome.code, document.cause), (200, None));
-    let explained = fake.explained.lock().unwrap();
+    let explained = fake.explained.lock().unwrap().clone();
     let [ExplainQuery::Custom(query)] = &explained[..] else {
         panic!("{explained:?}");
     };
