@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::{Method, Request, Uri};
 use metrics_adapter::model::review::AccessAttributes;
-use metrics_adapter::model::{MetricQuery, Target as Objects, UsageQuery};
+use metrics_adapter::model::{ExplainQuery, MetricQuery, Target as Objects, UsageQuery};
 use percent_encoding::percent_decode_str;
 
 use crate::stage::{Served, Stage, api, send_gated};
@@ -66,6 +66,12 @@ const WORDS: &[&str] = &[
     "watch=1",
     "watch=0",
     "timeout=1s",
+    "explain=true",
+    "explain=TRUE",
+    "explain",
+    "expl%61in",
+    "=true",
+    "/explain",
     "%3D",
     "%2C",
     "+",
@@ -92,6 +98,7 @@ fn seeds() -> Vec<Vec<u8>> {
         "2/nodes/n1/a%2Fb",
         "1/namespaces/*/metrics/rps",
         "2/namespaces/shop/pods/web/rps?fieldSelector=metadata.name%3Dweb",
+        "2/namespaces/shop/pods/*/rps?explain=true&labelSelector=app%3Dweb",
         "1",
     ]
     .map(|rest| format!("{custom}{rest}"))
@@ -152,11 +159,26 @@ fn run(input: &[u8]) {
     let asked: Vec<&AccessAttributes> = asked.iter().map(|(_, asked)| asked).collect();
     let served = stage.served.lock().unwrap();
     for query in &*served {
+        if let Served::Explained(query) = query {
+            // It was asked for in so many letters, and reviewed as such a path and nothing else.
+            let path = percent_decode_str(uri.path()).decode_utf8().unwrap();
+            let told = |asked: &&&AccessAttributes| matches!(asked, AccessAttributes::NonResource { path: of, verb } if *of == format!("/explain{path}") && verb == "get");
+            let (covered, all) = (asked.iter().filter(told).count(), asked.len());
+            assert!(
+                covered == 1 && all == 1,
+                "{uri}: {query:?}\nasked {asked:?}"
+            );
+            let decoded = percent_decode_str(uri.query().unwrap()).decode_utf8_lossy();
+            assert_eq!(decoded.matches("explain=true").count(), 1, "{uri}");
+            assert!(names(&path, query), "{uri}: {query:?}");
+            continue;
+        }
         let (group, covers): (_, &dyn Fn(&Question<'_>) -> bool) = match query {
             Served::Custom(query) => ("custom.metrics.k8s.io", &|asked| custom(asked, query)),
             Served::External(query) => ("external.metrics.k8s.io", &|asked| {
                 asked.is(&query.namespace, &query.metric, "", "") && asked.verb == "list"
             }),
+            Served::Explained(_) => unreachable!("looked at above"),
             Served::Nodes(query) => ("metrics.k8s.io", &|asked| usage(asked, "nodes", query)),
             Served::Pods(query) => ("metrics.k8s.io", &|asked| usage(asked, "pods", query)),
         };
@@ -172,6 +194,30 @@ fn run(input: &[u8]) {
         let told = |asked: &&AccessAttributes| matches!(asked, AccessAttributes::NonResource { path: of, .. } if *of == path);
         assert!(asked.iter().any(told), "{uri}: {asked:?}");
     }
+}
+
+/// Whether a path, cut at its slashes, names the namespace and the metric that are explained: a
+/// grant of what begins with one namespace is good for no other one.
+fn names(path: &str, query: &ExplainQuery) -> bool {
+    let segments: Vec<&str> = path.split('/').collect();
+    let (namespace, metric, own) = match query {
+        ExplainQuery::Custom(query) => {
+            let own = match &query.target {
+                Objects::Name(name) if query.namespace.is_none() => Some(name),
+                _ => None,
+            };
+            (query.namespace.as_ref(), &query.metric, own)
+        }
+        ExplainQuery::External(query) => (Some(&query.namespace), &query.metric, None),
+    };
+    let within = match (namespace, segments.get(4), segments.get(5)) {
+        (Some(namespace), Some(&"namespaces"), Some(named)) => **named == **namespace,
+        // A metric of a namespace itself.
+        (None, Some(&"namespaces"), Some(named)) => own.is_some_and(|own| **named == **own),
+        (None, ..) => true,
+        _ => false,
+    };
+    within && segments.iter().any(|segment| **segment == **metric)
 }
 
 /// A SubjectAccessReview about a resource.

@@ -13,8 +13,8 @@ use metrics_adapter::model::review::{
     AccessAttributes, Cause, Decision, ReviewError, Reviewer, UserInfo,
 };
 use metrics_adapter::model::{
-    ExternalQuery, ExternalValue, GroupResource, MetricInfo, MetricQuery, MetricValue, MetricsApi,
-    NodeUsage, PodUsage, Provider, ProviderError, UsageQuery,
+    ExplainQuery, Explanation, ExternalQuery, ExternalValue, GroupResource, MetricInfo,
+    MetricQuery, MetricValue, MetricsApi, NodeUsage, PodUsage, Provider, ProviderError, UsageQuery,
 };
 use prometheus_client::registry::Registry;
 use tokio::runtime::{Builder, Runtime};
@@ -39,6 +39,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 pub(crate) enum Served {
     Custom(MetricQuery),
     External(ExternalQuery),
+    Explained(ExplainQuery),
     Nodes(UsageQuery),
     Pods(UsageQuery),
 }
@@ -114,6 +115,11 @@ impl Provider for Stage {
     async fn external(&self, query: ExternalQuery) -> Result<Vec<ExternalValue>, ProviderError> {
         self.note(Served::External(query));
         Ok(self.external.clone())
+    }
+
+    async fn explain(&self, query: ExplainQuery) -> Explanation {
+        self.note(Served::Explained(query));
+        Explanation::new(Ok(0))
     }
 
     /// For one object, any usage will do.

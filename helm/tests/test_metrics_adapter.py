@@ -159,6 +159,20 @@ class Adapter(ChartTest):
             for binding in some(objects, "ClusterRoleBinding") + some(objects, "RoleBinding"):
                 self.assertIn(binding["roleRef"]["name"], roles)
 
+    def test_explanations_are_for_nobody_by_default(self):
+        name = "metrics-adapter:explain"
+        objects = render("metrics-adapter")
+        role = one(objects, "ClusterRole", name)
+        self.assertEqual(role["rules"], [{"nonResourceURLs": ["/explain/*"], "verbs": ["get"]}])
+        self.assertNotIn("aggregationRule", role)
+        labels = [l for l in role["metadata"]["labels"] if "aggregate-to" in l]
+        self.assertEqual(labels, [])
+        bound = [b["roleRef"]["name"] for b in some(objects, "ClusterRoleBinding")]
+        self.assertNotIn(name, bound)
+        for switch in ("explain=false", "rbac.create=false"):
+            without = render("metrics-adapter", sets=(switch,))
+            self.assertNotIn(name, [r["metadata"]["name"] for r in some(without, "ClusterRole")])
+
     def test_more_kinds_and_single_metrics(self):
         objects = render("metrics-adapter", CI / "custom-rules-values.yaml")
         rules = one(objects, "ClusterRole", "metrics-adapter:resource-reader")["rules"]

@@ -16,9 +16,9 @@ use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use metrics_adapter::api;
 use metrics_adapter::model::{
-    ExternalQuery, ExternalValue, Format, GroupResource, MetricInfo, MetricQuery, MetricValue,
-    MetricsApi, NodeUsage, ObjectRef, PodUsage, Provider, ProviderError, Quantity, Selector,
-    UsageQuery,
+    ExplainQuery, Explanation, ExternalQuery, ExternalValue, Format, GroupResource, MetricInfo,
+    MetricQuery, MetricValue, MetricsApi, NodeUsage, ObjectRef, PodUsage, Provider, ProviderError,
+    Quantity, Selector, UsageQuery,
 };
 use prometheus_client::registry::Registry;
 use tower::ServiceExt as _;
@@ -70,6 +70,10 @@ impl Provider for Fixed {
 
     async fn external(&self, _: ExternalQuery) -> Result<Vec<ExternalValue>, ProviderError> {
         Ok(Vec::new())
+    }
+
+    async fn explain(&self, _: ExplainQuery) -> Explanation {
+        unreachable!("nothing is explained")
     }
 
     async fn nodes(&self, _: UsageQuery) -> Result<Vec<NodeUsage>, ProviderError> {

@@ -6,6 +6,7 @@
 
 mod accept;
 mod discovery;
+mod explanation;
 mod group;
 mod metrics;
 mod openapi;
@@ -28,7 +29,7 @@ use tokio::time::Instant;
 
 pub use metrics::Metrics;
 
-use crate::model::{ExternalQuery, MetricQuery, Provider, ProviderError, Target};
+use crate::model::{ExplainQuery, ExternalQuery, MetricQuery, Provider, ProviderError, Target};
 use accept::{AggregatedVersion, Encoding, Form, Negotiated, Offer, negotiate};
 use discovery::{Page, Pages};
 use group::GroupVersion;
@@ -86,6 +87,7 @@ async fn handle<P: Provider>(State(api): State<Arc<Api<P>>>, request: Request) -
     let (request, _) = request.into_parts();
     let route = path::parse(request.uri.path());
     let subject = match &route {
+        Ok(_) if explanation::is_mentioned(&request.uri) => Subject::Explanation,
         Ok(Route::Custom { .. }) => Subject::Custom,
         Ok(Route::External { .. }) => Subject::External,
         Ok(Route::Nodes { .. } | Route::Pods { .. }) => Subject::Resource,
@@ -117,6 +119,7 @@ impl<P: Provider> Api<P> {
         let page = |page, encoding| self.pages.get(provider, page, encoding);
         let headers = &request.headers;
         let parameters = || Parameters::read(request.uri.query().unwrap_or_default());
+        let is_explained = explanation::is_asked_for(&route, &request.uri)?;
         match route {
             Route::Groups => {
                 let Negotiated { form, encoding } = negotiate(headers, Offer::Groups)?;
@@ -161,6 +164,9 @@ impl<P: Provider> Api<P> {
                     target,
                     metric_selector: options.metric,
                 };
+                if is_explained {
+                    return Ok(self.explain(ExplainQuery::Custom(query), encoding).await);
+                }
                 self.custom(version, query, encoding).await
             }
             Route::External { namespace, metric } => {
@@ -170,6 +176,9 @@ impl<P: Provider> Api<P> {
                     metric,
                     selector: ListOptions::read(parameters()?)?.labels,
                 };
+                if is_explained {
+                    return Ok(self.explain(ExplainQuery::External(query), encoding).await);
+                }
                 let metric = Arc::clone(&query.metric);
                 let values = self.provider.external(query).await;
                 let values = values.map_err(|error| self.judge(error))?;

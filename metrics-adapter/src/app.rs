@@ -5,6 +5,7 @@
 
 mod check;
 mod credentials;
+mod explain;
 mod recording;
 mod simulate;
 mod status;
@@ -27,6 +28,7 @@ use tower::Layer;
 use tracing::{info, warn};
 
 pub use check::check;
+pub use explain::explain;
 use recording::Recording;
 pub use simulate::simulate;
 

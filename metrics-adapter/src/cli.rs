@@ -8,6 +8,7 @@ mod check;
 mod config;
 mod difference;
 mod error;
+mod explain;
 mod flags;
 mod inert;
 mod markdown;
@@ -19,6 +20,7 @@ use std::ffi::OsString;
 pub use check::{Checkup, FailOn, Form};
 pub use config::{Config, NamedSource, PrometheusLogin, check_max_age};
 pub use error::UsageError;
+pub use explain::{Explanation, ExplanationOutput, ExplanationSubject};
 pub use markdown::markdown;
 pub use simulate::{Output, Simulation};
 
@@ -29,6 +31,8 @@ pub enum Command {
     Serve(Box<Config>),
     /// `check`.
     Check(Box<Checkup>),
+    /// `explain`.
+    Explain(Box<Explanation>),
     /// `simulate`.
     Simulate(Box<Simulation>),
 }
@@ -39,18 +43,22 @@ pub enum Command {
 /// As [`parse`].
 pub fn command(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-    match arguments.get(1).and_then(|first| first.to_str()) {
+    let parsed = match arguments.get(1).and_then(|first| first.to_str()) {
         Some("check") => {
             arguments.remove(1);
-            Ok(Command::Check(Box::new(check::parse(arguments)?)))
+            Command::Check(Box::new(check::parse(arguments)?))
+        }
+        Some("explain") => {
+            arguments.remove(1);
+            Command::Explain(Box::new(explain::parse(arguments)?))
         }
         Some("simulate") => {
             arguments.remove(1);
-            let simulation = simulate::parse(arguments)?;
-            Ok(Command::Simulate(Box::new(simulation)))
+            Command::Simulate(Box::new(simulate::parse(arguments)?))
         }
-        _ => Ok(Command::Serve(Box::new(parse(arguments)?))),
-    }
+        _ => Command::Serve(Box::new(parse(arguments)?)),
+    };
+    Ok(parsed)
 }
 
 /// Reads a command line, the program's name first.

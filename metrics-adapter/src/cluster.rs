@@ -12,6 +12,7 @@ mod failure;
 mod index;
 pub mod kubeconfig;
 mod metrics;
+pub mod raw;
 mod resource;
 mod review;
 mod transport;

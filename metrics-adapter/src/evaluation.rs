@@ -11,6 +11,7 @@ mod board;
 mod cost;
 mod custom;
 mod demand;
+mod explanation;
 mod external;
 mod journal;
 mod memory;
@@ -28,13 +29,14 @@ use std::time::Duration;
 pub use board::{Pace, Poll, PollResult};
 pub use journal::RuleFailure;
 pub use metrics::Metrics;
+use tokio::sync::Semaphore;
 use tracing::{Instrument as _, Span};
 
 use crate::discovery::{Meter, State};
 use crate::model::{
-    Consumer, ExternalQuery, ExternalValue, Fallback, GroupResource, MetricInfo, MetricQuery,
-    MetricValue, MetricsApi, NodeUsage, ObjectSource, PodUsage, Provider, ProviderError,
-    UsageQuery,
+    Consumer, ExplainQuery, Explanation, ExternalQuery, ExternalValue, Fallback, GroupResource,
+    MetricInfo, MetricQuery, MetricValue, MetricsApi, NodeUsage, ObjectSource, PodUsage, Provider,
+    ProviderError, UsageQuery,
 };
 use crate::prometheus::QueryClient;
 use crate::rules::{Policy, QueryError, Rule, RuleId};
@@ -58,6 +60,8 @@ pub struct Evaluator<C, O> {
     board: Board,
     memory: Memory,
     metrics: Metrics,
+    /// Turns to explain something.
+    explaining: Semaphore,
 }
 
 impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
@@ -82,6 +86,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             board: Board::default(),
             memory: Memory::default(),
             metrics,
+            explaining: Semaphore::new(explanation::AT_ONCE),
         }
     }
 
@@ -170,15 +175,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             .err()
             .map(|failure| failure.reason.as_str());
         self.journal.query(rule, failure);
-        outcome.map_err(|failure| {
-            if failure.timeout {
-                ProviderError::Timeout
-            } else {
-                ProviderError::Upstream {
-                    reason: failure.reason,
-                }
-            }
-        })
+        outcome.map_err(Failure::into)
     }
 
     /// Counts and tells a lack. A fixed value in the place of NaN leaves nothing out, and whoever
@@ -192,16 +189,11 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
 
     /// Whose fault it is that there is no query: the request's, or the rule's, which is told.
     fn query_failed(&self, metric: &Arc<str>, rule: &RuleId, error: &QueryError) -> ProviderError {
-        match error {
-            QueryError::Selector(_) => ProviderError::BadRequest(error.to_string()),
-            QueryError::Association(_) | QueryError::Template(_) => {
-                self.journal.query(rule, Some(&error.to_string()));
-                ProviderError::Query {
-                    metric: Arc::clone(metric),
-                    reason: format!("{rule}: {error}"),
-                }
-            }
+        let failed = unwritten(metric, rule, error);
+        if matches!(failed, ProviderError::Query { .. }) {
+            self.journal.query(rule, Some(&error.to_string()));
         }
+        failed
     }
 
     /// A scalar where there must be something per object.
@@ -220,6 +212,17 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     }
 }
 
+/// Why there is no query.
+fn unwritten(metric: &Arc<str>, rule: &RuleId, error: &QueryError) -> ProviderError {
+    match error {
+        QueryError::Selector(_) => ProviderError::BadRequest(error.to_string()),
+        QueryError::Association(_) | QueryError::Template(_) => ProviderError::Query {
+            metric: Arc::clone(metric),
+            reason: format!("{rule}: {error}"),
+        },
+    }
+}
+
 /// Why an object, or an external metric, has no value of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lack {
@@ -235,6 +238,14 @@ impl Lack {
         match self {
             Self::Missing => "missing",
             Self::Unusable(unusable) => unusable.reason(),
+        }
+    }
+
+    /// For people.
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Missing => "there is no sample",
+            Self::Unusable(unusable) => unusable.text(),
         }
     }
 
@@ -290,6 +301,10 @@ impl<C: QueryClient, O: ObjectSource> Provider for Evaluator<C, O> {
         let outcome = traced(span, self.external_values(query)).await;
         self.board.answered(number, &outcome);
         outcome
+    }
+
+    async fn explain(&self, query: ExplainQuery) -> Explanation {
+        self.explanation(query).await
     }
 
     async fn nodes(&self, query: UsageQuery) -> Result<Vec<NodeUsage>, ProviderError> {

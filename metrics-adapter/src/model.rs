@@ -3,6 +3,7 @@
 //! Nothing here does I/O, knows a wire format or a runtime. Every other module speaks in these
 //! types, so that two modules which must not know each other still agree.
 
+pub mod explanation;
 pub mod external;
 pub mod fallback;
 pub mod field;
@@ -16,6 +17,7 @@ pub mod sample;
 pub mod selector;
 pub mod usage;
 
+pub use explanation::{ExplainQuery, Explanation};
 pub use external::{ExternalQuery, ExternalValue};
 pub use fallback::Fallback;
 pub use field::{FieldSelector, FieldSelectorError};

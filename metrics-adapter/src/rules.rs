@@ -229,6 +229,65 @@ impl Rule {
         Ok(Some(promql::newest(scope.series, &matchers, label)))
     }
 
+    /// The PromQL that tells where the series of a metric are, for whoever asks why objects have no
+    /// value.
+    ///
+    /// # Errors
+    /// As [`Self::query`].
+    pub fn traces(
+        &self,
+        association: &Association<'_>,
+        scope: &QueryScope<'_>,
+    ) -> Result<Traces, QueryError> {
+        let matchers = |scope: &_| promql::matchers(&self.selector_values, association, scope);
+        let here = QueryScope {
+            objects: Objects::All,
+            ..*scope
+        };
+        let anywhere = QueryScope {
+            namespace: None,
+            ..here
+        };
+        let series = scope.series;
+        let namespaces = scope.namespace.map(|_| {
+            let label = association.namespace_label()?;
+            Ok::<_, QueryError>(promql::carried(series, &matchers(&anywhere)?, &label))
+        });
+        Ok(Traces {
+            namespaces: namespaces.transpose()?,
+            objects: Some(promql::carried(series, &matchers(&here)?, scope.label)),
+            last_seen: promql::last_seen(series, &matchers(scope)?),
+        })
+    }
+
+    /// Likewise for an external metric.
+    ///
+    /// # Errors
+    /// As [`Self::external_query`].
+    pub fn external_traces(
+        &self,
+        association: &Association<'_>,
+        scope: &ExternalScope<'_>,
+    ) -> Result<Traces, QueryError> {
+        let here = self.external_matchers(association, scope)?;
+        let anywhere = ExternalScope {
+            namespace: None,
+            ..*scope
+        };
+        let namespaces = scope.namespace.filter(|_| self.namespaced).map(|_| {
+            let (label, anywhere) = (
+                association.namespace_label()?,
+                self.external_matchers(association, &anywhere)?,
+            );
+            Ok::<_, QueryError>(promql::carried(scope.series, &anywhere, &label))
+        });
+        Ok(Traces {
+            namespaces: namespaces.transpose()?,
+            objects: None,
+            last_seen: promql::last_seen(scope.series, &here),
+        })
+    }
+
     /// The PromQL that answers a request for an external metric. The namespace only counts where
     /// the rule is namespaced.
     ///
@@ -277,6 +336,17 @@ impl Rule {
         };
         promql::external_matchers(&self.selector_values, association, &scope)
     }
+}
+
+/// Queries after the series of a metric.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traces {
+    /// Which namespaces have any; `None` where the namespace does not count.
+    pub namespaces: Option<String>,
+    /// Which objects of the namespace have any; `None` for external metrics.
+    pub objects: Option<String>,
+    /// When those of the request had a sample last, in seconds since 1970.
+    pub last_seen: String,
 }
 
 /// All rules of a file, compiled. An API without rules does not exist.

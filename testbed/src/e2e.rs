@@ -13,6 +13,7 @@ mod counter;
 mod dashboards;
 mod etcd;
 mod evidence;
+mod explained;
 mod front_proxy;
 mod guide;
 mod hpa;

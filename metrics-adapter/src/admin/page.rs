@@ -168,18 +168,18 @@ fn verdict(rule: &RuleStatus, status: &Status) -> (&'static str, Mood) {
     let fails = |failure: &RuleFailure| {
         failure.rule == health.rule && status.now.duration_since(failure.at) < LATELY
     };
-    match (&health.error, health.last_success, health.in_use) {
+    match (&health.error, health.last_success, health.series) {
         (None, None, _) => ("not asked yet", Mood::Plain),
-        (None, _, _) if health.series == 0 => ("finds no series", Mood::Bad),
+        (None, _, Some(0)) => ("finds no series", Mood::Bad),
         (None, _, _) if rule.metrics == 0 => ("makes no metrics of its series", Mood::Bad),
         (None, _, _) if status.failures.iter().any(fails) => {
             ("its queries for values fail", Mood::Bad)
         }
         (None, _, _) => ("works", Mood::Good),
         (Some(_), None, _) => ("fails, never had an answer", Mood::Bad),
-        (Some(_), _, true) if rule.metrics == 0 => ("makes no metrics", Mood::Bad),
-        (Some(_), _, true) => ("fails, serves what it had last", Mood::Bad),
-        (Some(_), _, false) => ("fails, its last answer is too old", Mood::Bad),
+        (Some(_), _, None) => ("fails, its last answer is too old", Mood::Bad),
+        (Some(_), _, _) if rule.metrics == 0 => ("makes no metrics", Mood::Bad),
+        (Some(_), _, _) => ("fails, serves what it had last", Mood::Bad),
     }
 }
 
@@ -198,7 +198,7 @@ fn rules(status: &Status) -> Element {
             cell(&health.rule),
             state,
             holds(&code(&health.series_query)),
-            figure(&health.series.to_string()),
+            figure(&health.series.unwrap_or(0).to_string()),
             names(rule),
             figure(&answer),
         ]

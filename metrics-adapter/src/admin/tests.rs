@@ -29,8 +29,7 @@ fn mk_rule(place: usize) -> RuleStatus {
             rule: format!("rules[{place}]").into(),
             series_query: "up".into(),
             last_success: Some(at(-10)),
-            in_use: true,
-            series: 3,
+            series: Some(3),
             error: None,
         },
         metrics: 1,
@@ -130,17 +129,16 @@ fn it_tells_what_is_wrong() {
     status.calls.failed = 6;
     status.certificates[0].not_after = at(-60).as_second();
     let rules = [
-        (None, false, 0, None),
-        (Some(at(-9)), true, 0, None),
-        (None, false, 0, Some("no such host")),
-        (Some(at(-9)), true, 2, Some("no such host")),
-        (Some(at(-9)), false, 0, Some("no such host")),
+        (None, None, None),
+        (Some(at(-9)), Some(0), None),
+        (None, None, Some("no such host")),
+        (Some(at(-9)), Some(2), Some("no such host")),
+        (Some(at(-9)), None, Some("no such host")),
     ];
     status.rules = rules
-        .map(|(last_success, in_use, series, error)| RuleStatus {
+        .map(|(last_success, series, error)| RuleStatus {
             health: RuleHealth {
                 last_success,
-                in_use,
                 series,
                 error: error.map(str::to_owned),
                 ..mk_rule(0).health

@@ -27,16 +27,18 @@ pub(super) enum Subject {
     Resource,
     Discovery,
     OpenApi,
+    Explanation,
     Other,
 }
 
 impl Subject {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Custom,
         Self::External,
         Self::Resource,
         Self::Discovery,
         Self::OpenApi,
+        Self::Explanation,
         Self::Other,
     ];
 
@@ -47,6 +49,7 @@ impl Subject {
             Self::Resource => "resource",
             Self::Discovery => "discovery",
             Self::OpenApi => "openapi",
+            Self::Explanation => "explanation",
             Self::Other => "other",
         }
     }
@@ -72,7 +75,7 @@ impl Metrics {
         });
         registry.register(
             "requests_total",
-            "Requests by API (custom, external, resource, discovery, openapi, other) and status code",
+            "Requests by API (custom, external, resource, discovery, openapi, explanation, other) and status code",
             requests.clone(),
         );
         registry.register(

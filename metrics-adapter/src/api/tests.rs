@@ -1,4 +1,5 @@
 mod discovery;
+mod explanation;
 mod external;
 mod usage;
 
@@ -14,8 +15,8 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::model::{
-    ExternalValue, GroupResource, MetricInfo, MetricValue, MetricsApi, NodeUsage, ObjectRef,
-    PodUsage, ProviderError, Quantity, UsageQuery,
+    Explanation, ExternalValue, GroupResource, MetricInfo, MetricValue, MetricsApi, NodeUsage,
+    ObjectRef, PodUsage, ProviderError, Quantity, UsageQuery,
 };
 
 /// Lists two metrics, remembers what it is asked, and answers what the test sets.
@@ -27,6 +28,7 @@ struct Fake {
     external: Result<Vec<ExternalValue>, ProviderError>,
     asked: Mutex<Vec<MetricQuery>>,
     asked_external: Mutex<Vec<ExternalQuery>>,
+    explained: Mutex<Vec<ExplainQuery>>,
     asked_usage: Mutex<Vec<UsageQuery>>,
 }
 
@@ -55,6 +57,11 @@ impl Provider for Fake {
     async fn external(&self, query: ExternalQuery) -> Result<Vec<ExternalValue>, ProviderError> {
         self.asked_external.lock().unwrap().push(query);
         self.external.clone()
+    }
+
+    async fn explain(&self, query: ExplainQuery) -> Explanation {
+        self.explained.lock().unwrap().push(query);
+        Explanation::new(self.answer.clone().map(|values| values.len()))
     }
 
     async fn nodes(&self, query: UsageQuery) -> Result<Vec<NodeUsage>, ProviderError> {
@@ -98,6 +105,7 @@ fn mk_fake() -> Fake {
         external: Ok(Vec::new()),
         asked: Mutex::default(),
         asked_external: Mutex::default(),
+        explained: Mutex::default(),
         asked_usage: Mutex::default(),
     }
 }

@@ -9,13 +9,17 @@ use http::{Method, Uri};
 use percent_encoding::percent_decode_str;
 
 use super::fingerprint::Fingerprinter;
-use super::query;
+use super::query::{self, Explain};
 use crate::model::review::AccessAttributes;
 
 /// Subresources of a namespace, as opposed to resources in it.
 const NAMESPACE_SUBRESOURCES: [&str; 2] = ["status", "finalize"];
 /// Verbs that a path may begin with.
 const SPECIAL_VERBS: [&str; 2] = ["proxy", "watch"];
+/// In front of the path of a request that is to be explained.
+const EXPLAIN: &str = "/explain";
+/// Groups whose values can be explained.
+const EXPLAINED: [&str; 2] = ["custom.metrics.k8s.io", "external.metrics.k8s.io"];
 /// Segments of a path that anybody looks at: prefix, group, version, verb, `namespaces`, namespace,
 /// resource, name, subresource.
 const SEGMENTS: usize = 9;
@@ -26,6 +30,8 @@ pub(super) struct Target<'a> {
     uri: &'a Uri,
     /// The path, percent-decoded.
     path: Cow<'a, str>,
+    /// The path of an explanation, where one is asked for.
+    explained: Option<String>,
 }
 
 /// What has to be allowed, in the request's own letters: [`AccessAttributes`] without a copy.
@@ -49,7 +55,14 @@ pub(super) enum Access<'a> {
 impl<'a> Target<'a> {
     pub(super) fn new(method: &'a Method, uri: &'a Uri) -> Self {
         let path = decode(uri.path());
-        Self { method, uri, path }
+        let asked = query::explain(uri.query().unwrap_or_default());
+        let explained = (asked == Explain::Yes).then(|| format!("{EXPLAIN}{path}"));
+        Self {
+            method,
+            uri,
+            path,
+            explained,
+        }
     }
 
     /// Everything that has to be allowed for a request to be served: one question, or two where
@@ -74,13 +87,27 @@ impl<'a> Target<'a> {
             count += 1;
         }
         let query = self.uri.query().unwrap_or_default();
-        resource(self.method, query, &segments[..count]).unwrap_or_else(|| Access::NonResource {
-            path: &self.path,
+        let non_resource = |path| Access::NonResource {
+            path,
             verb: match *self.method {
                 Method::GET => Cow::Borrowed("get"),
                 _ => Cow::Owned(self.method.as_str().to_ascii_lowercase()),
             },
-        })
+        };
+        match (
+            resource(self.method, query, &segments[..count]),
+            &self.explained,
+        ) {
+            // The rules of RBAC that let somebody read values say nothing about explanations, and
+            // the other way round.
+            (Some(Access::Resource { group, .. }), Some(path))
+                if EXPLAINED.contains(&group.as_ref()) =>
+            {
+                non_resource(path)
+            }
+            (Some(resource), _) => resource,
+            (None, _) => non_resource(&self.path),
+        }
     }
 }
 

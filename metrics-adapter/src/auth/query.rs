@@ -41,6 +41,35 @@ pub(crate) fn is_watch(query: &str) -> bool {
         .is_some_and(|value| !(value == "0" || value.eq_ignore_ascii_case("false")))
 }
 
+/// Whether an explanation is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Explain {
+    /// There is no such parameter.
+    No,
+    /// `explain=true`, once.
+    Yes,
+    /// Anything else of that name, which nobody is to take for either.
+    Wrong,
+}
+
+/// Reads `explain`, in the one spelling that there is: other values, and a second one, are wrong,
+/// and so are pairs that [`parameter`] passes over.
+pub(crate) fn explain(query: &str) -> Explain {
+    let mut asked = Explain::No;
+    for pair in query.split('&') {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if decode(key).as_deref() != Some("explain") {
+            continue;
+        }
+        let is_true = decode(value).as_deref() == Some("true");
+        asked = match (asked, is_true) {
+            (Explain::No, true) => Explain::Yes,
+            _ => Explain::Wrong,
+        };
+    }
+    asked
+}
+
 /// The object's name, where the field selector asks for exactly one.
 pub(super) fn selected_name(query: &str) -> Option<String> {
     let selector = parameter(query, "fieldSelector")?;
@@ -74,6 +103,29 @@ mod tests {
             ("a=b&w%61tch=1", true),
         ] {
             assert_eq!(is_watch(query), watch, "{query}");
+        }
+    }
+
+    #[test]
+    fn an_explanation_is_asked_for_in_one_spelling() {
+        for (query, asked) in [
+            ("", Explain::No),
+            ("labelSelector=explain%3Dtrue&Explain=true", Explain::No),
+            ("explains=true&xexplain=true&explain%zz=true", Explain::No),
+            ("explain=true", Explain::Yes),
+            ("a=b&expl%61in=tr%75e&labelSelector=c", Explain::Yes),
+            ("explain", Explain::Wrong),
+            ("explain=", Explain::Wrong),
+            ("explain=TRUE", Explain::Wrong),
+            ("explain=1", Explain::Wrong),
+            ("explain=false", Explain::Wrong),
+            ("explain=true&explain=true", Explain::Wrong),
+            ("explain=false&explain=true", Explain::Wrong),
+            ("explain=true;", Explain::Wrong),
+            ("explain=%zz", Explain::Wrong),
+            ("explain=+true", Explain::Wrong),
+        ] {
+            assert_eq!(explain(query), asked, "{query}");
         }
     }
 

@@ -54,26 +54,68 @@ pub async fn client(
     kubeconfig: Option<&Path>,
     metrics: &Metrics,
 ) -> Result<Client, Error> {
-    let fail = |problem: String| match kubeconfig {
+    let config = config(flag, kubeconfig, None).await?;
+    make(flag, kubeconfig, config, metrics)
+}
+
+/// Likewise for somebody who waits: of another context than the current one, if one is named, and
+/// asking nothing again, for what fails is what is looked for.
+///
+/// # Errors
+/// [`Error`].
+pub async fn curious(
+    flag: &'static str,
+    kubeconfig: Option<&Path>,
+    context: Option<String>,
+    metrics: &Metrics,
+) -> Result<Client, Error> {
+    let mut config = config(flag, kubeconfig, context).await?;
+    config.default_retry = false;
+    make(flag, kubeconfig, config, metrics)
+}
+
+async fn config(
+    flag: &'static str,
+    kubeconfig: Option<&Path>,
+    context: Option<String>,
+) -> Result<Config, Error> {
+    let fail = failure_of(flag, kubeconfig);
+    Ok(match kubeconfig {
+        Some(path) => {
+            let file = read(path).map_err(&fail)?;
+            let options = KubeConfigOptions {
+                context,
+                ..KubeConfigOptions::default()
+            };
+            Config::from_custom_kubeconfig(file, &options)
+                .await
+                .map_err(|error| fail(failure::describe_kubeconfig(&error)))?
+        }
+        None => in_cluster().map_err(fail)?,
+    })
+}
+
+fn make(
+    flag: &'static str,
+    kubeconfig: Option<&Path>,
+    mut config: Config,
+    metrics: &Metrics,
+) -> Result<Client, Error> {
+    let fail = failure_of(flag, kubeconfig);
+    let token = token_file(&mut config.auth_info, metrics).map_err(&fail)?;
+    transport::client(config, token, metrics).map_err(|error| fail(failure::describe(&error)))
+}
+
+/// What is wrong, with the flag and the file.
+fn failure_of(flag: &'static str, kubeconfig: Option<&Path>) -> impl Fn(String) -> Error {
+    move |problem| match kubeconfig {
         Some(path) => Error::Kubeconfig {
             flag,
             path: path.to_owned(),
             problem,
         },
         None => Error::InCluster { flag, problem },
-    };
-    let mut config = match kubeconfig {
-        Some(path) => {
-            let file = read(path).map_err(&fail)?;
-            let fail = |error| fail(failure::describe_kubeconfig(&error));
-            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
-                .await
-                .map_err(fail)?
-        }
-        None => in_cluster().map_err(fail)?,
-    };
-    let token = token_file(&mut config.auth_info, metrics).map_err(&fail)?;
-    transport::client(config, token, metrics).map_err(|error| fail(failure::describe(&error)))
+    }
 }
 
 /// Takes over the token file, where kube would use it: kube sends what is in it as it is, with a

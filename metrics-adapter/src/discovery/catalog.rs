@@ -52,6 +52,8 @@ pub struct Catalog {
     external: HashMap<Arc<str>, ExternalEntry>,
     external_list: Arc<[Arc<str>]>,
     collisions: Vec<Collision>,
+    /// What the series query of each rule of custom metrics found.
+    found: Vec<(Arc<Rule>, Arc<SeriesSet>)>,
     pub(super) is_complete: bool,
 }
 
@@ -99,6 +101,7 @@ impl Catalog {
         catalog.external_list = external_list.into();
         catalog.collisions.sort();
         catalog.collisions.dedup();
+        catalog.found = custom.to_vec();
         (catalog, refused)
     }
 
@@ -204,6 +207,15 @@ impl Catalog {
                 metric: Arc::clone(metric),
             };
             self.entries.contains_key(&info)
+        })
+    }
+
+    /// Series that make metrics of a name, with the rules that make them, also where no label names
+    /// a kind of object, so that there is no such metric.
+    pub fn makers(&self, metric: &str) -> impl Iterator<Item = (&Arc<Rule>, &SeriesShape)> {
+        self.found.iter().flat_map(move |(rule, set)| {
+            let named = named(rule, set).filter(move |(_, made)| **made == *metric);
+            named.map(move |(shape, _)| (rule, shape))
         })
     }
 

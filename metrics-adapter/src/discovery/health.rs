@@ -17,10 +17,8 @@ pub struct RuleHealth {
     pub series_query: Arc<str>,
     /// When its series query last succeeded.
     pub last_success: Option<Timestamp>,
-    /// Whether that answer makes metrics still.
-    pub in_use: bool,
-    /// How many series that answer has; 0 without one in use.
-    pub series: usize,
+    /// How many series it found; `None` unless that answer makes metrics still.
+    pub series: Option<usize>,
     /// Why it fails now, if it does.
     pub error: Option<String>,
 }
@@ -78,10 +76,10 @@ enum Answer {
 
 impl Answer {
     const fn of(rule: &RuleHealth) -> Self {
-        match (rule.last_success, rule.in_use) {
+        match (rule.last_success, rule.series) {
             (None, _) => Self::None,
-            (Some(_), true) => Self::InUse,
-            (Some(_), false) => Self::TooOld,
+            (Some(_), Some(_)) => Self::InUse,
+            (Some(_), None) => Self::TooOld,
         }
     }
 }
@@ -95,8 +93,7 @@ mod tests {
             rule: format!("rules[{place}]").into(),
             series_query: "up".into(),
             last_success: answered.then_some(Timestamp::UNIX_EPOCH),
-            in_use: answered,
-            series: usize::from(answered),
+            series: answered.then_some(1),
             error: fails.then(|| "secret text of Prometheus".to_owned()),
         }
     }
@@ -116,7 +113,7 @@ mod tests {
              rules[5], …; 1 fail, serve what they had last: rules[0]"
         );
         let old = RuleHealth {
-            in_use: false,
+            series: None,
             ..mk_rule(3, true, true)
         };
         assert_eq!(

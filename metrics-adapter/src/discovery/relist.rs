@@ -345,8 +345,7 @@ impl<C: QueryClient, O: ObjectSource> Relister<C, O> {
                 rule: Arc::clone(rule.id().place()),
                 series_query: Arc::clone(rule.series_query()),
                 last_success: source.and_then(Source::last_success),
-                in_use: found.is_some(),
-                series: found.map_or(0, |found| found.count),
+                series: found.map(|found| found.count),
                 error: source
                     .and_then(|source| source.error().map(str::to_owned))
                     .or(refused),

@@ -34,6 +34,7 @@ use self::failure::Took;
 use super::Metrics;
 use super::answer::{Answer, Query};
 use super::demand::Poller;
+use crate::model::QueryValue;
 use crate::prometheus::QueryClient;
 use crate::rules::RuleId;
 use crate::trace;
@@ -118,6 +119,45 @@ impl<C: QueryClient> Answers<C> {
             Found::Kept(answer) => (Ok(answer), Source::Memory),
             Found::Flight(flight, source) => (flight.await, source),
         }
+    }
+
+    /// What a poll would find now, without being one: an answer that is good enough, or whether
+    /// somebody is asking.
+    pub(super) fn peek(
+        &self,
+        query: &Query,
+        bound: Duration,
+        now: Instant,
+    ) -> (Option<Arc<Answer>>, Source) {
+        let content = self.shelf.lock();
+        let Some(entry) = content.entries.get(query) else {
+            return (None, Source::Prometheus);
+        };
+        let good = |kept: &&Arc<Answer>| kept.age(now) <= bound;
+        match (entry.kept.as_ref().filter(good), &entry.flight) {
+            (Some(kept), _) => (Some(Arc::clone(kept)), Source::Memory),
+            (None, Some(_)) => (None, Source::Flight),
+            (None, None) => (None, Source::Prometheus),
+        }
+    }
+
+    /// Asks Prometheus after everybody else, and keeps nothing of it; with the time of the question.
+    pub(super) async fn ask(&self, promql: &str) -> Result<(QueryValue, Instant), Failure> {
+        let departed = Instant::now();
+        let told = async {
+            let turn = self.client.turn_ahead(std::future::pending()).await?;
+            let asked = Instant::now();
+            let value = self.client.query_as(promql, turn, |value| value).await?;
+            Ok((value, asked))
+        };
+        told.await.map_err(|error| {
+            let took = departed.elapsed();
+            let took = Took {
+                all: took,
+                call: took,
+            };
+            Failure::of(&error, took, Duration::ZERO)
+        })
     }
 
     fn find(&self, query: &Arc<Query>, poll: Poll<'_>) -> Found {

@@ -1,5 +1,7 @@
 //! Custom metrics: lookup, objects, query, and the result cut into objects.
 
+mod explanation;
+
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,13 +55,22 @@ struct Asked<'a> {
     evaluated: Timestamp,
 }
 
+/// An object without a usable sample.
+#[derive(Clone, Copy)]
+struct Missing {
+    lack: Lack,
+    fallback: Fallback,
+    /// The time of a fixed value in its place.
+    timestamp: Timestamp,
+}
+
 impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     pub(super) async fn custom_values(
         &self,
         query: MetricQuery,
     ) -> Result<Vec<MetricValue>, ProviderError> {
         let catalog = self.discovery.catalog();
-        let found = self.look_up(&query, &catalog);
+        let found = self.located(&query, &catalog);
         let (resource, entry) =
             found.inspect_err(|error| self.metrics.requests.unknown(MetricsApi::Custom, error))?;
         let meter = || self.meter(entry.rule.id(), Some(&resource.id), &query.metric);
@@ -69,8 +80,48 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         outcome
     }
 
-    /// The kind of the objects, and where their metric comes from.
-    fn look_up<'a>(
+    async fn values_of(
+        &self,
+        query: &MetricQuery,
+        resource: &ResourceType,
+        entry: &Entry,
+        meter: &Meter,
+    ) -> Result<Vec<MetricValue>, ProviderError> {
+        let rule = &entry.rule;
+        trace::note(trace::RULE, display(rule.id()));
+        let names = self.selected(query, resource)?;
+        trace::note(trace::OBJECTS, trace::count(names.len()));
+        if names.is_empty() {
+            // As prometheus-adapter: no objects, no metric.
+            return Err(not_found(query, resource));
+        }
+        let answered = self.answered(query, resource, entry, &names).await?;
+        let now = Instant::now();
+        let Some(found) = answered.found(now) else {
+            return Err(self.no_vector(rule.id()));
+        };
+        if found.lacks_label() {
+            debug!(rule = %rule.id(), "no sample carries the label of the objects");
+            return Err(not_found(query, resource));
+        }
+        let asked = Asked::new(query, resource, rule, &found);
+        let values = self.readings(&asked, &names, &found);
+        let age = match rule.policy().max_age {
+            None => Some(answered.result.age(now)),
+            Some(_) => found.oldest.get(),
+        };
+        if let Some(age) = age {
+            meter.aged(age);
+        }
+        let values = values?;
+        match query.target {
+            Target::Name(_) if values.is_empty() => Err(not_found(query, resource)),
+            _ => Ok(values),
+        }
+    }
+
+    /// The kind of object that a request is about, and where its metric comes from.
+    fn located<'a>(
         &self,
         query: &MetricQuery,
         catalog: &'a Catalog,
@@ -81,7 +132,10 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             .ok_or_else(|| {
                 // Before API discovery only the kinds are known that every cluster has.
                 if self.objects.is_discovered() {
-                    not_found(query, query.resource.to_string())
+                    ProviderError::MetricNotFound {
+                        metric: Arc::clone(&query.metric),
+                        described: query.resource.to_string(),
+                    }
                 } else {
                     ProviderError::NotReady
                 }
@@ -104,71 +158,13 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         let entry = catalog
             .get(&info)
             .or_else(listed_namespaced)
-            .ok_or_else(|| not_found(query, described(query, &resource)))?;
-        Ok((resource, entry))
-    }
-
-    async fn values_of(
-        &self,
-        query: &MetricQuery,
-        resource: &ResourceType,
-        entry: &Entry,
-        meter: &Meter,
-    ) -> Result<Vec<MetricValue>, ProviderError> {
-        let not_found = || not_found(query, described(query, resource));
-        let rule = &entry.rule;
-        trace::note(trace::RULE, display(rule.id()));
+            .ok_or_else(|| not_found(query, &resource))?;
         if query.namespace.is_some() && !resource.namespaced && query.target.is_selected() {
             // There is nothing of that kind in a namespace. A name may do: the series may have
             // both labels.
-            return Err(not_found());
+            return Err(not_found(query, &resource));
         }
-        let names = self.selected(query, resource)?;
-        trace::note(trace::OBJECTS, trace::count(names.len()));
-        if names.is_empty() {
-            // As prometheus-adapter: no objects, no metric.
-            return Err(not_found());
-        }
-        let answered = self.answered(query, resource, entry, &names).await?;
-        let (result, newest) = (&answered.result, answered.newest.as_deref());
-        let Some(samples) = result.objects() else {
-            return Err(self.no_vector(rule.id()));
-        };
-        if samples.len() == 0 && samples.evaluated().is_some() {
-            // The rule's query forgot `by (<<.GroupBy>>)`.
-            debug!(rule = %rule.id(), "no sample carries the label of the objects");
-            return Err(not_found());
-        }
-        let now = Instant::now();
-        let found = Found {
-            samples,
-            newest: newest.and_then(Answer::objects),
-            kept: newest.map_or(Duration::ZERO, |newest| {
-                newest.age(now).max(result.age(now))
-            }),
-            oldest: Cell::new(None),
-        };
-        let evaluated = samples.evaluated();
-        let evaluated = evaluated.or_else(|| found.newest?.evaluated());
-        let asked = Asked {
-            query,
-            resource,
-            rule,
-            evaluated: evaluated.unwrap_or_else(Timestamp::now),
-        };
-        let values = self.readings(&asked, &names, &found);
-        let age = match rule.policy().max_age {
-            None => Some(result.age(now)),
-            Some(_) => found.oldest.get(),
-        };
-        if let Some(age) = age {
-            meter.aged(age);
-        }
-        let values = values?;
-        match query.target {
-            Target::Name(_) if values.is_empty() => Err(not_found()),
-            _ => Ok(values),
-        }
+        Ok((resource, entry))
     }
 
     /// Asks what all requests for the metric share, or else for the objects alone.
@@ -254,57 +250,38 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         name: &Arc<str>,
         found: &Found<'_>,
     ) -> Result<Option<Reading>, ProviderError> {
-        let policy = asked.rule.policy();
-        let Some(sample) = found.samples.get(name) else {
-            return self.instead(
-                asked,
-                name,
-                Lack::Missing,
-                policy.on_missing,
-                asked.evaluated,
-            );
-        };
-        let timestamp = match policy.max_age {
-            None => Some(sample.timestamp),
-            Some(max_age) => {
-                let newest = found.newest(name).filter(|newest| newest.age <= max_age);
-                newest.map(|newest| newest.taken.min(sample.timestamp))
-            }
-        };
-        let Some(timestamp) = timestamp else {
-            let lack = Lack::Unusable(Unusable::Stale);
-            return self.instead(asked, name, lack, policy.on_missing, asked.evaluated);
-        };
-        match value::quantity(sample.value) {
-            Ok(value) => {
-                let reading = Reading { value, timestamp };
-                if policy.remembers() {
+        match asked.judge(name, found) {
+            Ok(reading) => {
+                if asked.rule.policy().remembers() {
                     let rule = asked.rule.id().content();
                     self.memory.served(rule, asked.object(name), reading);
                 }
                 Ok(Some(reading))
             }
-            Err(unusable) => {
-                // NaN of an object is 0, as prometheus-adapter has it.
-                let fallback = match unusable {
-                    Unusable::NotANumber => policy.on_nan.unwrap_or(Fallback::ZERO),
-                    _ => Fallback::Omit,
-                };
-                self.instead(asked, name, Lack::Unusable(unusable), fallback, timestamp)
+            Err(missing) => {
+                let Missing { lack, fallback, .. } = missing;
+                self.lacks(MetricsApi::Custom, asked.rule.id(), lack, fallback);
+                let reading = self.instead(asked, name, missing)?;
+                if reading.is_some() {
+                    self.metrics.substituted(MetricsApi::Custom, lack);
+                }
+                Ok(reading)
             }
         }
     }
 
-    /// What an object without a usable sample gets. `timestamp` is the time of a fixed value.
+    /// What an object without a usable sample gets.
     fn instead(
         &self,
         asked: &Asked<'_>,
         name: &Arc<str>,
-        lack: Lack,
-        fallback: Fallback,
-        timestamp: Timestamp,
+        missing: Missing,
     ) -> Result<Option<Reading>, ProviderError> {
-        self.lacks(MetricsApi::Custom, asked.rule.id(), lack, fallback);
+        let Missing {
+            lack,
+            fallback,
+            timestamp,
+        } = missing;
         let reading = match fallback {
             Fallback::Omit => None,
             Fallback::Error => {
@@ -318,11 +295,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             }
         };
         let nan = lack == Lack::Unusable(Unusable::NotANumber);
-        let reading = reading.filter(|_| nan || self.exists(asked, name));
-        if reading.is_some() {
-            self.metrics.substituted(MetricsApi::Custom, lack);
-        }
-        Ok(reading)
+        Ok(reading.filter(|_| nan || self.exists(asked, name)))
     }
 
     /// Selected objects come from the index; a name may be anything.
@@ -352,7 +325,28 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     }
 }
 
+impl Answered {
+    /// The values by object, as they are `now`; `None` for an answer that is no vector.
+    fn found(&self, now: Instant) -> Option<Found<'_>> {
+        let newest = self.newest.as_deref();
+        Some(Found {
+            samples: self.result.objects()?,
+            newest: newest.and_then(Answer::objects),
+            kept: newest.map_or(Duration::ZERO, |newest| {
+                newest.age(now).max(self.result.age(now))
+            }),
+            oldest: Cell::new(None),
+        })
+    }
+}
+
 impl Found<'_> {
+    /// Whether there are samples, and all without the label of the objects: the rule's query
+    /// forgot `by (<<.GroupBy>>)`.
+    const fn lacks_label(&self) -> bool {
+        self.samples.len() == 0 && self.samples.evaluated().is_some()
+    }
+
     /// The newest sample of an object, where it is known.
     fn newest(&self, name: &str) -> Option<Newest> {
         let newest = Newest::of(self.newest?.get(name)?, self.kept)?;
@@ -361,22 +355,57 @@ impl Found<'_> {
     }
 }
 
-fn not_found(query: &MetricQuery, described: String) -> ProviderError {
-    ProviderError::MetricNotFound {
-        metric: Arc::clone(&query.metric),
-        described,
+impl<'a> Asked<'a> {
+    fn new(
+        query: &'a MetricQuery,
+        resource: &'a ResourceType,
+        rule: &'a Rule,
+        found: &Found<'_>,
+    ) -> Self {
+        let evaluated = found.samples.evaluated();
+        let evaluated = evaluated.or_else(|| found.newest?.evaluated());
+        Self {
+            query,
+            resource,
+            rule,
+            evaluated: evaluated.unwrap_or_else(Timestamp::now),
+        }
     }
-}
 
-/// The objects, as asked for.
-fn described(query: &MetricQuery, resource: &ResourceType) -> String {
-    match &query.target {
-        Target::Name(name) => format!("{} {name}", resource.id),
-        Target::Selected(_) => resource.id.to_string(),
+    /// The value of an object's sample, or why it has none, and what the rule says then.
+    fn judge(&self, name: &str, found: &Found<'_>) -> Result<Reading, Missing> {
+        let policy = self.rule.policy();
+        let missing = |lack| Missing {
+            lack,
+            fallback: policy.on_missing,
+            timestamp: self.evaluated,
+        };
+        let sample = found
+            .samples
+            .get(name)
+            .ok_or_else(|| missing(Lack::Missing))?;
+        let timestamp = match policy.max_age {
+            None => Some(sample.timestamp),
+            Some(max_age) => {
+                let newest = found.newest(name).filter(|newest| newest.age <= max_age);
+                newest.map(|newest| newest.taken.min(sample.timestamp))
+            }
+        };
+        let timestamp = timestamp.ok_or_else(|| missing(Lack::Unusable(Unusable::Stale)))?;
+        match value::quantity(sample.value) {
+            Ok(value) => Ok(Reading { value, timestamp }),
+            Err(unusable) => Err(Missing {
+                lack: Lack::Unusable(unusable),
+                // NaN of an object is 0, as prometheus-adapter has it.
+                fallback: match unusable {
+                    Unusable::NotANumber => policy.on_nan.unwrap_or(Fallback::ZERO),
+                    _ => Fallback::Omit,
+                },
+                timestamp,
+            }),
+        }
     }
-}
 
-impl Asked<'_> {
     /// The request for one of the objects alone.
     fn object(&self, name: &Arc<str>) -> MetricQuery {
         MetricQuery {
@@ -386,5 +415,15 @@ impl Asked<'_> {
             target: Target::Name(Arc::clone(name)),
             metric_selector: self.query.metric_selector.clone(),
         }
+    }
+}
+
+fn not_found(query: &MetricQuery, resource: &ResourceType) -> ProviderError {
+    ProviderError::MetricNotFound {
+        metric: Arc::clone(&query.metric),
+        described: match &query.target {
+            Target::Name(name) => format!("{} {name}", resource.id),
+            Target::Selected(_) => resource.id.to_string(),
+        },
     }
 }

@@ -1,5 +1,7 @@
 //! External metrics: every element of the result is a value of its own.
 
+mod explanation;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -151,13 +153,27 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         unusable: Unusable,
         evaluated: Timestamp,
     ) -> Result<Option<(ExternalValue, bool)>, ProviderError> {
-        let fallback = match unusable {
-            Unusable::NotANumber => rule.policy().on_nan.unwrap_or(Fallback::Omit),
-            _ => Fallback::Omit,
-        };
+        let fallback = on_unusable(rule, unusable);
         let lack = Lack::Unusable(unusable);
         self.lacks(MetricsApi::External, rule.id(), lack, fallback);
-        let found = match fallback {
+        let found = self.stand_in(query, rule, element, lack, fallback, evaluated)?;
+        if found.is_some() {
+            self.metrics.substituted(MetricsApi::External, lack);
+        }
+        Ok(found)
+    }
+
+    /// What the rule puts in the place of an element, and whether that was measured once.
+    fn stand_in(
+        &self,
+        query: &ExternalQuery,
+        rule: &Rule,
+        element: Element,
+        lack: Lack,
+        fallback: Fallback,
+        evaluated: Timestamp,
+    ) -> Result<Option<(ExternalValue, bool)>, ProviderError> {
+        Ok(match fallback {
             Fallback::Omit => None,
             Fallback::Error => return Err(lack.error(&query.metric, described(query))),
             Fallback::Value(quantity) => Some((mk_value(rule, element, quantity), false)),
@@ -168,11 +184,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
                 last.find(|value| value.labels == element.labels)
                     .map(|value| (value, true))
             }
-        };
-        if found.is_some() {
-            self.metrics.substituted(MetricsApi::External, lack);
-        }
-        Ok(found)
+        })
     }
 
     /// What a metric without a result gets: a fixed value stands alone, without labels.
@@ -185,7 +197,22 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     ) -> Result<Vec<ExternalValue>, ProviderError> {
         let fallback = rule.policy().on_missing;
         self.lacks(MetricsApi::External, rule.id(), lack, fallback);
-        let values = match fallback {
+        let values = self.without_result(query, rule, lack, timestamp)?;
+        if !values.is_empty() {
+            self.metrics.substituted(MetricsApi::External, lack);
+        }
+        Ok(values)
+    }
+
+    /// Likewise, by what the rule says alone.
+    fn without_result(
+        &self,
+        query: &ExternalQuery,
+        rule: &Rule,
+        lack: Lack,
+        timestamp: Timestamp,
+    ) -> Result<Vec<ExternalValue>, ProviderError> {
+        Ok(match rule.policy().on_missing {
             Fallback::Omit => Vec::new(),
             Fallback::Error => return Err(lack.error(&query.metric, described(query))),
             Fallback::Value(value) => vec![ExternalValue {
@@ -198,11 +225,15 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
                 let rule = rule.id().content();
                 self.memory.last_external(rule, query, timestamp, longest)
             }
-        };
-        if !values.is_empty() {
-            self.metrics.substituted(MetricsApi::External, lack);
-        }
-        Ok(values)
+        })
+    }
+}
+
+/// What the rule says of an element that is no value.
+fn on_unusable(rule: &Rule, unusable: Unusable) -> Fallback {
+    match unusable {
+        Unusable::NotANumber => rule.policy().on_nan.unwrap_or(Fallback::Omit),
+        _ => Fallback::Omit,
     }
 }
 

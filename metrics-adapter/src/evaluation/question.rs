@@ -24,7 +24,7 @@ const MAX_BYTES: usize = 32 << 20;
 const AVOIDED: Duration = Duration::from_secs(60);
 
 /// What Prometheus is asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Question {
     pub(super) query: Arc<Query>,
     /// For the newest sample's time.
@@ -86,7 +86,7 @@ impl Question {
 }
 
 /// Tells `write` what a rule needs to know of a request to write its queries.
-fn scoped<T>(
+pub(super) fn scoped<T>(
     objects: Objects<'_>,
     asked: &MetricQuery,
     entry: &Entry,

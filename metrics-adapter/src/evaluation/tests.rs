@@ -1,6 +1,7 @@
 #[path = "../../tests/it/cluster.rs"]
 mod cluster;
 mod cost;
+mod explanation;
 mod external;
 mod option;
 mod requests;
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::config::RuleFile;
 use crate::discovery::{self, Options, Relister};
-use crate::model::{GroupResource, QueryValue, Sample, Selector, Target};
+use crate::model::{GroupResource, Quantity, QueryValue, Sample, Selector, Target};
 use crate::prometheus::{PrometheusError, SeriesSet, SeriesShape};
 use crate::rules::RuleSet;
 use cluster::Cluster;

@@ -6,7 +6,7 @@ mod quantity;
 use std::fmt;
 use std::path::PathBuf;
 
-pub use manifest::read;
+pub use manifest::{parse, read};
 
 use super::behavior::Behavior;
 use super::controller::Bounds;

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::{
-    ExternalQuery, ExternalValue, GroupResource, MetricInfo, MetricValue, NodeUsage,
-    ObjectSourceError, PodUsage, Selector, UsageQuery,
+    ExplainQuery, Explanation, ExternalQuery, ExternalValue, GroupResource, MetricInfo,
+    MetricValue, NodeUsage, ObjectSourceError, PodUsage, Selector, UsageQuery,
 };
 
 /// The metrics APIs of Kubernetes.
@@ -155,6 +155,10 @@ pub trait Provider: Send + Sync + 'static {
         &self,
         query: ExternalQuery,
     ) -> impl Future<Output = Result<Vec<ExternalValue>, ProviderError>> + Send;
+
+    /// Why a request gets what it gets, told along the way that the request goes. Prometheus is asked
+    /// for what is shown; no request that is served waits for that.
+    fn explain(&self, query: ExplainQuery) -> impl Future<Output = Explanation> + Send;
 
     /// The usage of nodes: exactly one item for [`UsageQuery::One`]; nodes without samples are
     /// left out of lists. Sorted by name.

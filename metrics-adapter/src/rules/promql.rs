@@ -146,6 +146,26 @@ pub(super) fn external_matchers(
 
 /// Asks for the time of the newest sample, per value of a label or of all together.
 pub(super) fn newest(series: &str, matchers: &Matchers, label: Option<&str>) -> String {
+    let selected = selected(series, matchers);
+    match label {
+        Some(label) => format!("max by ({label}) (timestamp({selected}))"),
+        None => format!("max(timestamp({selected}))"),
+    }
+}
+
+/// Asks which values of a label the series have.
+pub(super) fn carried(series: &str, matchers: &Matchers, label: &str) -> String {
+    format!("count by ({label}) ({})", selected(series, matchers))
+}
+
+/// Asks when there was a sample last, also where that is longer ago than Prometheus looks back.
+pub(super) fn last_seen(series: &str, matchers: &Matchers) -> String {
+    let selected = selected(series, matchers);
+    format!("max(max_over_time(timestamp({selected})[1h:1m]))")
+}
+
+/// A series with matchers.
+fn selected(series: &str, matchers: &Matchers) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':');
     let (name, mut texts) = if series.bytes().all(plain) {
         (series, Vec::new())
@@ -154,11 +174,7 @@ pub(super) fn newest(series: &str, matchers: &Matchers, label: Option<&str>) -> 
         ("", vec![format!("__name__={}", quote(series))])
     };
     texts.extend(matchers.texts.iter().cloned());
-    let selected = format!("{name}{{{}}}", texts.join(","));
-    match label {
-        Some(label) => format!("max by ({label}) (timestamp({selected}))"),
-        None => format!("max(timestamp({selected}))"),
-    }
+    format!("{name}{{{}}}", texts.join(","))
 }
 
 /// Renders the template over its [`FIELDS`].

@@ -12,9 +12,9 @@ use http_body_util::BodyExt;
 use jiff::Timestamp;
 use metrics_adapter::api;
 use metrics_adapter::model::{
-    Amount, ExternalQuery, ExternalValue, Format, GroupResource, IndexedObject, MetricInfo,
-    MetricQuery, MetricValue, MetricsApi, NodeUsage, ObjectRef, PodUsage, Provider, ProviderError,
-    Quantity, Usage, UsageQuery,
+    Amount, ExplainQuery, Explanation, ExternalQuery, ExternalValue, Format, GroupResource,
+    IndexedObject, MetricInfo, MetricQuery, MetricValue, MetricsApi, NodeUsage, ObjectRef,
+    PodUsage, Provider, ProviderError, Quantity, Usage, UsageQuery,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use prometheus_client::registry::Registry;
@@ -92,6 +92,10 @@ impl Provider for Stub {
             timestamp: timestamp(item),
             window: window(item),
         })
+    }
+
+    async fn explain(&self, _: ExplainQuery) -> Explanation {
+        unreachable!("nothing is explained")
     }
 
     async fn nodes(&self, _: UsageQuery) -> Result<Vec<NodeUsage>, ProviderError> {

@@ -7,6 +7,7 @@ mod adapter;
 mod api_server;
 mod authority;
 mod broken;
+mod broken_cluster;
 mod check;
 mod cluster;
 #[cfg(feature = "otel")]

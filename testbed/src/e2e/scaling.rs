@@ -1,12 +1,12 @@
-//! Load up, several pods; load off, one again: by the stock HPA, and without a failed call. A replay
-//! of the recorded history comes to the same.
+//! Load up, several pods; load off, one again: by the stock HPA, and without a failed call. What
+//! `explain` tells of it agrees, and a replay of the recorded history comes to the same.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::{
-    CLIENTS, Failure, Outcome, ensure,
+    CLIENTS, Failure, Outcome, ensure, explained,
     hpa::{Rescale, rescales},
     quantity, replay,
     world::{AUTOSCALER, PODS, World, items, text},
@@ -52,6 +52,7 @@ pub(super) fn run(world: &World) -> Outcome {
         hpa.active()?;
         hpa.holds("AbleToScale").map(drop)
     })?;
+    let under_load = explained::agrees(world)?;
 
     let rescaled = rescales(world)?;
     let turned = now();
@@ -69,6 +70,7 @@ pub(super) fn run(world: &World) -> Outcome {
         Ok(())
     })?;
 
+    explained::agrees(world)?;
     no_failures(world, before, begun.elapsed())?;
     let replayed = replay::agrees(world, &at_first, 1)?;
     Ok(vec![
@@ -80,6 +82,7 @@ pub(super) fn run(world: &World) -> Outcome {
             "one pod {:.0} s after the load went, no failed call",
             down.as_secs_f64()
         ),
+        under_load,
         replayed,
     ])
 }

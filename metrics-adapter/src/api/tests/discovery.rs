@@ -36,6 +36,10 @@ impl Provider for Many {
         unreachable!("discovery asks for no values")
     }
 
+    async fn explain(&self, _: ExplainQuery) -> Explanation {
+        unreachable!("discovery explains nothing")
+    }
+
     async fn nodes(&self, _: UsageQuery) -> Result<Vec<NodeUsage>, ProviderError> {
         unreachable!("discovery asks for no values")
     }

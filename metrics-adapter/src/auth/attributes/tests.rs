@@ -106,6 +106,54 @@ fn custom_metrics() {
 }
 
 #[test]
+fn explanations_are_paths_of_their_own() {
+    let pods = "/namespaces/shop/pods/*/rps";
+    for (path, expected) in [
+        (
+            format!("{CUSTOM}{pods}?explain=true"),
+            format!("get /explain{CUSTOM}{pods}"),
+        ),
+        (
+            format!("{CUSTOM}/namespaces/sh%6Fp/pods/%2A/rps?a=b&expl%61in=true"),
+            format!("get /explain{CUSTOM}{pods}"),
+        ),
+        (
+            format!("{EXTERNAL}/namespaces/shop/queue?explain=true&labelSelector=q%3Da"),
+            format!("get /explain{EXTERNAL}/namespaces/shop/queue"),
+        ),
+        // What is not explained is what it always was.
+        (format!("{CUSTOM}?explain=true"), format!("get {CUSTOM}")),
+        (
+            "/healthz?explain=true".to_owned(),
+            "get /healthz".to_owned(),
+        ),
+        (
+            format!("{RESOURCE}/nodes?explain=true"),
+            "list metrics.k8s.io/v1beta1 - nodes - -".to_owned(),
+        ),
+        // What is refused later is no explanation, either.
+        (
+            format!("{EXTERNAL}/namespaces/shop/queue?explain=TRUE"),
+            "list external.metrics.k8s.io/v1beta1 shop queue - -".to_owned(),
+        ),
+    ] {
+        assert_eq!(get(&path), expected, "{path}");
+    }
+    // Both readings of an encoded slash.
+    let both = of(
+        &Method::GET,
+        &format!("{CUSTOM}/namespaces/a%2Fb/pods/*/rps?explain=true"),
+    );
+    let both: Vec<String> = both.iter().map(line).collect();
+    assert_eq!(
+        both,
+        [format!("get /explain{CUSTOM}/namespaces/a/b/pods/*/rps")]
+    );
+    let posted = of(&Method::POST, &format!("{CUSTOM}{pods}?explain=true"));
+    assert_eq!(line(&posted[0]), format!("post /explain{CUSTOM}{pods}"));
+}
+
+#[test]
 fn external_metrics() {
     let group = "external.metrics.k8s.io/v1beta1";
     for (path, expected) in [

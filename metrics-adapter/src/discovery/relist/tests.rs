@@ -319,18 +319,18 @@ async fn the_last_good_result_goes_at_an_age() {
     fake.set("q", Err(()));
     tokio::time::sleep(Duration::from_secs(598)).await;
     assert_eq!(names(&state), ["pods/g ns", "pods/ops ns"]);
-    assert!(state.health()[0].in_use);
+    assert!(state.health()[0].series.is_some());
     // The retries are a minute apart by now, but the age is exact.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!(names(&state), ["pods/g ns"]);
     assert!(state.listed_external().is_empty());
     let health = &state.health()[0];
-    assert!(!health.in_use && health.last_success.is_some() && health.error.is_some());
+    assert!(health.series.is_none() && health.last_success.is_some() && health.error.is_some());
     // Prometheus is back, and so are they, soon.
     fake.set("q", Ok(vec!["pod"]));
     tokio::time::sleep(MAX_BLIND_RETRY).await;
     assert_eq!(names(&state), ["pods/g ns", "pods/ops ns"]);
-    assert!(state.health()[0].in_use);
+    assert!(state.health()[0].series.is_some());
 }
 
 #[tokio::test(start_paused = true)]

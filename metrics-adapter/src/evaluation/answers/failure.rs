@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::ProviderError;
 use crate::prometheus::PrometheusError;
 
 /// A query that fails after so many times what queries take is too large; where all of them take
@@ -68,5 +69,17 @@ impl Failure {
     /// Whether it is Prometheus, or the way to it, and not this query.
     pub(super) const fn is_trouble(&self) -> bool {
         self.is_sent && !self.too_large
+    }
+}
+
+impl From<Failure> for ProviderError {
+    fn from(failure: Failure) -> Self {
+        if failure.timeout {
+            Self::Timeout
+        } else {
+            Self::Upstream {
+                reason: failure.reason,
+            }
+        }
     }
 }

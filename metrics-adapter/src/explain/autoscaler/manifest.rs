@@ -37,8 +37,11 @@ pub fn read(path: &Path) -> Result<Autoscaler, ManifestError> {
     })
 }
 
-/// Parses the text of a file.
-fn parse(text: &str) -> Result<Autoscaler, Wrong> {
+/// Parses the text of a file, or what kube-apiserver answers.
+///
+/// # Errors
+/// What is wrong, naming the line or the field.
+pub fn parse(text: &str) -> Result<Autoscaler, Wrong> {
     let (mut found, mut others) = (Vec::new(), Vec::new());
     for document in documents(text) {
         let head: Option<Head> = serde_saphyr::from_str(&document).map_err(told)?;
