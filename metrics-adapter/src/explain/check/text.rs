@@ -73,13 +73,12 @@ fn write_finding(text: &mut String, finding: &Finding, style: Style) {
 }
 
 fn write_rule(text: &mut String, rule: &RuleReport, style: Style) {
-    let heading = style.heading(&rule.rule);
-    let _ = writeln!(
-        text,
-        "\n{heading} ({}) {}",
-        rule.api,
-        plain(&rule.series_query)
-    );
+    let heading = format!("{} ({})", style.heading(&rule.rule), rule.api);
+    let heading = match rule.series_query.as_str() {
+        "" => heading,
+        query => format!("{heading} {}", plain(query)),
+    };
+    let _ = writeln!(text, "\n{heading}");
     let mut line = |name: &str, content: &str| {
         let name = style.quiet(&format!("{name:<8}"));
         let _ = writeln!(text, "  {name} {}", plain(content));
