@@ -95,7 +95,9 @@ async fn query<C: QueryClient>(
             let label = asked.label.as_deref().unwrap_or_default();
             findings.extend(outline::loses(&asked.query, label).then(|| lint::lost(label)));
             if let Some(client) = client {
-                let query = format!("topk(1, {})", asked.query);
+                // A comment ends with its line.
+                let end = if asked.query.contains('#') { "\n" } else { "" };
+                let query = format!("topk(1, {}{end})", asked.query);
                 let asked = Asked { query, ..asked };
                 let answer = client.query(&asked.query).await;
                 let found = lint::answer(&asked, &answer, &findings);
