@@ -20,7 +20,7 @@ use crate::model::{
     UsageQuery,
 };
 use crate::prometheus::QueryClient;
-use crate::rules::{QueryError, ResourceRule, ResourceRules, UsageScope};
+use crate::rules::{Objects, QueryError, ResourceRule, ResourceRules, UsageScope};
 use crate::trace;
 
 /// Namespaces that are asked about at once, so that one list of all pods does not take every
@@ -293,7 +293,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             consumer,
             label: &label,
             namespace: objects.first().and_then(|o| o.namespace.as_deref()),
-            names: &names,
+            objects: Objects::Named(&names),
         };
         let promql = rule.query(&association, &scope)?;
         Ok(promql.map(|promql| (promql, label)))

@@ -18,6 +18,7 @@ mod reach;
 mod report;
 mod style;
 mod text;
+mod usage;
 mod world;
 
 use std::path::PathBuf;
@@ -111,6 +112,10 @@ pub async fn check<C: QueryClient + InspectClient>(
     }
     findings.extend(lint::relist(&report.rules, options));
     if let Some(resource) = &rules.resource {
+        for (told, found) in usage::judge(client, resource, kinds).await {
+            report.rules.push(told);
+            findings.extend(found);
+        }
         let missing = resource.missing_queries();
         findings.extend(missing.iter().map(|field| lint::missing_query(field)));
     }

@@ -1,6 +1,5 @@
 //! `resourceRules`: the queries for CPU and memory of nodes and containers.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::association::{Association, ResourceLabels};
@@ -71,8 +70,8 @@ pub struct UsageScope<'a> {
     pub label: &'a str,
     /// The namespace; `None` for nodes.
     pub namespace: Option<&'a str>,
-    /// Names of the objects, at least one.
-    pub names: &'a [Arc<str>],
+    /// Which of them.
+    pub objects: Objects<'a>,
 }
 
 impl ResourceRule {
@@ -134,7 +133,7 @@ impl ResourceRule {
         };
         let mut matchers = Matchers::default();
         matchers.namespace(association, scope.namespace)?;
-        matchers.objects(scope.label, Objects::Named(scope.names));
+        matchers.objects(scope.label, scope.objects);
         let mut group_by = vec![scope.label.to_owned()];
         if scope.consumer == Consumer::Pod && !self.container_label.is_empty() {
             group_by.push(self.container_label.clone());

@@ -406,7 +406,7 @@ fn every_query(
                 consumer,
                 label: &association.label(resource).unwrap(),
                 namespace,
-                names,
+                objects: Objects::Named(names),
             };
             queries.extend(rule.query(&association, &scope).unwrap());
         }

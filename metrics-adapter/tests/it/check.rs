@@ -262,6 +262,54 @@ async fn external_rules_have_no_objects() {
 }
 
 #[tokio::test]
+async fn resource_rules_are_asked_for_one_of_all() {
+    let cpu = "cpu_seconds_total{namespace=\"shop\",pod=\"web-1\",container=\"web\"}";
+    let prometheus = Prometheus::start(&[("node_cpu{node=\"a\"}", "3"), (cpu, "4")]).await;
+    let laptop = Laptop::new();
+    let url = format!("--prometheus-url={}", prometheus.url());
+    let rules = "resourceRules:
+  cpu:
+    containerQuery: sum(cpu_seconds_total{<<.LabelMatchers>>}) by (<<.GroupBy>>)
+    nodeQuery: sum(node_cpu{<<.LabelMatchers>>}) by (<<.GroupBy>>)
+    resources: {template: <<.Resource>>}
+    containerLabel: container
+  memory:
+    containerQuery: sum(absent_bytes{<<.LabelMatchers>>}) by (<<.GroupBy>>)
+    nodeQuery: sum(node_cpu{<<.LabelMatchers>>})
+    resources: {overrides: {pod: {resource: pod}, node: {resource: node}}}
+";
+    laptop.write("rules.yaml", rules);
+    let report = laptop.report(&[&url], 1);
+    let findings = report["findings"].as_array().unwrap().iter();
+    let found: Vec<String> = findings
+        .map(|it| format!("{} {}", it["check"], it["rules"]))
+        .collect();
+    let expected = [
+        "\"group-by\" [\"resourceRules.memory.nodeQuery\"]",
+        "\"query\" [\"resourceRules.memory.containerQuery\"]",
+    ];
+    assert_eq!(found, expected);
+    let usage = &report["rules"][1];
+    assert_eq!(usage["rule"], "resourceRules.cpu.containerQuery");
+    let query = "topk(1, sum(cpu_seconds_total{pod!=\"\"}) by (pod,container))";
+    assert_eq!(usage["example"]["query"], query);
+    assert_eq!(usage["example"]["result"][0]["labels"]["container"], "web");
+    let namespace = rules.replace(
+        "overrides: {pod",
+        "overrides: {namespace: {resource: namespace}, pod",
+    );
+    laptop.write(
+        "rules.yaml",
+        &namespace.replace(
+            "(node_cpu{<<.LabelMatchers>>})\n",
+            "(node_cpu{<<.LabelMatchers>>}) by (<<.GroupBy>>)\n",
+        ),
+    );
+    let report = laptop.report(&[&url], 0);
+    assert_eq!(checks(&report), [("warning", "no-result")]);
+}
+
+#[tokio::test]
 async fn long_lists_are_cut_for_people() {
     let (target, _) = expose((0..1500).fold(String::new(), |text, index| {
         text + &format!("m{index}{{namespace=\"shop\",pod=\"web-1\"}} {index}\n")

@@ -99,7 +99,8 @@ pub(super) fn group_by(rule: &Rule, association: &Association<'_>) -> Option<Fin
     outline::loses(&query, &label).then(|| lost(&label))
 }
 
-fn lost(label: &str) -> Finding {
+/// The result cannot tell objects apart.
+pub(super) fn lost(label: &str) -> Finding {
     let message = format!(
         "metricsQuery lacks `by (<<.GroupBy>>)`: its result has no label {label}, so that no value \
          belongs to an object and requests are answered 404"

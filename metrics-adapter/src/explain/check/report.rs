@@ -31,7 +31,8 @@ pub struct Report {
     pub warnings: usize,
     /// What is wrong, the worst first.
     pub findings: Vec<Finding>,
-    /// The rules of custom and external metrics, in the order of the file.
+    /// The rules of custom and external metrics, in the order of the file, then the queries of
+    /// resource metrics.
     pub rules: Vec<RuleReport>,
     /// What could not be looked at.
     pub notes: Vec<String>,
@@ -43,9 +44,9 @@ pub struct Report {
 pub struct RuleReport {
     /// Its place, such as `rules[0]`.
     pub rule: String,
-    /// `custom` or `external`.
+    /// `custom`, `external` or `resource`.
     pub api: &'static str,
-    /// Its series query.
+    /// Its series query; nothing for resource metrics.
     pub series_query: String,
     /// How many series that found; `None` where nobody was asked.
     pub series: Option<usize>,
@@ -139,10 +140,15 @@ impl Report {
 
 impl RuleReport {
     pub(super) fn new(rule: &Rule, is_external: bool) -> Self {
+        let api = if is_external { "external" } else { "custom" };
+        Self::empty(rule.id().to_string(), api, rule.series_query().to_string())
+    }
+
+    const fn empty(rule: String, api: &'static str, series_query: String) -> Self {
         Self {
-            rule: rule.id().to_string(),
-            api: if is_external { "external" } else { "custom" },
-            series_query: rule.series_query().to_string(),
+            rule,
+            api,
+            series_query,
             series: None,
             names: Vec::new(),
             filtered_names: 0,
@@ -152,6 +158,11 @@ impl RuleReport {
             metrics: Vec::new(),
             example: None,
         }
+    }
+
+    /// A query of resource metrics, by its place such as `resourceRules.cpu.nodeQuery`.
+    pub(super) fn of_usage(place: String) -> Self {
+        Self::empty(place, "resource", String::new())
     }
 
     /// Whether it is a rule of external metrics.

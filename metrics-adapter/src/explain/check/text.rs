@@ -73,16 +73,19 @@ fn write_finding(text: &mut String, finding: &Finding, style: Style) {
 }
 
 fn write_rule(text: &mut String, rule: &RuleReport, style: Style) {
-    let heading = style.heading(&rule.rule);
-    let _ = writeln!(
-        text,
-        "\n{heading} ({}) {}",
-        rule.api,
-        plain(&rule.series_query)
-    );
+    let heading = format!("{} ({})", style.heading(&rule.rule), rule.api);
+    let heading = match rule.series_query.as_str() {
+        "" => heading,
+        query => format!("{heading} {}", plain(query)),
+    };
+    let _ = writeln!(text, "\n{heading}");
     let mut line = |name: &str, content: &str| {
         let name = style.quiet(&format!("{name:<8}"));
-        let _ = writeln!(text, "  {name} {}", plain(content));
+        // Queries are told as they are, over several lines if they have them.
+        for (index, part) in content.trim_end().lines().enumerate() {
+            let begin = if index == 0 { &name } else { "        " };
+            let _ = writeln!(text, "  {begin} {}", plain(part));
+        }
     };
     if let Some(series) = rule.series {
         line("series", &series_line(rule, series));
@@ -216,6 +219,23 @@ mod tests {
         let coloured = text(&mk_report(1), Style::Coloured);
         assert!(coloured.contains("\u{1b}[31m"), "{coloured:?}");
         assert!(!coloured.contains("\u{1b}[2J"), "{coloured:?}");
+    }
+
+    #[test]
+    fn queries_keep_their_lines() {
+        let mut report = mk_report(0);
+        let mut rule = RuleReport::of_usage("resourceRules.cpu.nodeQuery".to_owned());
+        rule.example = Some(Example {
+            request: "/apis".to_owned(),
+            query: "sum(\n  a\n)\n".to_owned(),
+            result: Vec::new(),
+            more: 0,
+            error: None,
+        });
+        report.rules.push(rule);
+        let expected = "\nresourceRules.cpu.nodeQuery (resource)\n  request  /apis\n  PromQL   sum(\n             a\n           )\n  result   none\n";
+        let shown = text(&report, Style::Plain);
+        assert!(shown.ends_with(expected), "{shown}");
     }
 
     #[test]

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::config::RuleFile;
 use crate::model::{GroupResource, ResourceType};
@@ -26,7 +28,7 @@ fn query(rule: &ResourceRule, consumer: Consumer, names: &[&str]) -> String {
         consumer,
         label: &association.label(&resource).unwrap(),
         namespace: (consumer == Consumer::Pod).then_some("shop"),
-        names: &names,
+        objects: Objects::Named(&names),
     };
     rule.query(&association, &scope).unwrap().unwrap()
 }
