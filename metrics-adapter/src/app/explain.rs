@@ -35,7 +35,8 @@ pub async fn explain(explanation: Explanation) -> Result<()> {
         output,
     } = explanation;
     let metrics = cluster::Metrics::default();
-    let client = client::curious("--kubeconfig", kubeconfig.as_deref(), context, &metrics).await?;
+    let client =
+        client::without_retries("--kubeconfig", kubeconfig.as_deref(), context, &metrics).await?;
     let namespace = namespace.unwrap_or_else(|| client.default_namespace().to_owned());
     let cluster = Apiserver(client);
     let style = match io::stdout().is_terminal() {

@@ -63,7 +63,7 @@ pub async fn client(
 ///
 /// # Errors
 /// [`Error`].
-pub async fn curious(
+pub async fn without_retries(
     flag: &'static str,
     kubeconfig: Option<&Path>,
     context: Option<String>,
