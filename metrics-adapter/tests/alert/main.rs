@@ -252,18 +252,14 @@ async fn surroundings(mut scene: Scene) -> BTreeSet<String> {
     scene
         .fault("kube-apiserver is gone", &alerts, &[], gone, back)
         .await;
-    scene.world.silence();
+    scene.world.clients.abort_all();
     let alerts = ["MetricsAdapterNotAsked"];
     scene.last_fault("nobody asks", &alerts, &[], |_| {}).await;
+    let kill = |world: &World| world.child.lock().unwrap().kill().unwrap();
     // What was active ends with its series.
     let alerts = ["MetricsAdapterDown"];
     scene
-        .last_fault(
-            "it is gone",
-            &alerts,
-            &["MetricsAdapterNotAsked"],
-            World::kill,
-        )
+        .last_fault("it is gone", &alerts, &["MetricsAdapterNotAsked"], kill)
         .await;
     scene.fired
 }

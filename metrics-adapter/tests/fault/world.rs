@@ -121,7 +121,7 @@ impl Default for Setup {
 
 /// The adapter and everything around it.
 pub(crate) struct World {
-    child: Mutex<Child>,
+    pub(crate) child: Mutex<Child>,
     directory: TempDir,
     pub(crate) address: SocketAddr,
     /// Of the plain listener.
@@ -136,7 +136,7 @@ pub(crate) struct World {
     probes: &'static [Probe],
     control: Option<Control>,
     shared: Arc<Shared>,
-    clients: JoinSet<()>,
+    pub(crate) clients: JoinSet<()>,
     calm: u64,
     rows: Mutex<Vec<Row>>,
 }
@@ -339,18 +339,6 @@ impl World {
         let ticks: u64 = ticks.map(|ticks| ticks.parse::<u64>().unwrap()).sum();
         // USER_HZ is 100 on every Linux.
         Duration::from_millis(10 * ticks)
-    }
-
-    /// Nobody asks any more.
-    #[allow(dead_code, reason = "for those who share this file")]
-    pub(crate) fn silence(&mut self) {
-        self.clients.abort_all();
-    }
-
-    /// Ends the adapter.
-    #[allow(dead_code, reason = "for those who share this file")]
-    pub(crate) fn kill(&self) {
-        self.child.lock().unwrap().kill().unwrap();
     }
 
     /// Replaces the serving certificate.
