@@ -95,7 +95,7 @@ workflows: workflows-tools ## public CI's workflows and all shell scripts, offli
 	$(PYTHON) -m unittest discover --quiet .github/tests
 
 .PHONY: documents
-documents: ## links, headings and make targets that documents name
+documents: ## links, headings and make targets that documents name; troubleshooting's commands
 	$(PYTHON) -m unittest discover --quiet docs/tests
 
 .PHONY: advisories
