@@ -51,7 +51,8 @@ fn mk_pod(number: usize) -> Value {
     })
 }
 
-/// A page of the list, as many as the client wants; a watch that never says anything.
+/// A page of the list of pods, as many as the client wants, or of another list, which is empty; a
+/// watch that never says anything.
 fn answer(request: &Request<Body>) -> Response<UnsyncBoxBody<Bytes, std::convert::Infallible>> {
     let query = request.uri().query().unwrap_or_default();
     let parameter = |name: &str| {
@@ -63,9 +64,13 @@ fn answer(request: &Request<Body>) -> Response<UnsyncBoxBody<Bytes, std::convert
         let silence = Full::new(Bytes::new()).with_trailers(futures::future::pending());
         return Response::new(UnsyncBoxBody::new(silence));
     }
+    let all = match request.uri().path() {
+        "/api/v1/pods" => PODS,
+        _ => 0,
+    };
     let from = parameter("continue").unwrap_or(0);
-    let to = parameter("limit").map_or(PODS, |limit| PODS.min(from + limit));
-    let next = if to < PODS {
+    let to = parameter("limit").map_or(all, |limit| all.min(from + limit));
+    let next = if to < all {
         to.to_string()
     } else {
         String::new()

@@ -1,5 +1,5 @@
 //! What cluster counts. One label value per watch: as many as rules name resources, two for nodes
-//! and running pods, and two for what defines kinds.
+//! and running pods, and two for what defines kinds, of which no objects are kept.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;

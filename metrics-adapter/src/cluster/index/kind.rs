@@ -39,7 +39,8 @@ pub(super) struct Kind {
     state: RwLock<State>,
 }
 
-/// Who wants to know that something has changed: an object, or whether changes are seen at all.
+/// Who wants to know that something has changed, an object or whether changes are seen at all, and
+/// nothing else: the objects are not kept.
 #[derive(Clone)]
 pub(super) struct Follower {
     pub(super) changed: Arc<Notify>,
@@ -184,15 +185,16 @@ impl Kind {
                     staged = Objects::default();
                     continue;
                 }
+                // That they change is all that counts.
+                Ok(Event::InitApply(_)) if self.follower.is_some() => {}
+                Ok(Event::Apply(_) | Event::Delete(_)) if self.follower.is_some() => self.tell(),
                 Ok(Event::InitApply(object)) => staged.insert(&object.metadata, &mut interner),
                 Ok(Event::InitDone) => self.replace(std::mem::take(&mut staged)),
                 Ok(Event::Apply(object)) => {
                     self.write(|state| state.objects.insert(&object.metadata, &mut interner));
-                    self.tell();
                 }
                 Ok(Event::Delete(object)) => {
                     self.write(|state| state.objects.remove(&object.metadata));
-                    self.tell();
                 }
                 Err(error) => {
                     failing = true;
@@ -232,7 +234,7 @@ impl Kind {
         });
         // Outside the lock: it may be large.
         drop(old);
-        if first {
+        if first && self.follower.is_none() {
             tracing::info!(resource = %self.coverage, objects = number, "index is complete");
         }
         self.tell();
