@@ -166,7 +166,7 @@ fn use_all(rules: &RuleSet) {
                 consumer,
                 label: "pod",
                 namespace: Some("shop"),
-                names: &names,
+                objects: Objects::Named(&names),
             };
             if let Ok(Some(query)) = rule.query(&association, &scope) {
                 assert!(!query.is_empty());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use axum::Router;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use telemetry::health::Health;
@@ -73,7 +74,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
             std::future::pending().await
         };
         tokio::select! {
-            result = bound.serve(config, &stop, log) => result,
+            result = bound.serve(config, &stop, Some(log)) => result,
             never = wait_for_signals => never,
         }
     });
@@ -136,12 +137,17 @@ impl Bound {
 
     /// Serves until told to stop, then ends in order: readiness false, drain delay, listeners
     /// closed (gRPC's with GOAWAY), last requests, admin listener. `log` is what the admin listener
-    /// changes.
+    /// changes; without one it offers no such thing.
     ///
     /// # Errors
     ///
     /// If a part died, or requests in flight had to be cut at the end.
-    pub async fn serve(self, config: &Config, stop: &Stop, log: log::Handle) -> anyhow::Result<()> {
+    pub async fn serve(
+        self,
+        config: &Config,
+        stop: &Stop,
+        log: Option<log::Handle>,
+    ) -> anyhow::Result<()> {
         let mut registry = Registry::default();
         let target = Info::new([("service_name", config.trace.service.clone())]);
         registry.register("target", "What this process is, for OpenTelemetry", target);
@@ -186,7 +192,7 @@ impl Bound {
         }
         let mut operators = JoinSet::new();
         let router = admin::router(Arc::new(registry), Health::new(), readiness)
-            .merge(admin::log_level(log));
+            .merge(log.map_or_else(Router::new, admin::log_level));
         operators.spawn(self.admin.serve(router, stop_admin.clone()));
         // Before the first connection is accepted: nobody who gets through hears NOT_SERVING.
         if let Some(health) = &health {

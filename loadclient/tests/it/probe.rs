@@ -420,7 +420,7 @@ impl Web {
             runtime.unwrap().block_on(async {
                 let bound = Bound::new(&config).await.unwrap();
                 send.send(bound.web_address().unwrap()).unwrap();
-                bound.serve(&config, &told).await.unwrap();
+                bound.serve(&config, &told, None).await.unwrap();
             });
         });
         Self {

@@ -52,7 +52,7 @@ impl Server {
                 let grpc = bound.grpc_address().unwrap();
                 send.send((grpc, bound.web_address(), bound.admin_address()))
                     .unwrap();
-                bound.serve(&config, &told).await.unwrap();
+                bound.serve(&config, &told, None).await.unwrap();
             });
         });
         let (grpc, web, admin) = bound.recv_timeout(DEADLINE).unwrap();
