@@ -195,7 +195,7 @@ async fn one_size(
 ) -> Result<()> {
     let shape = told.size.shape();
     say("  starting etcd, kube-apiserver, Prometheus");
-    let exporter = Exporter::start(shape).await?;
+    let exporter = Exporter::start(shape)?;
     let mut stage = Stage::start(places.clone(), &exporter, shape).await?;
     say(&format!(
         "  creating {} pods, waiting for {} series",

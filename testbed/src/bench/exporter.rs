@@ -1,7 +1,7 @@
 //! What Prometheus scrapes: every pod's every metric, in parts of a size that a scrape of a real
 //! exporter has. Every value tells when it was scraped, so that an old one is known.
 
-use std::{convert::Infallible, fmt::Write as _, net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, fmt::Write as _, net::SocketAddr, sync::Arc, thread};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
@@ -9,7 +9,7 @@ use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::Timestamp;
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
 
 use super::{
     error::{Error, Result},
@@ -19,35 +19,60 @@ use super::{
 /// What stands for the fraction of every value.
 const FRACTION: &str = "@";
 
+/// How much the exporter's thread and Prometheus stand back (nice): they are on other machines where
+/// this is in earnest, and a scrape of 200,000 series takes all cores that it gets.
+pub(super) const NICENESS: i32 = 10;
+
 /// A running exporter; it ends with this value.
 #[derive(Debug)]
 pub(crate) struct Exporter {
     pub(crate) address: SocketAddr,
     /// The paths of its parts.
     pub(crate) paths: Vec<String>,
-    _server: JoinSet<()>,
+    _end: oneshot::Sender<()>,
 }
 
 impl Exporter {
-    pub(crate) async fn start(shape: Shape) -> Result<Self> {
+    /// Starts it on a thread of its own, which the callers of the adapter never wait for.
+    pub(crate) fn start(shape: Shape) -> Result<Self> {
         let failed = |cause: std::io::Error| Error::failed("exporter", cause);
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let parts: Arc<[String]> = parts(shape).into();
         let paths = (0..parts.len()).map(path).collect();
-        let mut server = JoinSet::new();
-        server.spawn(serve(listener, parts));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        let (end, ended) = oneshot::channel::<()>();
+        thread::Builder::new()
+            .name("exporter".to_owned())
+            .spawn(move || {
+                // Of this thread alone, as Linux has it.
+                let _ = rustix::process::nice(NICENESS);
+                runtime.block_on(async {
+                    tokio::select! {
+                        // A scrape that fails is seen where its series are missed.
+                        _ = serve(listener, parts) => {}
+                        _ = ended => {}
+                    }
+                });
+            })
+            .map_err(failed)?;
         Ok(Self {
             address,
             paths,
-            _server: server,
+            _end: end,
         })
     }
 }
 
-async fn serve(listener: TcpListener, parts: Arc<[String]>) {
+async fn serve(listener: std::net::TcpListener, parts: Arc<[String]>) -> std::io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
     let mut connections = JoinSet::new();
-    while let Ok((socket, _peer)) = listener.accept().await {
+    loop {
+        let (socket, _peer) = listener.accept().await?;
         while connections.try_join_next().is_some() {}
         let parts = Arc::clone(&parts);
         let service = service_fn(move |request: Request<Incoming>| {
