@@ -167,7 +167,7 @@ impl Metrics {
         );
         registry.register(
             "watch_last_heard_timestamp_seconds",
-            "Time at which the watch of a resource last heard of kube-apiserver: of an event, or of the watch that begins every minute; 0 before the first list",
+            "Time at which the watch of a resource last heard of kube-apiserver: of an event, or of the watch that begins every minute; none before the first list",
             metrics.watch_heard.clone(),
         );
         registry.register(
@@ -220,7 +220,6 @@ impl Metrics {
     /// Makes a watch visible before its first list.
     pub(super) fn announce(&self, coverage: &Coverage) {
         self.set_failing(coverage, false);
-        drop(self.watch_heard.get_or_create(&labels(coverage)));
     }
 
     pub(super) fn watch_failed(&self, coverage: &Coverage) {

@@ -333,7 +333,8 @@ async fn a_refused_watch_is_told_and_mended() {
     eventually(|| select(cluster, "") == refused).await;
     assert_eq!(running.watches("watch_failing"), [r#""pods"} 1"#]);
     let heard = || running.watches("watch_last_heard_timestamp_seconds");
-    assert_eq!(heard(), [r#""pods"} 0.0"#]);
+    // What may never be watched is not late.
+    assert!(heard().is_empty());
     // It does not hammer: pauses grow to half a minute.
     let before = api.asked();
     tokio::time::sleep(Duration::from_secs(60)).await;
@@ -351,7 +352,7 @@ async fn a_refused_watch_is_told_and_mended() {
     );
     eventually(|| select(cluster, "").is_ok_and(|names| names == ["web-0"])).await;
     assert_eq!(running.watches("watch_failing"), [r#""pods"} 0"#]);
-    assert_ne!(heard(), [r#""pods"} 0.0"#]);
+    assert_eq!(heard().len(), 1);
     // Nothing happens to its pods, but their watch begins anew all the time.
     let before = heard();
     eventually(|| heard() != before).await;
