@@ -6,6 +6,7 @@
 mod check;
 mod credentials;
 mod explain;
+mod output;
 mod recording;
 mod simulate;
 mod status;

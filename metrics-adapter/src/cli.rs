@@ -12,17 +12,19 @@ mod explain;
 mod flags;
 mod inert;
 mod markdown;
+mod print;
 mod simulate;
 mod value;
 
 use std::ffi::OsString;
 
-pub use check::{Checkup, FailOn, Form};
+pub use check::{Checkup, FailOn};
 pub use config::{Config, NamedSource, PrometheusLogin, check_max_age};
 pub use error::UsageError;
-pub use explain::{Explanation, ExplanationOutput, ExplanationSubject};
+pub use explain::{Explanation, ExplanationSubject};
 pub use markdown::markdown;
-pub use simulate::{Output, Simulation};
+pub use print::Form;
+pub use simulate::Simulation;
 
 /// What the program is to do.
 #[derive(Debug)]

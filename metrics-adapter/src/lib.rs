@@ -14,6 +14,7 @@ pub mod evaluation;
 pub mod explain;
 mod markup;
 pub mod model;
+mod nearest;
 pub mod prometheus;
 pub mod reload;
 pub mod rules;

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     let outcome = match command {
         Command::Serve(config) => app::run(&runtime, *config).map(succeed),
         Command::Check(checkup) => runtime.block_on(app::check(*checkup)),
-        Command::Explain(explanation) => runtime.block_on(app::explain(*explanation)).map(succeed),
+        Command::Explain(explanation) => runtime.block_on(app::explain(*explanation)),
         Command::Simulate(simulation) => runtime.block_on(app::simulate(*simulation)).map(succeed),
     };
     match outcome {

@@ -256,6 +256,7 @@ impl Rule {
         Ok(Traces {
             namespaces: namespaces.transpose()?,
             objects: Some(promql::carried(series, &matchers(&here)?, scope.label)),
+            present: None,
             last_seen: promql::last_seen(series, &matchers(scope)?),
         })
     }
@@ -284,6 +285,7 @@ impl Rule {
         Ok(Traces {
             namespaces: namespaces.transpose()?,
             objects: None,
+            present: Some(promql::present(scope.series, &here)),
             last_seen: promql::last_seen(scope.series, &here),
         })
     }
@@ -345,6 +347,8 @@ pub struct Traces {
     pub namespaces: Option<String>,
     /// Which objects of the namespace have any; `None` for external metrics.
     pub objects: Option<String>,
+    /// How many of those of an external metric's request there are now.
+    pub present: Option<String>,
     /// When those of the request had a sample last, in seconds since 1970.
     pub last_seen: String,
 }

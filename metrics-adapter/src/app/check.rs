@@ -1,18 +1,17 @@
 //! `metrics-adapter check`: clients for what is to be asked, the check, and where its report goes.
 
-use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use prometheus_client::registry::Registry;
 
-use super::credentials;
+use super::{credentials, output};
 use crate::cli::{Checkup, Form};
 use crate::cluster::{self, Cluster};
 use crate::explain::CommonKinds;
-use crate::explain::check::{Style, check as checked, text};
+use crate::explain::check::{check as checked, text};
 use crate::prometheus::{Client, Metrics};
 
 /// Nobody looks a second time.
@@ -40,21 +39,10 @@ pub async fn check(checkup: Checkup) -> Result<ExitCode> {
         }
         None => checked(client.as_ref(), &CommonKinds, &checkup.options).await?,
     };
-    let stdout = io::stdout();
-    let style = if stdout.is_terminal() && !checkup.no_color {
-        Style::Coloured
-    } else {
-        Style::Plain
-    };
-    let written = match checkup.output {
-        Form::Text => text(&report, style),
-        Form::Json => serde_json::to_string(&report)? + "\n",
-    };
-    match stdout.lock().write_all(written.as_bytes()) {
-        // Whoever reads it has seen enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-        outcome => outcome.context("cannot write the report")?,
-    }
+    output::print(&match checkup.output {
+        Form::Text => text(&report, output::style(checkup.no_color)),
+        Form::Json => output::json(&report)?,
+    })?;
     let severities = report.findings.iter().map(|finding| finding.severity);
     let failed = severities
         .into_iter()

@@ -1,12 +1,10 @@
 //! `metrics-adapter simulate`: a client for Prometheus, the simulation, and where its result goes.
 
-use std::io::{self, ErrorKind, Write as _};
-
 use anyhow::{Context as _, Result};
 use prometheus_client::registry::Registry;
 
-use super::credentials;
-use crate::cli::{Output, Simulation};
+use super::{credentials, output};
+use crate::cli::{Form, Simulation};
 use crate::explain::simulate::{picture, simulate as simulated, table};
 use crate::prometheus::{Client, Metrics};
 
@@ -23,13 +21,8 @@ pub async fn simulate(simulation: Simulation) -> Result<()> {
         std::fs::write(&path, picture(&report))
             .with_context(|| format!("--svg {}: cannot write the picture", path.display()))?;
     }
-    let text = match simulation.output {
-        Output::Table => table(&report),
-        Output::Json => serde_json::to_string(&report)? + "\n",
-    };
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        // Whoever reads it has seen enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        outcome => outcome.context("cannot write the result"),
-    }
+    output::print(&match simulation.output {
+        Form::Text => table(&report),
+        Form::Json => output::json(&report)?,
+    })
 }

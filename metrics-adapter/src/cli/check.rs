@@ -9,6 +9,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use super::config::{self, PrometheusLogin};
 use super::error::UsageError;
 use super::flags::{LimitFlags, PrometheusFlags, pflag};
+use super::print::{Form, PrintFlags};
 use super::value::{self, File};
 use crate::explain::check::{Options, Severity};
 
@@ -29,15 +30,6 @@ pub struct Checkup {
     pub no_color: bool,
     /// What makes the exit code 1.
     pub fail_on: FailOn,
-}
-
-/// The form of the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
 }
 
 /// The findings that count as a failure.
@@ -100,18 +92,12 @@ struct SubjectFlags {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Result")]
 struct ResultFlags {
-    /// What is printed: text or json.
-    #[arg(long, short = 'o', value_name = "FORM", default_value = "text", value_parser = form)]
-    output: Form,
+    #[command(flatten)]
+    print: PrintFlags,
 
     /// What makes the exit code 1: error, or warning for both.
     #[arg(long, value_name = "SEVERITY", default_value = "error", value_parser = fail_on)]
     fail_on: FailOn,
-
-    /// No colours, also on a terminal; any value of the variable but an empty one counts.
-    #[arg(long, env = "NO_COLOR", action = clap::ArgAction::SetTrue)]
-    #[arg(default_value = "", value_parser = is_given)]
-    no_color: bool,
 }
 
 /// Reads the command line behind `check`, a name for the program first.
@@ -152,18 +138,10 @@ fn checkup(flags: CheckFlags, has_prometheus: bool) -> Result<Checkup, UsageErro
         prometheus,
         prometheus_login,
         kubeconfig: subject.kubeconfig.0,
-        output: result.output,
-        no_color: result.no_color,
+        output: result.print.output,
+        no_color: result.print.no_color,
         fail_on: result.fail_on,
     })
-}
-
-fn form(text: &str) -> Result<Form, &'static str> {
-    match text {
-        "text" => Ok(Form::Text),
-        "json" => Ok(Form::Json),
-        _ => Err("expected text or json"),
-    }
 }
 
 fn fail_on(text: &str) -> Result<FailOn, &'static str> {
@@ -172,12 +150,6 @@ fn fail_on(text: &str) -> Result<FailOn, &'static str> {
         "warning" => Ok(FailOn::Warning),
         _ => Err("expected error or warning"),
     }
-}
-
-/// no-color.org: whatever the value is, unless it is empty.
-#[allow(clippy::unnecessary_wraps, reason = "clap's signature")]
-fn is_given(text: &str) -> Result<bool, std::convert::Infallible> {
-    Ok(!text.is_empty())
 }
 
 #[cfg(test)]
@@ -226,9 +198,6 @@ mod tests {
     #[test]
     fn colours_can_be_declined() {
         assert!(parsed(&["--config=r.yaml", "--no-color"]).unwrap().no_color);
-        for (text, expected) in [("", false), ("0", true), ("1", true)] {
-            assert_eq!(is_given(text), Ok(expected));
-        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 use super::error::UsageError;
 use super::flags::pflag;
+use super::print::{Form, PrintFlags};
 use super::value::{self, File};
 use crate::explain::metric::{Metric, Subject, Which};
 
@@ -21,7 +22,9 @@ pub struct Explanation {
     /// Of the kubeconfig; `None` for the current one.
     pub context: Option<String>,
     /// What is written to standard output.
-    pub output: ExplanationOutput,
+    pub output: Form,
+    /// Whether a terminal may have colours.
+    pub no_color: bool,
 }
 
 /// What is explained.
@@ -33,19 +36,11 @@ pub enum ExplanationSubject {
     Autoscaler(String),
 }
 
-/// The form of the result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExplanationOutput {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
-}
-
 const NAME: &str = "metrics-adapter explain";
 
 /// Asks a running adapter, through kube-apiserver, why a metric has the values that it has, or
-/// none; and for an HPA, whether its status says what its metrics ask for.
+/// none; and for an HPA, whether its status says what its metrics ask for. Exit code 0 if nothing is
+/// missing, 1 if something is, 64 for a wrong command line.
 #[derive(Debug, Parser)]
 #[command(name = NAME, bin_name = NAME, version, max_term_width = 100)]
 struct ExplainFlags {
@@ -77,9 +72,8 @@ struct ExplainFlags {
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
 
-    /// What is printed: text or json.
-    #[arg(long, short = 'o', value_name = "FORM", default_value = "text", value_parser = output)]
-    output: ExplanationOutput,
+    #[command(flatten)]
+    print: PrintFlags,
 }
 
 /// Reads the command line behind `explain`, a name for the program first.
@@ -130,7 +124,8 @@ fn explanation(flags: ExplainFlags) -> Result<Explanation, UsageError> {
         namespace: flags.namespace,
         kubeconfig: flags.kubeconfig.0.or_else(usual_kubeconfig),
         context: flags.context,
-        output: flags.output,
+        output: flags.print.output,
+        no_color: flags.print.no_color,
     })
 }
 
@@ -159,14 +154,6 @@ fn target(text: &str) -> Result<(String, String), &'static str> {
     }
 }
 
-fn output(text: &str) -> Result<ExplanationOutput, &'static str> {
-    match text {
-        "text" => Ok(ExplanationOutput::Text),
-        "json" => Ok(ExplanationOutput::Json),
-        _ => Err("expected text or json"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,12 +176,13 @@ mod tests {
         let which = Which::Selector("app=web".to_owned());
         let resource = "pods".to_owned();
         assert_eq!(metric.subject, Subject::Objects { resource, which });
-        let typed = parsed(&["hpa/web", "-o", "json"]).unwrap();
+        let typed = parsed(&["hpa/web", "-o", "json", "--no-color"]).unwrap();
+        assert!(typed.no_color);
         assert_eq!(
             typed.subject,
             ExplanationSubject::Autoscaler("web".to_owned())
         );
-        assert_eq!(typed.output, ExplanationOutput::Json);
+        assert_eq!(typed.output, Form::Json);
         let typed = parsed(&["external/queue", "--metric-selector=a=b"]).unwrap();
         let ExplanationSubject::Metric(metric) = typed.subject else {
             panic!("{typed:?}");

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::config::{self, PrometheusLogin};
 use super::error::UsageError;
 use super::flags::{LimitFlags, PrometheusFlags, pflag};
+use super::print::{Form, form};
 use super::value::{self, File};
 use crate::config::{PrometheusDuration, parse_duration};
 use crate::explain::controller::Flags;
@@ -27,25 +28,17 @@ pub struct Simulation {
     /// Credentials for Prometheus that the cluster or a kubeconfig has.
     pub prometheus_login: PrometheusLogin,
     /// What is written to standard output.
-    pub output: Output,
+    pub output: Form,
     /// Where the picture goes.
     pub svg: Option<PathBuf>,
-}
-
-/// The form of the result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// For people.
-    Table,
-    /// For programs: every sync.
-    Json,
 }
 
 /// Without it, help and errors would name the program alone.
 const NAME: &str = "metrics-adapter simulate";
 
 /// Replays recorded history through the algorithm of the HorizontalPodAutoscaler, for one or
-/// several candidates: how many replicas there would have been, and what the metrics then were.
+/// several candidates: how many replicas there would have been, and what the metrics then were. Exit
+/// code 0 if it was done, 1 if it was not, 64 for a wrong command line.
 #[derive(Debug, Parser)]
 #[command(name = NAME, bin_name = NAME, version, max_term_width = 100)]
 struct SimulateFlags {
@@ -163,9 +156,9 @@ struct ModelFlags {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Result")]
 struct ResultFlags {
-    /// What is printed: table or json.
-    #[arg(long, short = 'o', value_name = "FORM", default_value = "table", value_parser = output)]
-    output: Output,
+    /// What is printed: text, or json with every sync.
+    #[arg(long, short = 'o', value_name = "FORM", default_value = "text", value_parser = form)]
+    output: Form,
 
     /// File for a picture of it, in SVG.
     #[arg(long, value_name = "FILE", default_value = "", value_parser = value::file)]
@@ -295,14 +288,6 @@ fn moment(text: &str) -> Result<Moment, &'static str> {
         None => text.parse().ok(),
     };
     at.map(Moment::At).ok_or(ERROR)
-}
-
-fn output(text: &str) -> Result<Output, &'static str> {
-    match text {
-        "table" => Ok(Output::Table),
-        "json" => Ok(Output::Json),
-        _ => Err("expected table or json"),
-    }
 }
 
 #[cfg(test)]

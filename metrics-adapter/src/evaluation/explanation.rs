@@ -88,7 +88,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         }
     }
 
-    /// Asks for what only explanations tell; the values of a label, or a time.
+    /// Asks for what only explanations tell; the values of a label, or a number.
     async fn trace(&self, purpose: Purpose, promql: Option<String>) -> Option<Traced> {
         let promql: Arc<str> = promql?.into();
         let told = self.answers.ask(&promql).await;
@@ -110,7 +110,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         };
         Some(Traced {
             values: samples.iter().filter_map(value).collect(),
-            time: samples.first().map(|sample| sample.value),
+            number: samples.first().map(|sample| sample.value),
             question,
         })
     }
@@ -122,20 +122,28 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         traces: Traces,
         wanted: &Wanted<'_>,
     ) -> Cause {
-        let (namespaces, objects, last_seen) = futures::join!(
+        let (namespaces, objects, present, last_seen) = futures::join!(
             self.trace(Purpose::Namespaces, traces.namespaces),
             self.trace(Purpose::Objects, traces.objects),
+            self.trace(Purpose::Present, traces.present),
             self.trace(Purpose::LastSeen, Some(traces.last_seen)),
         );
-        let cause = cause(
-            told,
-            wanted,
-            namespaces.as_ref(),
-            objects.as_ref(),
-            last_seen.as_ref(),
-        );
-        let traced = [namespaces, objects, last_seen].into_iter().flatten();
-        told.questions.extend(traced.map(|traced| traced.question));
+        let found = TracedSeries {
+            namespaces,
+            objects,
+            present,
+            last_seen,
+        };
+        let cause = cause(told, wanted, &found);
+        let TracedSeries {
+            namespaces,
+            objects,
+            present,
+            last_seen,
+        } = found;
+        let traced = [namespaces, objects, present, last_seen];
+        let questions = traced.into_iter().flatten().map(|traced| traced.question);
+        told.questions.extend(questions);
         cause
     }
 
@@ -158,7 +166,15 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
 struct Traced {
     question: Question,
     values: BTreeSet<Arc<str>>,
-    time: Option<f64>,
+    number: Option<f64>,
+}
+
+/// What was found out by [`Traces`].
+struct TracedSeries {
+    namespaces: Option<Traced>,
+    objects: Option<Traced>,
+    present: Option<Traced>,
+    last_seen: Option<Traced>,
 }
 
 /// What there is no sample of.
@@ -170,15 +186,16 @@ pub(super) struct Wanted<'a> {
     pub(super) names: &'a [Arc<str>],
 }
 
-fn cause(
-    told: &mut Explanation,
-    wanted: &Wanted<'_>,
-    namespaces: Option<&Traced>,
-    objects: Option<&Traced>,
-    last_seen: Option<&Traced>,
-) -> Cause {
+fn cause(told: &mut Explanation, wanted: &Wanted<'_>, found: &TracedSeries) -> Cause {
     let series = wanted.series;
-    if let (Some(namespace), Some(traced)) = (wanted.namespace, namespaces)
+    let empty = || {
+        Reason::EmptyResult.because(format!(
+            "there are samples of {series}, but metricsQuery makes nothing of them: a rate needs two \
+             samples within its range"
+        ))
+    };
+    let number = |traced: &Option<Traced>| traced.as_ref()?.number;
+    if let (Some(namespace), Some(traced)) = (wanted.namespace, &found.namespaces)
         && !traced.values.is_empty()
         && !traced.values.contains(namespace)
     {
@@ -188,7 +205,7 @@ fn cause(
             listed(&told.related.namespaces)
         ));
     }
-    if let (Some(resource), Some(traced)) = (wanted.resource, objects)
+    if let (Some(resource), Some(traced)) = (wanted.resource, &found.objects)
         && !traced.values.is_empty()
     {
         if !wanted.names.iter().any(|name| traced.values.contains(name)) {
@@ -198,15 +215,14 @@ fn cause(
                 listed(&told.related.names)
             ));
         }
-        return Reason::EmptyResult.because(format!(
-            "there are samples of {series}, but metricsQuery makes nothing of them: a rate needs two \
-             samples within its range"
-        ));
+        return empty();
     }
-    let last = last_seen.and_then(|traced| Some((traced.time?, &traced.question)));
-    match last {
+    if number(&found.present).is_some() {
+        return empty();
+    }
+    match number(&found.last_seen) {
         // Prometheus looks back for five minutes.
-        Some((time, _)) => {
+        Some(time) => {
             let ago = age_of(time);
             Reason::Stale.because(format!(
                 "the newest sample of {series} is {} old: whatever wrote it does so no longer",

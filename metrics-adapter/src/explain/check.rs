@@ -13,10 +13,8 @@ mod finding;
 mod jobs;
 mod lint;
 mod mapping;
-mod nearest;
 mod reach;
 mod report;
-mod style;
 mod text;
 mod usage;
 mod world;
@@ -27,7 +25,6 @@ use std::time::Duration;
 
 pub use finding::{Check, Finding, Severity};
 pub use report::{Element, Example, LabelReport, NameReport, Report, RuleReport};
-pub use style::Style;
 pub use text::text;
 
 use crate::config::{ConfigError, RuleFile};

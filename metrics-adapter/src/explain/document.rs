@@ -139,7 +139,8 @@ pub struct Objects {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Query {
-    /// `values`, `ages`; of an explanation alone `namespaces`, `objects`, `lastSeen`.
+    /// `values`, `ages`; of an explanation alone `namespaces`, `objects`, `present`,
+    /// `lastSeen`.
     pub purpose: String,
     /// As it is sent.
     pub promql: String,
@@ -281,6 +282,7 @@ impl From<told::Question> for Query {
             Purpose::Ages => "ages",
             Purpose::Namespaces => "namespaces",
             Purpose::Objects => "objects",
+            Purpose::Present => "present",
             Purpose::LastSeen => "lastSeen",
         };
         let source = match question.origin {

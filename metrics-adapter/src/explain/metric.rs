@@ -156,11 +156,11 @@ pub async fn explain(cluster: &impl Cluster, metric: &Metric) -> Explained {
 }
 
 impl Explained {
-    /// Why there are no values, or fewer than there should be; `None` where all is well.
-    pub fn cause(&self) -> Option<String> {
+    /// Whether there are values, and none is missing.
+    pub const fn is_well(&self) -> bool {
         match self {
-            Self::Refused(refusal) => Some(refusal.cause.clone()),
-            Self::Told(document) => document.cause.as_ref().map(|cause| cause.message.clone()),
+            Self::Refused(_) => false,
+            Self::Told(document) => document.cause.is_none(),
         }
     }
 

@@ -28,7 +28,8 @@ impl Default for Tolerance {
 }
 
 impl Tolerance {
-    fn covers(self, ratio: f64) -> bool {
+    /// Whether a ratio is so near to 1 that it changes nothing.
+    pub(super) fn covers(self, ratio: f64) -> bool {
         1.0 - self.down <= ratio && ratio <= 1.0 + self.up
     }
 }

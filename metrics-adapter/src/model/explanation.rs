@@ -244,6 +244,8 @@ pub enum Purpose {
     Namespaces,
     /// Which objects have series, likewise.
     Objects,
+    /// Whether an external metric has series, likewise.
+    Present,
     /// When there was a sample last, likewise.
     LastSeen,
 }

@@ -158,6 +158,11 @@ pub(super) fn carried(series: &str, matchers: &Matchers, label: &str) -> String 
     format!("count by ({label}) ({})", selected(series, matchers))
 }
 
+/// Asks how many series have a sample now.
+pub(super) fn present(series: &str, matchers: &Matchers) -> String {
+    format!("count({})", selected(series, matchers))
+}
+
 /// Asks when there was a sample last, also where that is longer ago than Prometheus looks back.
 pub(super) fn last_seen(series: &str, matchers: &Matchers) -> String {
     let selected = selected(series, matchers);

@@ -7,12 +7,11 @@ use super::super::Evaluator;
 use crate::discovery::Catalog;
 use crate::model::explanation::{Cause, Explanation, Reason, Related, RuleState};
 use crate::model::{ExternalQuery, MetricQuery, ObjectSource, ProviderError, ResourceType};
+use crate::nearest::nearest;
 use crate::prometheus::{QueryClient, SeriesShape};
 use crate::rules::Rule;
 
-/// Names that are no less alike are told; of 1.
-const ALIKE: f64 = 0.85;
-/// So many of them.
+/// Names that may have been meant; so many are told.
 const SIMILAR: usize = 5;
 
 impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
@@ -121,17 +120,12 @@ fn related(catalog: &Catalog, metric: &str) -> Related {
         elsewhere.push("external".to_owned());
     }
     let custom = catalog.list().iter().map(|info| &info.metric);
-    let names: BTreeSet<&Arc<str>> = custom.chain(catalog.external_list().iter()).collect();
-    let others = names.into_iter().filter(|name| ***name != *metric);
-    let mut similar: Vec<(f64, &Arc<str>)> = others
-        .map(|name| (strsim::jaro_winkler(metric, name), name))
-        .filter(|(likeness, _)| *likeness >= ALIKE)
-        .collect();
-    similar.sort_by(|a, b| b.0.total_cmp(&a.0));
-    similar.truncate(SIMILAR);
+    let names = custom.chain(catalog.external_list().iter());
+    let names: BTreeSet<&str> = names.map(AsRef::as_ref).collect();
+    let similar = nearest(metric, names).into_iter().take(SIMILAR);
     Related {
         elsewhere,
-        similar: similar.iter().map(|(_, name)| name.to_string()).collect(),
+        similar: similar.map(str::to_owned).collect(),
         ..Related::default()
     }
 }

@@ -274,7 +274,20 @@ async fn external_metrics_are_explained_alike() {
     // One that is in no namespace is not looked for there.
     let told = ask("anywhere").await;
     assert_eq!(reason(&told), Some(Reason::NoSample));
-    assert_eq!(told.questions.len(), 2);
+    assert_eq!(told.questions.len(), 3);
+    // Series that are there are not stale, whatever the query makes of them.
+    let number = |number| Ok(mk_samples(&[(&[], number)]));
+    let now = Timestamp::now().as_second() as f64;
+    for (special, expected) in [
+        (vec![("max(max_over_time", number(now))], Reason::Stale),
+        (
+            vec![("max(max_over_time", number(now)), ("count(", number(2.0))],
+            Reason::EmptyResult,
+        ),
+    ] {
+        *client.special.lock().unwrap() = special;
+        assert_eq!(reason(&ask("anywhere").await), Some(expected));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,10 +6,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::finding::{Check, Finding};
-use super::nearest::nearest;
 use super::world::World;
 use super::{Options, facts::Facts, report::RuleReport};
+use crate::explain::style::listed;
 use crate::model::QueryValue;
+use crate::nearest::nearest;
 use crate::prometheus::QueryClient;
 use crate::rules::Rule;
 use crate::rules::outline::{SeriesMatcher, SeriesName, SeriesSelector};
@@ -95,7 +96,7 @@ fn gone(query: &str, age: Duration) -> Finding {
 
 fn misspelt(written: &str, name: &str, names: &[String]) -> Finding {
     let message = format!("Prometheus has no series {written:?}");
-    match nearest(name, names.iter().map(String::as_str)) {
+    match nearest(name, names.iter().map(String::as_str)).first() {
         Some(nearest) => {
             let message = format!("{message}; did you mean {nearest:?}?");
             Finding::error(Check::NoSeries, message)
@@ -140,18 +141,15 @@ async fn matchers<C: QueryClient>(
             let message = format!("{written} has series, but none of them with {matcher}");
             return Some(Finding::error(Check::NoSeries, message));
         }
-        let listed: Vec<&str> = labels.iter().copied().take(LISTED).collect();
-        let mut message = format!(
+        let present: Vec<&str> = labels.iter().copied().collect();
+        let message = format!(
             "{written} has series, but they have no label {}; they have {}",
             matcher.label,
-            listed.join(", ")
+            listed(&present, present.len(), LISTED)
         );
-        if labels.len() > LISTED {
-            message += &format!(" and {} more", labels.len() - LISTED);
-        }
         let finding = Finding::error(Check::NoSeries, message);
         let meant = nearest(&matcher.label, labels.iter().copied());
-        return Some(match meant {
+        return Some(match meant.first() {
             Some(meant) => finding.hint(format!("is {meant} meant?")),
             None => finding,
         });
@@ -182,12 +180,11 @@ pub(super) async fn stale<C: QueryClient>(
     let selector = SeriesSelector::parse(rule.series_query());
     let is_any = selector.is_none_or(|selector| selector.name == SeriesName::Any);
     if !dead.is_empty() && !is_any {
-        let listed: Vec<&str> = dead.iter().copied().take(LISTED).collect();
         let message = format!(
             "stale: {} of {} names have no sample now: {}",
             dead.len(),
             names.len(),
-            listed.join(", ")
+            listed(&dead, dead.len(), LISTED)
         );
         return Some(Finding::warning(Check::Stale, message));
     }

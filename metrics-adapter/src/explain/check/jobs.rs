@@ -2,6 +2,7 @@
 
 use super::example::Asked;
 use super::finding::{Check, Finding};
+use crate::explain::style::listed;
 use crate::model::QueryValue;
 use crate::prometheus::QueryClient;
 use crate::rules::outline;
@@ -30,15 +31,12 @@ pub(super) async fn judge<C: QueryClient>(client: &C, asked: &Asked) -> Option<F
         let job = sample.labels.get("job").map_or("none", AsRef::as_ref);
         format!("{job} ({})", sample.value)
     };
-    let mut listed: Vec<String> = jobs.iter().take(LISTED).map(job).collect();
-    if jobs.len() > LISTED {
-        listed.push(format!("and {} more", jobs.len() - LISTED));
-    }
+    let named: Vec<String> = jobs.iter().map(job).collect();
     let message = format!(
         "{} has series of {} jobs: {}; client and server, or one pod scraped twice, are added up",
         asked.series,
         jobs.len(),
-        listed.join(", ")
+        listed(&named, named.len(), LISTED)
     );
     let finding = Finding::warning(Check::SeveralJobs, message);
     Some(

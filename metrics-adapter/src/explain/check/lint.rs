@@ -12,7 +12,7 @@ use super::world::World;
 use super::{Options, Severity};
 use crate::cli::UsageError;
 use crate::discovery::Collision;
-use crate::explain::CommonKinds;
+use crate::explain::{CommonKinds, style};
 use crate::model::{QueryValue, Selector};
 use crate::prometheus::PrometheusError;
 use crate::rules::outline::{self, SeriesName, SeriesSelector};
@@ -325,11 +325,7 @@ pub(super) fn missing_query(field: &str) -> Finding {
 }
 
 fn list(names: &[&str]) -> String {
-    let listed: Vec<&str> = names.iter().copied().take(LISTED).collect();
-    match names.len().saturating_sub(LISTED) {
-        0 => listed.join(", "),
-        more => format!("{} and {more} more", listed.join(", ")),
-    }
+    style::listed(names, names.len(), LISTED)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::finding::{Check, Finding};
 use super::report::LabelReport;
+use crate::explain::style::listed;
 use crate::model::ResourceType;
 use crate::prometheus::SeriesShape;
 use crate::rules::{Association, LabelMeaning, Rule};
@@ -136,16 +137,15 @@ fn unmapped(
             Finding::error(Check::LabelNotMapped, message).hint(remedy(label, kind))
         }
         None => {
-            let mut listed: Vec<&str> = labels.iter().copied().take(LISTED).collect();
-            if labels.len() > LISTED {
-                listed.push("...");
-            }
-            let listed = match listed[..] {
-                [] => "the series have none".to_owned(),
-                _ => format!("the series have {}", listed.join(", ")),
+            let labels: Vec<&str> = labels.iter().copied().collect();
+            let present = match labels[..] {
+                [] => "none".to_owned(),
+                _ => listed(&labels, labels.len(), LISTED),
             };
-            let message =
-                format!("no label is mapped to a resource, so the rule makes no metric: {listed}");
+            let message = format!(
+                "no label is mapped to a resource, so the rule makes no metric: the series have \
+                 {present}"
+            );
             Finding::error(Check::LabelNotMapped, message).hint(
                 "the series need the labels of pods, which relabeling of the scrape gives them; \
                  resources.overrides maps them",

@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 use super::absence::told;
 use super::finding::{Finding, Severity};
 use super::report::{Element, Example, Report, RuleReport};
-use super::style::Style;
+use crate::explain::style::{self, Style, printable};
 
 /// Names and metrics of a rule that are listed.
 const LISTED: usize = 8;
 /// Findings that are listed.
 const FINDINGS: usize = 30;
 
-/// The text, for a terminal. Control characters that labels may have are escaped.
+/// The text, for people.
 pub fn text(report: &Report, style: Style) -> String {
     let mut text = String::new();
     head(&mut text, report, style);
@@ -27,7 +27,7 @@ pub fn text(report: &Report, style: Style) -> String {
         write_rule(&mut text, rule, style);
     }
     for note in &report.notes {
-        let _ = writeln!(text, "\nnot checked: {}", plain(note));
+        let _ = writeln!(text, "\nnot checked: {}", printable(note));
     }
     text
 }
@@ -46,7 +46,7 @@ fn head(text: &mut String, report: &Report, style: Style) {
             format!("{}, {}", count(errors, "error"), count(warnings, "warning"))
         }
     };
-    let _ = writeln!(text, "{}: {outcome}", style.heading(&plain(&subject)));
+    let _ = writeln!(text, "{}: {outcome}", style.heading(&subject));
 }
 
 fn count(number: usize, what: &str) -> String {
@@ -58,17 +58,16 @@ fn count(number: usize, what: &str) -> String {
 
 fn write_finding(text: &mut String, finding: &Finding, style: Style) {
     let severity = match finding.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
+        Severity::Error => style.bad("error"),
+        Severity::Warning => style.doubtful("warning"),
     };
-    let severity = style.severity(finding.severity, severity);
     let rules = match finding.rules.join(", ") {
         none if none.is_empty() => none,
         rules => format!(" {}", style.heading(&rules)),
     };
-    let _ = writeln!(text, "{severity}{rules}: {}", plain(&finding.message));
+    let _ = writeln!(text, "{severity}{rules}: {}", printable(&finding.message));
     if let Some(hint) = &finding.hint {
-        let _ = writeln!(text, "  -> {}", plain(hint));
+        let _ = writeln!(text, "  -> {}", printable(hint));
     }
 }
 
@@ -76,7 +75,7 @@ fn write_rule(text: &mut String, rule: &RuleReport, style: Style) {
     let heading = format!("{} ({})", style.heading(&rule.rule), rule.api);
     let heading = match rule.series_query.as_str() {
         "" => heading,
-        query => format!("{heading} {}", plain(query)),
+        query => format!("{heading} {}", printable(query)),
     };
     let _ = writeln!(text, "\n{heading}");
     let mut line = |name: &str, content: &str| {
@@ -84,7 +83,7 @@ fn write_rule(text: &mut String, rule: &RuleReport, style: Style) {
         // Queries are told as they are, over several lines if they have them.
         for (index, part) in content.trim_end().lines().enumerate() {
             let begin = if index == 0 { &name } else { "        " };
-            let _ = writeln!(text, "  {begin} {}", plain(part));
+            let _ = writeln!(text, "  {begin} {}", printable(part));
         }
     };
     if let Some(series) = rule.series {
@@ -179,21 +178,7 @@ fn element_line(element: &Element) -> String {
 }
 
 fn listed(names: &[String]) -> String {
-    let shown = names.iter().take(LISTED).map(String::as_str);
-    let shown: Vec<&str> = shown.collect();
-    match names.len().saturating_sub(LISTED) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
-}
-
-/// Texts of others cannot move the cursor.
-fn plain(text: &str) -> String {
-    let escape = |c: char| match c {
-        c if c.is_control() => c.escape_default().to_string(),
-        c => c.to_string(),
-    };
-    text.chars().map(escape).collect()
+    style::listed(names, names.len(), LISTED)
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ async fn report<C: Cluster>(
             name: metric.source.to_string(),
             target: metric.target.to_string(),
             usage: None,
-            status: measure::in_status(&metric.source, &in_status),
+            status: measure::in_status(&metric.source, place, &in_status),
             ratio: None,
             is_tolerated: false,
             replicas: None,
@@ -129,7 +129,7 @@ async fn report<C: Cluster>(
                     Ok(proposal) => {
                         report.usage = Some(measure::written(proposal.usage, metric.target));
                         report.ratio = Some(proposal.ratio);
-                        report.is_tolerated = measure::is_tolerated(proposal.ratio, tolerance);
+                        report.is_tolerated = tolerance.covers(proposal.ratio);
                         report.replicas = Some(proposal.replicas);
                     }
                     Err(unknown) => report.cause = Some(unknown.to_string()),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::super::autoscaler::{Metric, Source, Target};
 use super::super::pod::{Groups, Phase, Pod, Readiness, Reading, Readings, Status};
-use super::super::proposal::{self, PodTarget, Proposal, Situation, Tolerance, Unknown};
+use super::super::proposal::{self, PodTarget, Proposal, Situation, Unknown};
 use super::wire;
 use crate::model::Quantity;
 
@@ -74,11 +74,6 @@ pub(super) fn judge(
     }
 }
 
-/// Whether a ratio is so near to 1 that it changes nothing.
-pub(super) fn is_tolerated(ratio: f64, tolerance: Tolerance) -> bool {
-    (1.0 - tolerance.down..=1.0 + tolerance.up).contains(&ratio)
-}
-
 /// A usage as the HPA's status writes it.
 pub(super) fn written(usage: i64, target: Target) -> String {
     match target {
@@ -87,8 +82,13 @@ pub(super) fn written(usage: i64, target: Target) -> String {
     }
 }
 
-/// What the status says of a metric: the entry of its type and name.
-pub(super) fn in_status(source: &Source, current: &[wire::CurrentMetric]) -> Option<String> {
+/// What the status says of a metric: the entry at its own place, since several may have one type and
+/// name and differ by their selectors; or else the first one of its type and name.
+pub(super) fn in_status(
+    source: &Source,
+    place: usize,
+    current: &[wire::CurrentMetric],
+) -> Option<String> {
     let of = |metric: &wire::CurrentMetric| {
         let (kind, found) = match source {
             Source::Pods { .. } => ("Pods", &metric.pods),
@@ -115,7 +115,8 @@ pub(super) fn in_status(source: &Source, current: &[wire::CurrentMetric]) -> Opt
                     .or_else(|| current.value.clone())
             })
     };
-    current.iter().find_map(of)
+    let own = current.get(place).and_then(of);
+    own.or_else(|| current.iter().find_map(of))
 }
 
 /// A pod as the controller sees it; what it requests of a resource, if that counts.

@@ -239,6 +239,78 @@ async fn a_metric_without_values_is_the_cause() {
 }
 
 #[tokio::test]
+async fn each_direction_has_its_tolerance() {
+    for (value, replicas) in [("43", Some(3)), ("37", Some(2)), ("41", Some(2))] {
+        let mut hpa = mk_hpa(&json!([pods_metric("40")]), &Value::Null);
+        hpa["status"] = json!({});
+        hpa["spec"]["behavior"] = json!({
+            "scaleUp": { "tolerance": "50m" }, "scaleDown": { "tolerance": "200m" },
+        });
+        let pods = ["web-0", "web-1"].map(|name| mk_pod(name, "Running"));
+        let path = format!("{CUSTOM}/pods/*/rps");
+        let values = [("web-0", value), ("web-1", value)];
+        let documents = with_values(mk_cluster(&hpa, 2, &pods), &path, &values);
+        let metric = explained(&documents).await.metrics.swap_remove(0);
+        assert_eq!(metric.replicas, replicas, "{value}");
+        assert_eq!(metric.is_tolerated, replicas == Some(2), "{value}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_of_one_name_have_their_own_status() {
+    let queue = |label: &str| {
+        let selector = json!({ "matchLabels": { "queue": label } });
+        json!({ "type": "External", "external": {
+            "metric": { "name": "queue", "selector": selector },
+            "target": { "type": "Value", "value": "10" },
+        }})
+    };
+    let current = |value: &str| {
+        json!({ "type": "External", "external": {
+            "metric": { "name": "queue" }, "current": { "value": value },
+        }})
+    };
+    let status = json!({ "desiredReplicas": 1, "currentMetrics": [current("3"), current("7")] });
+    let hpa = mk_hpa(&json!([queue("a"), queue("b")]), &status);
+    let documents = mk_cluster(&hpa, 1, &[mk_pod("web-0", "Running")]);
+    let documents = with_values(documents, EXTERNAL, &[("", "5")]);
+    let report = explained(&documents).await;
+    let said: Vec<Option<&str>> = report
+        .metrics
+        .iter()
+        .map(|metric| metric.status.as_deref())
+        .collect();
+    assert_eq!(said, [Some("3"), Some("7")]);
+}
+
+#[tokio::test]
+async fn texts_of_others_move_no_cursor() {
+    let evil = "\u{1b}[2J\nhpa/web in shop: agrees";
+    let condition = json!([{ "type": "AbleToScale", "status": "False", "reason": "R",
+        "message": evil }]);
+    let hpa = mk_hpa(&json!([pods_metric("40")]), &status(2, "0", &condition));
+    let explanation = json!({
+        "apiVersion": API_VERSION, "kind": "Explanation",
+        "outcome": { "code": 404, "message": evil },
+        "cause": { "reason": "PrometheusFails", "message": evil },
+        "queries": [{ "purpose": "values", "promql": evil, "source": "asked", "maxAgeSeconds": 5.0 }],
+    });
+    let path = format!("{CUSTOM}/pods/*/rps?explain=true");
+    let documents = mk_cluster(&hpa, 2, &[mk_pod("web-0", "Running")]);
+    let report = explained(&documents.with(&path, 200, &explanation)).await;
+    let text = text(&report, Style::Plain);
+    assert!(
+        !text.contains('\u{1b}') && text.contains("\\u{1b}[2J"),
+        "{text}"
+    );
+    let forged = text
+        .lines()
+        .skip(1)
+        .find(|line| line.starts_with("hpa/web"));
+    assert_eq!(forged, None, "{text}");
+}
+
+#[tokio::test]
 async fn whoever_may_not_read_is_told_what() {
     let path = "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers/web";
     let refused = json!({ "kind": "Status", "message": "horizontalpodautoscalers is forbidden" });

@@ -1,35 +1,30 @@
 //! The report for people. Law: what is wrong, and what helps, stands in the first lines.
 
-use std::fmt::Write as _;
-
-use super::super::style::Style;
+use super::super::style::{Lines, Style, listed};
 use super::{MetricReport, Report, Word};
+
+/// Pods on one line.
+const PODS: usize = 10;
 
 /// The whole.
 pub fn text(report: &Report, style: Style) -> String {
-    let mut out = String::new();
+    let mut out = Lines::default();
     let Report { verdict, .. } = report;
     let headline = match verdict.word {
         Word::Agrees => style.good(&format!("agrees with its status: {}", verdict.message)),
         Word::Differs => style.bad(&format!("differs from its status: {}", verdict.message)),
         Word::Fails => style.bad(&format!("cannot scale: {}", verdict.message)),
     };
-    let mut line = |depth: usize, text: &str| {
-        // Writing to a `String` cannot fail.
-        let _ = writeln!(out, "{:width$}{text}", "", width = depth * 2);
-    };
-    line(
-        0,
-        &format!("hpa/{} in {}: {headline}", report.name, report.namespace),
-    );
+    let subject = format!("hpa/{} in {}", report.name, report.namespace);
+    out.headline(&subject, &headline);
     for advice in &verdict.advice {
-        line(1, advice);
+        out.add(1, advice);
     }
     let [min, max] = report.bounds;
     let wanted = report
         .wanted
         .map_or_else(|| "nobody knows".to_owned(), |wanted| wanted.to_string());
-    line(
+    out.add(
         1,
         &format!(
             "{}: {} replicas, {} pods; wanted: {wanted}; bounds: {min} to {max}",
@@ -37,11 +32,11 @@ pub fn text(report: &Report, style: Style) -> String {
         ),
     );
     for metric in &report.metrics {
-        of_metric(metric, &mut line);
+        of_metric(metric, &mut out);
     }
     let status = &report.status;
     let last = status.last_scale_time.as_deref().unwrap_or("never");
-    line(
+    out.add(
         1,
         &format!(
             "status: {} replicas, {} desired, last scaled: {last}",
@@ -49,7 +44,7 @@ pub fn text(report: &Report, style: Style) -> String {
         ),
     );
     for condition in &status.conditions {
-        line(
+        out.add(
             2,
             &format!(
                 "{} {}, {}: {}",
@@ -57,10 +52,10 @@ pub fn text(report: &Report, style: Style) -> String {
             ),
         );
     }
-    out
+    out.into_text()
 }
 
-fn of_metric(metric: &MetricReport, line: &mut impl FnMut(usize, &str)) {
+fn of_metric(metric: &MetricReport, out: &mut Lines) {
     let status = metric.status.as_deref().unwrap_or("nothing");
     match (&metric.usage, metric.ratio, metric.replicas) {
         (Some(usage), Some(ratio), Some(replicas)) => {
@@ -69,7 +64,7 @@ fn of_metric(metric: &MetricReport, line: &mut impl FnMut(usize, &str)) {
             } else {
                 ""
             };
-            line(
+            out.add(
                 1,
                 &format!(
                     "{}: {usage}, target {}, ratio {ratio:.3}{tolerated} -> {replicas} replicas; \
@@ -78,7 +73,7 @@ fn of_metric(metric: &MetricReport, line: &mut impl FnMut(usize, &str)) {
                 ),
             );
         }
-        _ => line(
+        _ => out.add(
             1,
             &format!(
                 "{}: target {}, asks for nothing; its status says {status}",
@@ -87,21 +82,24 @@ fn of_metric(metric: &MetricReport, line: &mut impl FnMut(usize, &str)) {
         ),
     }
     if let Some(cause) = &metric.cause {
-        line(2, cause);
+        out.add(2, cause);
     }
     for (what, pods) in [
         ("without a value", &metric.missing),
         ("not ready", &metric.unready),
     ] {
         if !pods.is_empty() {
-            line(2, &format!("pods {what}: {}", pods.join(", ")));
+            out.add(
+                2,
+                &format!("pods {what}: {}", listed(pods, pods.len(), PODS)),
+            );
         }
     }
     let Some(document) = &metric.explanation else {
         return;
     };
     if let Some(rule) = &document.rule {
-        line(
+        out.add(
             2,
             &format!("rule: {}, seriesQuery {}", rule.place, rule.series_query),
         );
@@ -111,10 +109,10 @@ fn of_metric(metric: &MetricReport, line: &mut impl FnMut(usize, &str)) {
         .iter()
         .filter(|query| query.purpose == "values")
     {
-        line(2, &format!("query: {}", query.promql));
+        out.add(2, &format!("query: {}", query.promql));
     }
     for dropped in &document.dropped.items {
         let name = dropped.object.as_deref().unwrap_or("a sample");
-        line(2, &format!("left out: {name}: {}", dropped.reason));
+        out.add(2, &format!("left out: {name}: {}", dropped.reason));
     }
 }

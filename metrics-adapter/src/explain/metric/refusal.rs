@@ -1,13 +1,13 @@
 //! Why the adapter did not answer, found out with the user's own rights.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::cluster::{Answer, Cluster};
-use super::super::style::Style;
+use super::super::style::{Lines, Style};
 use super::{Metric, Subject};
 
 /// Why there is no explanation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refusal {
     /// The true cause in a sentence.
     pub cause: String,
@@ -75,9 +75,13 @@ impl Refusal {
         let message = answer.message();
         let is_adapters = message.contains("/explain/");
         let rule = if is_adapters {
-            let below = match metric.path().rsplit_once("/namespaces/") {
-                Some((group, _)) => format!("{group}/namespaces/{}/*", metric.namespace),
-                None => metric.path(),
+            let path = metric.path();
+            let below = match path.split_once("/namespaces/") {
+                Some((group, within)) => {
+                    let namespace = within.split('/').next().unwrap_or_default();
+                    format!("{group}/namespaces/{namespace}/*")
+                }
+                None => path,
             };
             format!("{{nonResourceURLs: [\"/explain{below}\"], verbs: [get]}}")
         } else {
@@ -169,11 +173,12 @@ impl Refusal {
 
     /// For people: cause and advice first.
     pub fn text(&self, what: &str, style: Style) -> String {
-        let mut text = format!("{what}: {}\n", style.bad(&self.cause));
+        let mut lines = Lines::default();
+        lines.headline(what, &style.bad(&self.cause));
         for line in &self.advice {
-            text.push_str(&format!("  {line}\n"));
+            lines.add(1, line);
         }
-        text
+        lines.into_text()
     }
 }
 

@@ -147,7 +147,7 @@ async fn the_first_lines_tell_why_there_is_no_answer() {
         for words in expected {
             assert!(first.contains(words), "{words}: {text}");
         }
-        assert!(explained.cause().is_some());
+        assert!(!explained.is_well());
     }
 }
 
@@ -179,9 +179,16 @@ async fn what_the_adapter_tells_begins_with_the_cause() {
     ] {
         assert!(text.contains(words), "{words}: {text}");
     }
+    let refused = explain(&Documents::default(), &pods()).await;
+    let evil = Metric {
+        metric: "\u{1b}[2J".to_owned(),
+        ..pods()
+    };
+    let shown = refused.text(&evil, Style::Plain);
+    assert!(shown.starts_with("pods/\\u{1b}[2J in shop: "), "{shown:?}");
     assert!(
         explained
-            .text(&pods(), Style::Colour)
+            .text(&pods(), Style::Coloured)
             .contains("\u{1b}[31m")
     );
 }

@@ -1,12 +1,11 @@
 //! An explanation for people. Law: what is wrong stands in the first lines.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
 use super::super::document::{Document, List, Query, Related, Rule};
-use super::super::style::Style;
+use super::super::style::{Lines, Style, listed};
 use super::Metric;
 
 /// Names on one line.
@@ -16,7 +15,7 @@ const LINES: usize = 20;
 
 /// The whole.
 pub fn text(metric: &Metric, document: &Document, style: Style) -> String {
-    let mut out = Out(String::new());
+    let mut out = Out(Lines::default());
     let (values, outcome) = (document.values.count, &document.outcome);
     let of = document
         .objects
@@ -31,7 +30,7 @@ pub fn text(metric: &Metric, document: &Document, style: Style) -> String {
         }
         Some(cause) => style.bad(&cause.message),
     };
-    out.line(0, &format!("{metric}: {headline}"));
+    out.0.headline(&metric.to_string(), &headline);
     if let Some(cause) = &document.cause {
         out.line(1, &format!("reason: {}", cause.reason));
     }
@@ -78,15 +77,14 @@ pub fn text(metric: &Metric, document: &Document, style: Style) -> String {
         let name = object.or_else(|| dropped.labels.as_ref().map(labels));
         format!("{}: {}", name.unwrap_or_default(), dropped.reason)
     });
-    out.0
+    out.0.into_text()
 }
 
-struct Out(String);
+struct Out(Lines);
 
 impl Out {
     fn line(&mut self, depth: usize, text: &str) {
-        // Writing to a `String` cannot fail.
-        let _ = writeln!(self.0, "{:width$}{text}", "", width = depth * 2);
+        self.0.add(depth, text);
     }
 
     fn list<T>(&mut self, title: &str, list: &List<T>, item: impl Fn(&T) -> String) {
@@ -98,7 +96,7 @@ impl Out {
             self.line(2, &item(one));
         }
         if list.count > LINES {
-            self.line(2, "…");
+            self.line(2, &format!("and {} more", list.count - LINES));
         }
     }
 
@@ -108,6 +106,7 @@ impl Out {
             "ages" => "query for the newest samples' times",
             "namespaces" => "which namespaces have the series",
             "objects" => "which objects have the series",
+            "present" => "how many series there are now",
             "lastSeen" => "when there was a sample last",
             other => other,
         };
@@ -166,9 +165,7 @@ fn described(rule: &Rule) -> String {
 }
 
 fn names(list: &List<String>) -> String {
-    let first: Vec<&str> = list.items.iter().take(NAMES).map(String::as_str).collect();
-    let more = if list.count > NAMES { ", …" } else { "" };
-    format!("{}{more}", first.join(", "))
+    listed(&list.items, list.count, NAMES)
 }
 
 fn labels(labels: &BTreeMap<String, String>) -> String {

@@ -3,11 +3,11 @@
 /// Names of which one is the beginning of the other are related, if it has so many characters.
 const STEM: usize = 5;
 
-/// The candidate that is nearest to a name, if any is near.
-pub(super) fn nearest<'a>(
+/// Those of the candidates that are near to a name, the nearest first.
+pub(crate) fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+) -> Vec<&'a str> {
     let near = candidates
         .into_iter()
         .filter(|candidate| *candidate != name);
@@ -19,7 +19,9 @@ pub(super) fn nearest<'a>(
             shorter >= STEM && (candidate.starts_with(name) || name.starts_with(candidate));
         (slip || related).then_some((distance, candidate))
     });
-    near.min().map(|(_, candidate)| candidate)
+    let mut near: Vec<(usize, &str)> = near.collect();
+    near.sort_unstable();
+    near.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 #[cfg(test)]
@@ -43,7 +45,7 @@ mod tests {
             ("ab", None),
             ("up", None),
         ] {
-            assert_eq!(nearest(name, names), expected, "{name}");
+            assert_eq!(nearest(name, names).first().copied(), expected, "{name}");
         }
     }
 }
