@@ -11,9 +11,9 @@ pub mod decode;
 pub mod inspect;
 mod login;
 mod metrics;
-mod pace;
 mod permits;
 pub mod range;
+mod recent;
 mod turn;
 
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ use jiff::Timestamp;
 pub use client::{Client, ClientError, Options, Verb};
 pub use credentials::{Authorization, Credentials, Material, Place};
 pub use metrics::Metrics;
-pub use pace::Calls;
+pub use recent::Calls;
 pub use turn::Turn;
 
 use crate::model::QueryValue;

@@ -92,12 +92,13 @@ impl RulesFile {
             source,
         })?;
         let rules = compile(&path, &relist, &content)?;
+        let sha256 = sha256(&content);
         metrics.loaded();
-        metrics.uses(&content);
+        metrics.uses(&sha256);
         Ok(Self {
             state: watch::Sender::new(FileState {
                 path: path.clone(),
-                sha256: sha256(&content),
+                sha256,
                 read: Timestamp::now(),
                 refused: None,
             }),
@@ -176,11 +177,12 @@ impl RulesFile {
             "the rules file has changed"
         );
         content.clone_into(&mut self.content);
+        let sha256 = sha256(content);
+        self.metrics.uses(&sha256);
         self.state.send_modify(|state| {
-            state.sha256 = sha256(content);
+            state.sha256 = sha256;
             state.read = Timestamp::now();
         });
-        self.metrics.uses(content);
         self.rules.send_replace(Arc::new(rules));
         Ok(())
     }

@@ -184,9 +184,10 @@ impl Followed {
         self.kinds.iter().all(|kind| kind.is_followed())
     }
 
-    /// Whether kube-apiserver refuses a watch.
-    pub(super) fn is_refused(&self) -> bool {
-        self.kinds.iter().any(|kind| kind.is_refused())
+    /// The kinds of which kube-apiserver refuses the watch.
+    pub(super) fn refused(&self) -> Vec<&GroupResource> {
+        let refused = self.kinds.iter().filter(|kind| kind.is_refused());
+        refused.map(|kind| &kind.resource.id).collect()
     }
 }
 

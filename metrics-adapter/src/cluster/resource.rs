@@ -57,8 +57,8 @@ pub(super) struct Refresh {
     client: Client,
     interval: Duration,
     definitions: Followed,
-    /// Whether it was said that changes are not seen.
-    blind: bool,
+    /// The definitions of which it was said that they may not be watched.
+    unseen: Vec<GroupResource>,
     /// Of the last answer.
     etag: Option<String>,
     /// What was complained about last.
@@ -104,7 +104,7 @@ impl ResourceMap {
             client,
             interval,
             definitions,
-            blind: false,
+            unseen: Vec::new(),
             etag: None,
             problem: None,
             broken: BTreeSet::new(),
@@ -188,17 +188,18 @@ impl Refresh {
 
     /// Says it once when kinds that come are not known at once.
     fn tell_sight(&mut self) {
-        let refused = self.definitions.is_refused();
-        if refused && !self.blind {
-            self.blind = true;
+        let refused: Vec<GroupResource> = self.definitions.refused().into_iter().cloned().collect();
+        if !refused.is_empty() && refused != self.unseen {
             let (_, most) = self.pauses();
+            let names: Vec<String> = refused.iter().map(GroupResource::to_string).collect();
             tracing::warn!(
                 seconds = most.as_secs(),
-                "may not watch customresourcedefinitions.apiextensions.k8s.io and \
-                 apiservices.apiregistration.k8s.io: asking for API discovery now and then",
+                "may not watch {}: asking for API discovery now and then",
+                names.join(" and "),
             );
-        } else if self.blind && self.definitions.is_seen() {
-            self.blind = false;
+            self.unseen = refused;
+        } else if !self.unseen.is_empty() && self.definitions.is_seen() {
+            self.unseen.clear();
             tracing::info!("changes of kinds are seen again");
         }
     }

@@ -1,7 +1,8 @@
 //! Who polls what, for the status page.
 //!
 //! Law: it has no say in what is served. Bounded by entries and by the length of their texts; what
-//! was asked for least recently is forgotten first.
+//! was asked for least recently is forgotten first, and what comes again and again is not forgotten
+//! for what came once, however much of that there is.
 
 use std::collections::hash_map::RandomState;
 use std::fmt::Display;
@@ -20,8 +21,11 @@ use crate::model::{
     Target, Usage, UsageQuery,
 };
 
-/// Requests that are told apart: two metrics of each of 2,000 HPAs; some 600 bytes each.
-const REQUESTS: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
+/// Requests that came again: two metrics of each of 2,000 HPAs; some 600 bytes each.
+const REPEATED: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
+
+/// Requests that came once.
+const SINGLE: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
 /// Characters of a text that are kept.
 const LONGEST: usize = 200;
@@ -93,17 +97,26 @@ struct Entry {
     polls: Polls,
 }
 
-/// The requests that were made most recently, by their hashes: of two with one hash the page tells
-/// as if they were one.
+/// The requests that were made most recently: of two with one hash the page tells as if they were
+/// one.
 pub(super) struct Board {
-    entries: Mutex<LruCache<u64, Entry>>,
+    entries: Mutex<Entries>,
     hasher: RandomState,
+}
+
+/// By the hashes of requests; each is in one of the two.
+struct Entries {
+    single: LruCache<u64, Entry>,
+    repeated: LruCache<u64, Entry>,
 }
 
 impl Default for Board {
     fn default() -> Self {
         Self {
-            entries: Mutex::new(LruCache::new(REQUESTS)),
+            entries: Mutex::new(Entries {
+                single: LruCache::new(SINGLE),
+                repeated: LruCache::new(REPEATED),
+            }),
             hasher: RandomState::new(),
         }
     }
@@ -114,17 +127,18 @@ impl Board {
     pub(super) fn asked(&self, request: Request<'_>) -> u64 {
         let number = self.hasher.hash_one(request);
         let now = Instant::now();
-        let mut entries = self.lock();
-        if let Some(entry) = entries.get_mut(&number) {
-            let _ = entry.polls.push(now, Duration::MAX);
-            entry.poll.times += 1;
-            return number;
+        if !self.lock().again(number, now) {
+            // Outside the lock: the texts may be long.
+            let entry = Entry {
+                poll: request.described(),
+                polls: Polls::first(now),
+            };
+            let mut entries = self.lock();
+            // Somebody else may have been faster.
+            if !entries.again(number, now) {
+                entries.single.put(number, entry);
+            }
         }
-        let entry = Entry {
-            poll: request.described(),
-            polls: Polls::first(now),
-        };
-        entries.put(number, entry);
         number
     }
 
@@ -137,7 +151,7 @@ impl Board {
             },
             oldest: outcome.iter().flatten().map(Timed::timestamp).min(),
         };
-        if let Some(entry) = self.lock().peek_mut(&number) {
+        if let Some(entry) = self.lock().peek_mut(number) {
             entry.poll.result = Some(result);
         }
     }
@@ -145,20 +159,55 @@ impl Board {
     /// The requests of the last hour, the latest first.
     pub(super) fn polls(&self) -> Vec<Poll> {
         let now = Instant::now();
-        let entries = self.lock();
-        let told = entries.iter().map(|(_, entry)| Poll {
-            last: now.duration_since(entry.polls.last()),
-            pace: entry
-                .polls
-                .pattern()
-                .map(|(pollers, period)| Pace { period, pollers }),
-            ..entry.poll.clone()
-        });
-        told.take_while(|poll| poll.last <= FORGOTTEN).collect()
+        let mut polls: Vec<Poll> = {
+            let entries = self.lock();
+            let entries = entries.repeated.iter().chain(&entries.single);
+            let told = entries.map(|(_, entry)| entry.told(now));
+            told.filter(|poll| poll.last <= FORGOTTEN).collect()
+        };
+        polls.sort_by_key(|poll| poll.last);
+        polls
     }
 
-    fn lock(&self) -> MutexGuard<'_, LruCache<u64, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entries {
+    /// Whether a request is known; then it has come again.
+    fn again(&mut self, number: u64, now: Instant) -> bool {
+        if let Some(entry) = self.repeated.get_mut(&number) {
+            entry.again(now);
+            return true;
+        }
+        let Some(mut entry) = self.single.pop(&number) else {
+            return false;
+        };
+        entry.again(now);
+        self.repeated.put(number, entry);
+        true
+    }
+
+    fn peek_mut(&mut self, number: u64) -> Option<&mut Entry> {
+        let repeated = self.repeated.peek_mut(&number);
+        repeated.or_else(|| self.single.peek_mut(&number))
+    }
+}
+
+impl Entry {
+    fn again(&mut self, now: Instant) {
+        let _ = self.polls.push(now, Duration::MAX);
+        self.poll.times += 1;
+    }
+
+    fn told(&self, now: Instant) -> Poll {
+        let pattern = self.polls.pattern();
+        Poll {
+            last: now.duration_since(self.polls.last()),
+            pace: pattern.map(|(pollers, period)| Pace { period, pollers }),
+            ..self.poll.clone()
+        }
     }
 }
 
@@ -326,16 +375,31 @@ mod tests {
     #[test]
     fn texts_and_requests_are_bounded() {
         let board = Board::default();
-        for number in 0..REQUESTS.get() + 10 {
+        let ask = |number: usize| {
             let external = ExternalQuery {
                 namespace: "shop".into(),
-                metric: format!("{number}{}", "ü".repeat(1000)).into(),
+                metric: format!("{number} {}", "ü".repeat(1000)).into(),
                 selector: Selector::EVERYTHING,
             };
             board.asked(Request::External(&external));
+        };
+        let many = SINGLE.get().max(REPEATED.get()) + 10;
+        ask(0);
+        // What comes again outlives any number of those that come once.
+        ask(0);
+        (1..=many).for_each(ask);
+        let polls = board.polls();
+        assert_eq!(polls.len(), SINGLE.get() + 1);
+        let again: Vec<&Poll> = polls.iter().filter(|poll| poll.times > 1).collect();
+        assert_eq!((again.len(), again[0].times), (1, 2));
+        for number in 1..=many {
+            ask(number);
+            ask(number);
         }
         let polls = board.polls();
-        assert_eq!(polls.len(), REQUESTS.get());
+        assert!(polls.len() <= SINGLE.get() + REPEATED.get());
+        let again = polls.iter().filter(|poll| poll.times > 1);
+        assert_eq!(again.count(), REPEATED.get());
         for poll in polls {
             assert_eq!(poll.metric.chars().count(), LONGEST + 1);
         }

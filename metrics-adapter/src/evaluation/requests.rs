@@ -85,10 +85,10 @@ impl Requests {
             metric: Arc::clone(metric),
         };
         let mut named = self.named();
-        if named.len() >= MAX_NAMED && !named.contains(&name) {
-            self.sweep(&mut named);
-        }
-        if named.len() >= MAX_NAMED && !named.contains(&name) {
+        // There is room again when those that have gone were taken away, before the next scrape.
+        let is_full = named.len() >= MAX_NAMED && !named.contains(&name);
+        // A metric of that very name would take the series of all others with it when it goes.
+        if is_full || **metric == *OTHER {
             return match name.resource {
                 Some(_) => self.other_custom.clone(),
                 None => self.other_external.clone(),

@@ -196,7 +196,8 @@ impl Client {
         let started = Instant::now();
         let timeout = self.options.timeout;
         let deadline = turn.deadline().unwrap_or(started + timeout);
-        let span = trace::call(self.options.verb.name(), &self.options.url, endpoint);
+        let verb = self.verb(endpoint).name();
+        let span = trace::call(verb, &self.options.url, endpoint);
         let exchange = async { read(self.exchange(endpoint, parameters).await?).await };
         let result = tokio::time::timeout_at(deadline, exchange.instrument(span.clone()))
             .await
@@ -220,12 +221,7 @@ impl Client {
     ) -> Result<Response, PrometheusError> {
         let url = self.endpoint_url(endpoint);
         let http = self.connection.load().http.clone();
-        let verb = if FORMS.contains(&endpoint) {
-            self.options.verb
-        } else {
-            Verb::Get
-        };
-        let mut request = match verb {
+        let mut request = match self.verb(endpoint) {
             Verb::Get => http.get(url).query(parameters),
             Verb::Post => http.post(url).form(parameters),
         };
@@ -273,6 +269,15 @@ impl Client {
         let path = format!("{}/api/v1/{endpoint}", url.path().trim_end_matches('/'));
         url.set_path(&path);
         url
+    }
+
+    /// How an endpoint is asked: what takes no form, without one.
+    fn verb(&self, endpoint: &str) -> Verb {
+        if FORMS.contains(&endpoint) {
+            self.options.verb
+        } else {
+            Verb::Get
+        }
     }
 
     fn transport(&self, error: &reqwest::Error) -> PrometheusError {

@@ -10,7 +10,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use telemetry::reload::Reloads;
 
-use super::pace::{Calls, Pace};
+use super::recent::{Calls, Recent};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -28,7 +28,7 @@ struct EndpointLabels {
 pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     duration: Family<EndpointLabels, Histogram, fn() -> Histogram>,
-    pace: Arc<Pace>,
+    recent: Arc<Recent>,
     pub(super) certificates: Reloads,
     pub(super) token: Reloads,
 }
@@ -44,7 +44,7 @@ impl Metrics {
                     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
                 ])
             }),
-            pace: Arc::new(Pace::start()),
+            recent: Arc::new(Recent::start()),
             certificates: Reloads::register(
                 registry,
                 "prometheus_certificates",
@@ -78,7 +78,7 @@ impl Metrics {
 
     pub(super) fn observe(&self, endpoint: &'static str, result: &'static str, duration: Duration) {
         self.count(endpoint, result);
-        self.pace.called(result == "ok");
+        self.recent.called(result == "ok");
         self.duration
             .get_or_create(&EndpointLabels { endpoint })
             .observe(duration.as_secs_f64());
@@ -86,6 +86,6 @@ impl Metrics {
 
     /// The calls of the last minute.
     pub fn calls(&self) -> Calls {
-        self.pace.calls()
+        self.recent.calls()
     }
 }

@@ -8,7 +8,6 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use sha2::{Digest as _, Sha256};
 
 /// What became of a version of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,10 +69,8 @@ impl Metrics {
     }
 
     /// The rules of this version are used from now on.
-    pub(super) fn uses(&self, content: &[u8]) {
-        let digest = Sha256::digest(content);
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        let hash = format!("sha256:{hex}");
+    pub(super) fn uses(&self, sha256: &str) {
+        let hash = sha256.to_owned();
         self.content.clear();
         self.content.get_or_create(&ContentLabels { hash }).set(1);
     }

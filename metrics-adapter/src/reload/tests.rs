@@ -20,6 +20,7 @@ struct Watched {
     directory: TempDir,
     registry: Registry,
     updates: watch::Receiver<Arc<RuleSet>>,
+    state: watch::Receiver<FileState>,
     _stop: DropGuard,
 }
 
@@ -41,7 +42,8 @@ impl Watched {
         };
         let path = directory.path().join("config.yaml");
         let file = RulesFile::load(path, relist, Metrics::register(&mut registry)).unwrap();
-        let (updates, stop) = (file.subscribe(), CancellationToken::new());
+        let (updates, state) = (file.subscribe(), file.state());
+        let stop = CancellationToken::new();
         let token = stop.clone();
         #[allow(clippy::disallowed_methods)] // The test's runtime ends with the test.
         tokio::spawn(async move { file.watch(SECOND, &token).await });
@@ -50,6 +52,7 @@ impl Watched {
             directory,
             registry,
             updates,
+            state,
             _stop: stop.drop_guard(),
         }
     }
@@ -87,8 +90,9 @@ impl Watched {
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let told = telemetry::text::encode(&self.registry);
         let lines = told.lines().filter(|line| line.starts_with("config_info{"));
-        let expected = format!("config_info{{hash=\"sha256:{hex}\"}} 1");
+        let expected = format!("config_info{{hash=\"{hex}\"}} 1");
         assert_eq!(lines.collect::<Vec<_>>(), [expected]);
+        assert_eq!(self.state.borrow().sha256, hex);
     }
 
     /// Whether the file is good, successes and failures.

@@ -242,3 +242,27 @@ async fn discovery_falls_back_to_one_document_per_group() {
     );
     assert!(cluster.resolve("", "widgets/status").is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_may_watch_some_definitions_sees_these_and_asks_for_the_rest() {
+    let api = FakeApi::default();
+    serve(&api, &[]);
+    api.set(DEFINITIONS, 200, vec![mk_list(&[])]);
+    api.set(SERVICES, 403, vec![status(403, "it is forbidden")]);
+    let running = run(&api);
+    let cluster = &running.cluster;
+    eventually(|| cluster.is_discovered()).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let before = looks(&api);
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    let during = looks(&api) - before;
+    assert!((5..=6).contains(&during), "{during}");
+    serve(
+        &api,
+        &[mk_group("example.com", "Current", &[("widgets", "Widget")])],
+    );
+    let definition = mk_definition("widgets");
+    api.emit(DEFINITIONS, &json!({"type": "ADDED", "object": definition}));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(cluster.resolve("", "widgets").is_some());
+}

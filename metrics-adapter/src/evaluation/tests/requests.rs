@@ -102,6 +102,18 @@ fn beyond_so_many_names_all_are_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_metric_by_the_name_of_the_others_is_one_of_them() {
+    let (evaluator, _) = mk_evaluator_of(RULES, Ok(mk_samples(&[]))).await;
+    let requests = &evaluator.metrics.requests;
+    requests.of(None, &"other".into())[0].inc();
+    // It is none of the catalog's, and the series would go with it.
+    let external = r#"api="external",resource="",metric="other",result="ok""#;
+    assert_counts(&scraped(&evaluator), external, 1);
+    requests.of(None, &"other".into())[0].inc();
+    assert_counts(&scraped(&evaluator), external, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_oldest_sample_tells_the_age_also_where_it_is_refused() {
     let rules = format!("rules: [{RULE}]");
     // The values are the times of the newest samples: 50 s and 90 s before the evaluation.

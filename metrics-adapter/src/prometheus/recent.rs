@@ -21,7 +21,7 @@ pub struct Calls {
 
 /// Counts calls by the second in which they end.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct Recent {
     start: Instant,
     /// By the second's number modulo their number.
     seconds: Mutex<[Second; SECONDS]>,
@@ -35,7 +35,7 @@ struct Second {
     failed: u64,
 }
 
-impl Pace {
+impl Recent {
     pub(super) fn start() -> Self {
         Self {
             start: Instant::now(),
@@ -83,26 +83,26 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_the_last_minute_counts() {
-        let pace = Pace::start();
+        let recent = Recent::start();
         let mk_calls = |ended, failed, seconds| Calls {
             ended,
             failed,
             over: Duration::from_secs(seconds),
         };
-        assert_eq!(pace.calls(), mk_calls(0, 0, 1));
-        pace.called(true);
-        pace.called(false);
-        assert_eq!(pace.calls(), mk_calls(2, 1, 1));
+        assert_eq!(recent.calls(), mk_calls(0, 0, 1));
+        recent.called(true);
+        recent.called(false);
+        assert_eq!(recent.calls(), mk_calls(2, 1, 1));
         tokio::time::advance(Duration::from_secs(40)).await;
-        pace.called(true);
-        assert_eq!(pace.calls(), mk_calls(3, 1, 40));
+        recent.called(true);
+        assert_eq!(recent.calls(), mk_calls(3, 1, 40));
         tokio::time::advance(Duration::from_secs(30)).await;
-        assert_eq!(pace.calls(), mk_calls(1, 0, 60));
+        assert_eq!(recent.calls(), mk_calls(1, 0, 60));
         // The same place in the ring as the call of 40 s.
         tokio::time::advance(Duration::from_secs(30)).await;
-        pace.called(false);
-        assert_eq!(pace.calls(), mk_calls(1, 1, 60));
+        recent.called(false);
+        assert_eq!(recent.calls(), mk_calls(1, 1, 60));
         tokio::time::advance(Duration::from_secs(3600)).await;
-        assert_eq!(pace.calls(), mk_calls(0, 0, 60));
+        assert_eq!(recent.calls(), mk_calls(0, 0, 60));
     }
 }
