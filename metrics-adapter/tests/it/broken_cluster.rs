@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
 use axum::extract::{Request, State};
@@ -21,6 +21,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::access::{data, kubeconfig};
 use crate::api_server::ApiServer;
 use crate::authority::{Ca, Identity};
+use crate::broken::{Row, judge};
 use crate::command_line::{BINARY, Program};
 use crate::prometheus::{Prometheus, expose};
 use crate::tls::{Dial, Protocol};
@@ -182,8 +183,8 @@ impl World {
         );
     }
 
-    /// What `explain` prints for a user, and whether it ends well.
-    async fn explain(&self, user: &str, arguments: &[&str]) -> (bool, String) {
+    /// What `explain` makes of it for a user.
+    async fn explain(&self, user: &str, arguments: &[&str]) -> Output {
         let path = self.directory.path().join(user);
         fs::write(&path, kubeconfig(&self.url, &json!({ "token": user }))).unwrap();
         let mut command = Command::new(BINARY);
@@ -194,9 +195,28 @@ impl World {
             .arg(path);
         let output = tokio::task::spawn_blocking(move || command.output().unwrap());
         let output = output.await.unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        assert!(!text.contains('\u{1b}'), "colours in a pipe: {text}");
-        (output.status.success(), text)
+        assert!(
+            !output.stdout.contains(&b'\x1b'),
+            "colours in a pipe: {output:?}"
+        );
+        output
+    }
+
+    /// A row of the table: whatever is broken, it does not end well.
+    async fn broken(
+        &self,
+        set_up: &'static str,
+        user: &str,
+        arguments: &[&str],
+        cause: &'static [&'static str],
+    ) -> Row {
+        let output = self.explain(user, arguments).await;
+        assert_eq!(output.status.code(), Some(1), "{set_up}: {output:?}");
+        Row {
+            set_up,
+            output,
+            cause,
+        }
     }
 }
 
@@ -244,29 +264,31 @@ async fn answer(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
     (status, axum::Json(document)).into_response()
 }
 
-fn first_five(text: &str) -> String {
-    let first: Vec<&str> = text.lines().take(5).collect();
-    first.join("\n")
+/// What is printed where all is well.
+fn well(output: &Output) -> &str {
+    let text = str::from_utf8(&output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    text
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_true_cause_stands_in_the_first_five_lines() {
     let world = World::start().await;
     // What every line below is the opposite of.
-    let (well, text) = world.explain("alice", &["pods/rps"]).await;
+    let output = world.explain("alice", &["pods/rps"]).await;
+    let text = well(&output);
     assert!(
-        well && text.starts_with("pods/rps in shop: 1 values for 1 pods\n"),
+        text.starts_with("pods/rps in shop: 1 values for 1 pods\n"),
         "{text}"
     );
     assert!(text.contains("web-0 = 10, "), "{text}");
     world.set_hpa("rps", "");
-    let (well, text) = world.explain("alice", &["hpa/web"]).await;
-    assert!(
-        well && text.starts_with("hpa/web in shop: agrees with its status: 1 replicas\n"),
-        "{text}"
-    );
+    let output = world.explain("alice", &["hpa/web"]).await;
+    let begin = "hpa/web in shop: agrees with its status: 1 replicas\n";
+    assert!(well(&output).starts_with(begin), "{output:?}");
 
-    for (case, user, arguments, expected) in [
+    let mut rows = Vec::new();
+    for (set_up, user, arguments, cause) in [
         (
             "no RBAC",
             "bob",
@@ -331,50 +353,56 @@ async fn the_true_cause_stands_in_the_first_five_lines() {
             &["the selector app=none matches none of the 1 pods in namespace shop: web-0"],
         ),
     ] {
-        let (well, text) = world.explain(user, arguments).await;
-        assert!(!well, "{case}: {text}");
-        for words in expected {
-            assert!(first_five(&text).contains(words), "{case}, {words}: {text}");
-        }
+        rows.push(world.broken(set_up, user, arguments, cause).await);
     }
+    judge(&rows);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_hpa_that_cannot_scale_says_why_first() {
     let world = World::start().await;
-    for (metric, selector, words) in [
+    let mut rows = Vec::new();
+    for (set_up, metric, selector, cause) in [
         (
+            "an HPA on another namespace's metric",
             "orders",
             "",
-            "cannot scale: pods/orders: the series orders is in other namespaces only: bank",
+            &["cannot scale: pods/orders: the series orders is in other namespaces only: bank"][..],
         ),
         (
+            "an HPA whose target selects nobody",
             "rps",
             "app=none",
-            "cannot scale: pods/rps: the selector app=none matches none",
+            &["cannot scale: pods/rps: the selector app=none matches none"],
         ),
         (
+            "an HPA on a metric of an unmapped label",
             "unlabelled",
             "",
-            "cannot scale: pods/unlabelled: rules[2] makes unlabelled",
+            &["cannot scale: pods/unlabelled: rules[2] makes unlabelled"],
         ),
     ] {
         world.set_hpa(metric, selector);
-        let (well, text) = world.explain("alice", &["hpa/web"]).await;
-        assert!(
-            !well && first_five(&text).contains(words),
-            "{words}: {text}"
-        );
+        rows.push(world.broken(set_up, "alice", &["hpa/web"], cause).await);
     }
     // The cause is the same for whoever may not ask.
     world.set_hpa("rps", "");
-    let (_, text) = world.explain("bob", &["hpa/web"]).await;
-    assert!(first_five(&text).contains("nonResourceURLs"), "{text}");
-    let (_, text) = world.explain("alice", &["hpa/other"]).await;
-    assert!(
-        first_five(&text).contains("the HPA cannot be read: 404 page not found"),
-        "{text}"
+    let cause = &["nonResourceURLs"];
+    rows.push(
+        world
+            .broken("an HPA, no RBAC", "bob", &["hpa/web"], cause)
+            .await,
     );
+    let cause = &["the HPA cannot be read: 404 page not found"];
+    rows.push(world.broken("no HPA", "alice", &["hpa/other"], cause).await);
+    judge(&rows);
+    // Whoever asks for JSON gets it.
+    let output = world
+        .explain("alice", &["hpa/other", "--output=json"])
+        .await;
+    let refusal: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let cause = refusal["cause"].as_str().unwrap();
+    assert!(cause.starts_with("the HPA cannot be read: "), "{refusal}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -391,31 +419,39 @@ async fn an_api_service_that_is_broken_is_told_of() {
                 Get \"https://10.0.0.9:443\": tls: failed to verify certificate: x509: certificate \
                 signed by unknown authority";
     world.set(pods, 503, json!({ "message": "service unavailable" }));
-    for (reason, message, words) in [
+    let mut rows = Vec::new();
+    for (set_up, reason, message, cause) in [
         (
+            "an APIService with a wrong caBundle",
             "FailedDiscoveryCheck",
             x509,
-            "its caBundle is not the authority of the adapter's certificate",
+            &[
+                "its caBundle is not the authority of the adapter's certificate",
+                "x509: certificate signed by unknown authority",
+            ][..],
         ),
         (
+            "an APIService without pods",
             "MissingEndpoints",
             "endpoints have no addresses",
-            "no pod of the adapter is ready",
+            &[
+                "no pod of the adapter is ready",
+                "endpoints have no addresses",
+            ],
         ),
     ] {
         world.set(service, 200, condition(reason, message));
-        let (well, text) = world.explain("alice", &["pods/rps"]).await;
-        let first = first_five(&text);
-        assert!(
-            !well && first.contains(words) && first.contains(message),
-            "{text}"
-        );
+        rows.push(world.broken(set_up, "alice", &["pods/rps"], cause).await);
     }
     world.set(pods, 404, Value::Null);
     world.set(service, 404, Value::Null);
-    let (_, text) = world.explain("alice", &["pods/rps"]).await;
-    let words = "there is no APIService v1beta2.custom.metrics.k8s.io: nothing serves this API";
-    assert!(first_five(&text).contains(words), "{text}");
+    let cause = &["there is no APIService v1beta2.custom.metrics.k8s.io: nothing serves this API"];
+    rows.push(
+        world
+            .broken("no APIService", "alice", &["pods/rps"], cause)
+            .await,
+    );
+    judge(&rows);
 }
 
 #[tokio::test(flavor = "multi_thread")]

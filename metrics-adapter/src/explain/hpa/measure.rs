@@ -151,6 +151,8 @@ pub(super) fn pod(pod: &wire::Pod, source: &Source) -> Pod {
     }
 }
 
+/// As `calculateRequests` of kubernetes' `replica_calculator.go`: what the pod requests as a whole,
+/// or all of its containers, sidecars among them.
 fn request(pod: &wire::Pod, source: &Source) -> Option<i64> {
     let Source::Resource {
         resource,
@@ -159,9 +161,20 @@ fn request(pod: &wire::Pod, source: &Source) -> Option<i64> {
     else {
         return None;
     };
+    let spec = &pod.spec;
+    if container.is_none()
+        && let Some(whole) = spec.resources.requests.get(resource)
+    {
+        let overhead = spec.overhead.get(resource).and_then(|text| milli(text));
+        return Some(milli(whole)?.saturating_add(overhead.unwrap_or(0)));
+    }
+    let is_sidecar = |one: &&wire::Container| one.restart_policy.as_deref() == Some("Always");
+    let sidecars = spec.init_containers.iter().filter(is_sidecar);
     let counts = |name: &str| container.as_deref().is_none_or(|only| only == name);
-    let mut requests = pod.spec.containers.iter().filter(|one| counts(&one.name));
-    requests.try_fold(0_i64, |sum, container| {
+    let counted = spec.containers.iter().chain(sidecars);
+    let mut counted = counted.filter(|one| counts(&one.name)).peekable();
+    counted.peek()?;
+    counted.try_fold(0_i64, |sum, container| {
         let request = container.resources.requests.get(resource)?;
         Some(sum.saturating_add(milli(request)?))
     })
@@ -220,4 +233,46 @@ pub(super) fn sum(values: &[wire::MetricValue]) -> Option<i64> {
 fn milli(text: &str) -> Option<i64> {
     let quantity: Quantity = text.parse().ok()?;
     Some(quantity.milli())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn requests_are_counted_as_the_controller_does() {
+        let cpu = |container: Option<&str>| Source::Resource {
+            resource: "cpu".to_owned(),
+            container: container.map(str::to_owned),
+        };
+        let of = |text: &str| json!({ "requests": { "cpu": text } });
+        let app = json!({ "name": "app", "resources": of("100m") });
+        let sidecar = json!({ "name": "proxy", "restartPolicy": "Always", "resources": of("50m") });
+        let init = json!({ "name": "init", "resources": of("1") });
+        let containers = json!({ "containers": [app], "initContainers": [init, sidecar] });
+        let mut whole = containers.clone();
+        whole["resources"] = of("300m");
+        whole["overhead"] = json!({ "cpu": "20m" });
+        let bare = json!({ "containers": [app, { "name": "bare" }] });
+        let table: [(&Value, Option<&str>, Option<i64>); 7] = [
+            (&containers, None, Some(150)),
+            (&containers, Some("proxy"), Some(50)),
+            (&containers, Some("init"), None),
+            (&whole, None, Some(320)),
+            (&whole, Some("app"), Some(100)),
+            (&bare, None, None),
+            (&bare, Some("app"), Some(100)),
+        ];
+        for (spec, container, expected) in table {
+            let pod = json!({ "metadata": { "name": "a" }, "spec": spec });
+            let pod: wire::Pod = serde_json::from_value(pod).unwrap();
+            assert_eq!(
+                request(&pod, &cpu(container)),
+                expected,
+                "{spec} {container:?}"
+            );
+        }
+    }
 }

@@ -146,16 +146,24 @@ pub(super) struct Metadata {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub(super) struct PodSpec {
     pub(super) containers: Vec<Container>,
+    pub(super) init_containers: Vec<Container>,
+    /// Of the whole pod, where they are set there.
+    pub(super) resources: Requirements,
+    pub(super) overhead: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Container {
     pub(super) name: String,
     #[serde(default)]
     pub(super) resources: Requirements,
+    /// Of init containers: `Always` for sidecars.
+    #[serde(default)]
+    pub(super) restart_policy: Option<String>,
 }
 
 #[derive(Default, Deserialize)]

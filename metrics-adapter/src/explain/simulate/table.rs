@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::super::style::printable;
 use super::report::{Candidature, Report, Rescale};
 
 /// Rows of the course of events, roughly.
@@ -35,7 +36,7 @@ pub fn table(report: &Report) -> String {
     text += &rescales(report);
     text += "\nNotes\n";
     for note in &report.notes {
-        let _ = writeln!(text, "- {note}");
+        let _ = writeln!(text, "- {}", printable(note));
     }
     text
 }
