@@ -186,7 +186,7 @@ async fn source(mut scene: Scene) -> BTreeSet<String> {
     // Values that are also the times of their samples.
     let old = |world: &World| {
         let now = UnixTime::now().as_secs();
-        let taken = (now - 90).to_string();
+        let taken = (now - 150).to_string();
         let values = wire::values([&taken; 4], &now.to_string());
         world.prometheus.set(Mode::Answer(values));
     };
