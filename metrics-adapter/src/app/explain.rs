@@ -51,7 +51,9 @@ pub async fn explain(explanation: Explanation) -> Result<ExitCode> {
             let text = match (form, &explained) {
                 (Form::Text, _) => explained.text(&metric, style),
                 (Form::Json, Explained::Told(document)) => output::json(document)?,
-                (Form::Json, Explained::Refused(refusal)) => output::json(refusal)?,
+                (Form::Json, Explained::Refused(refusal) | Explained::Forbidden(refusal)) => {
+                    output::json(refusal)?
+                }
             };
             (text, explained.is_well())
         }

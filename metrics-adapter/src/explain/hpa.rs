@@ -104,12 +104,15 @@ pub struct MetricReport {
     /// Why it asks for nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
-    /// What helps then.
+    /// What helps then, or against being unexplained.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub advice: Vec<String>,
     /// What the adapter tells of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explanation: Option<Box<Document>>,
+    /// Why it tells nothing, although there are values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unexplained: Option<String>,
 }
 
 #[cfg(test)]

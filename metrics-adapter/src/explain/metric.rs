@@ -59,6 +59,8 @@ pub enum Explained {
     Told(Box<Document>),
     /// There is none.
     Refused(Refusal),
+    /// The user may not have it; of the metric that says nothing.
+    Forbidden(Refusal),
 }
 
 impl Metric {
@@ -152,14 +154,18 @@ pub async fn explain(cluster: &impl Cluster, metric: &Metric) -> Explained {
     {
         return Explained::Told(Box::new(document));
     }
-    Explained::Refused(Refusal::of(cluster, metric, &answer).await)
+    let refusal = Refusal::of(cluster, metric, &answer).await;
+    match answer.status {
+        401 | 403 => Explained::Forbidden(refusal),
+        _ => Explained::Refused(refusal),
+    }
 }
 
 impl Explained {
     /// Whether there are values, and none is missing.
     pub const fn is_well(&self) -> bool {
         match self {
-            Self::Refused(_) => false,
+            Self::Refused(_) | Self::Forbidden(_) => false,
             Self::Told(document) => document.cause.is_none(),
         }
     }
@@ -167,7 +173,9 @@ impl Explained {
     /// The whole, for people.
     pub fn text(&self, metric: &Metric, style: Style) -> String {
         match self {
-            Self::Refused(refusal) => refusal.text(&metric.to_string(), style),
+            Self::Refused(refusal) | Self::Forbidden(refusal) => {
+                refusal.text(&metric.to_string(), style)
+            }
             Self::Told(document) => text(metric, document, style),
         }
     }

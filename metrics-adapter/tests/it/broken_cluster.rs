@@ -385,9 +385,12 @@ async fn an_hpa_that_cannot_scale_says_why_first() {
         world.set_hpa(metric, selector);
         rows.push(world.broken(set_up, "alice", &["hpa/web"], cause).await);
     }
-    // The cause is the same for whoever may not ask.
+    // Of the HPA that says nothing.
     world.set_hpa("rps", "");
-    let cause = &["nonResourceURLs"];
+    let cause = &[
+        "cannot be judged: pods/rps: RBAC does not allow",
+        "nonResourceURLs",
+    ];
     rows.push(
         world
             .broken("an HPA, no RBAC", "bob", &["hpa/web"], cause)

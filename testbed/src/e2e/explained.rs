@@ -18,7 +18,9 @@ use crate::{
 pub(super) fn agrees(world: &World) -> Result<String, Failure> {
     world.wait("explain agreeing with the HPA", AUTOSCALER, || {
         let report = explain(world)?;
-        let told = text(&report["verdict"]["message"]);
+        // Where the HPA cannot be read there is no verdict, but a cause.
+        let verdict = report["verdict"].get("message");
+        let told = text(verdict.unwrap_or(&report["cause"]));
         ensure!(report["verdict"]["word"] == "agrees", "{told}");
         let usage =
             |metric: &Value| format!("{} {}", text(&metric["name"]), text(&metric["usage"]));

@@ -27,6 +27,15 @@ struct NoValue {
     cause: String,
     advice: Vec<String>,
     explanation: Option<Box<Document>>,
+    /// Only the user may not see them.
+    is_forbidden: bool,
+}
+
+/// Values, and what the adapter tells of them, or why it does not.
+struct Values {
+    measured: Measured,
+    explanation: Option<Box<Document>>,
+    unexplained: Option<Refusal>,
 }
 
 /// Explains an HPA at a time.
@@ -85,6 +94,7 @@ async fn report<C: Cluster>(
     let current = surroundings.scale.spec.replicas;
     let in_status = hpa.status.current_metrics.unwrap_or_default();
     let (mut metrics, mut proposals) = (Vec::new(), Vec::new());
+    let mut is_forbidden = false;
     for (place, metric) in autoscaler.metrics.iter().enumerate() {
         let described = hpa.spec.metrics.get(place);
         let described = described.and_then(|metric| metric.object.as_ref());
@@ -104,14 +114,16 @@ async fn report<C: Cluster>(
             cause: None,
             advice: Vec::new(),
             explanation: None,
+            unexplained: None,
         };
         let proposal = match measured {
             Err(none) => {
                 (report.cause, report.advice) = (Some(none.cause), none.advice);
                 report.explanation = none.explanation;
+                is_forbidden |= none.is_forbidden;
                 Err(Unknown::NoValue)
             }
-            Ok((measured, explanation)) => {
+            Ok(values) => {
                 let of = |pod| measure::pod(pod, &metric.source);
                 let pods: Vec<Pod> = surroundings.pods.iter().map(of).collect();
                 let situation = Situation {
@@ -122,9 +134,12 @@ async fn report<C: Cluster>(
                     now,
                 };
                 let replicas = surroundings.scale.status.replicas;
-                let judged = measure::judge(metric, measured, &situation, replicas);
+                let judged = measure::judge(metric, values.measured, &situation, replicas);
                 (report.missing, report.unready) = (judged.missing, judged.unready);
-                report.explanation = explanation;
+                report.explanation = values.explanation;
+                if let Some(refusal) = values.unexplained {
+                    (report.unexplained, report.advice) = (Some(refusal.cause), refusal.advice);
+                }
                 match &judged.proposal {
                     Ok(proposal) => {
                         report.usage = Some(measure::written(proposal.usage, metric.target));
@@ -157,6 +172,7 @@ async fn report<C: Cluster>(
         desired: hpa.status.desired_replicas,
         conditions: &hpa.status.conditions,
         failed,
+        is_forbidden,
         moved: moved.collect(),
     });
     Report {
@@ -184,11 +200,14 @@ impl<C: Cluster> Surroundings<'_, C> {
         &self,
         metric: &HpaMetric,
         described: Option<&wire::Reference>,
-    ) -> Result<(Measured, Option<Box<Document>>), NoValue> {
+    ) -> Result<Values, NoValue> {
         let asked = match &metric.source {
             Source::Resource { .. } => {
-                let readings = self.usage(&metric.source).await?;
-                return Ok((readings, None));
+                return Ok(Values {
+                    measured: self.usage(&metric.source).await?,
+                    explanation: None,
+                    unexplained: None,
+                });
             }
             Source::Pods { metric, selector } => {
                 let which = Which::Selector(self.scale.status.selector.clone());
@@ -222,7 +241,18 @@ impl<C: Cluster> Surroundings<'_, C> {
         };
         let document = match explain_metric(self.cluster, &asked).await {
             Explained::Told(document) => document,
-            Explained::Refused(refusal) => return Err(refusal.into()),
+            // The HPA's controller asks for no explanation, and may have values all the same.
+            Explained::Refused(refusal) => {
+                let values = self.unexplained(metric, &asked, refusal.clone()).await;
+                return values.ok_or_else(|| refusal.into());
+            }
+            Explained::Forbidden(refusal) => {
+                let values = self.unexplained(metric, &asked, refusal.clone()).await;
+                return values.ok_or_else(|| NoValue {
+                    is_forbidden: true,
+                    ..refusal.into()
+                });
+            }
         };
         let fails = |cause: String| NoValue {
             cause,
@@ -232,6 +262,7 @@ impl<C: Cluster> Surroundings<'_, C> {
                 .map(|cause| format!("reason: {}", cause.reason))
                 .collect(),
             explanation: Some(document.clone()),
+            is_forbidden: false,
         };
         let cause = || {
             let cause = document.cause.as_ref();
@@ -243,22 +274,48 @@ impl<C: Cluster> Surroundings<'_, C> {
         if document.outcome.code != 200 {
             return Err(fails(cause()));
         }
-        // The values as the HPA gets them: an explanation names the first ones only.
+        let measured = self.values(metric, &asked).await;
+        let measured = measured.map_err(|refusal| fails(refusal.cause))?;
+        Ok(Values {
+            measured: measured.ok_or_else(|| fails(cause()))?,
+            explanation: Some(document),
+            unexplained: None,
+        })
+    }
+
+    /// Values without an explanation, if there are any.
+    async fn unexplained(
+        &self,
+        metric: &HpaMetric,
+        asked: &Metric,
+        refusal: Refusal,
+    ) -> Option<Values> {
+        let measured = self.values(metric, asked).await.ok()??;
+        Some(Values {
+            measured,
+            explanation: None,
+            unexplained: Some(refusal),
+        })
+    }
+
+    /// The values as the HPA gets them: an explanation names the first ones only.
+    async fn values(
+        &self,
+        metric: &HpaMetric,
+        asked: &Metric,
+    ) -> Result<Option<Measured>, Refusal> {
         let path = format!("{}?{}", asked.path(), asked.parameters().join("&"));
-        let values: wire::List<wire::MetricValue> = read(self.cluster, &path, "the values")
-            .await
-            .map_err(|refusal| fails(refusal.cause))?;
-        let measured = match &metric.source {
-            Source::Pods { .. } if !values.items.is_empty() => {
-                Measured::Pods(measure::readings(&values.items))
+        let values: wire::List<wire::MetricValue> = read(self.cluster, &path, "the values").await?;
+        let items = &values.items;
+        Ok(match &metric.source {
+            _ if items.is_empty() => None,
+            Source::Object { .. } | Source::External { .. } => {
+                measure::sum(items).map(Measured::Whole)
             }
-            Source::Object { .. } | Source::External { .. } => match measure::sum(&values.items) {
-                Some(sum) => Measured::Whole(sum),
-                None => return Err(fails(cause())),
-            },
-            _ => return Err(fails(cause())),
-        };
-        Ok((measured, Some(document)))
+            Source::Pods { .. } | Source::Resource { .. } => {
+                Some(Measured::Pods(measure::readings(items)))
+            }
+        })
     }
 
     fn metric(&self, metric: &str, selector: &str, resource: String, which: Which) -> Metric {
@@ -289,6 +346,7 @@ impl From<Refusal> for NoValue {
             cause: refusal.cause,
             advice: refusal.advice,
             explanation: None,
+            is_forbidden: false,
         }
     }
 }

@@ -239,6 +239,31 @@ async fn a_metric_without_values_is_the_cause() {
 }
 
 #[tokio::test]
+async fn whoever_may_not_explain_sees_the_arithmetic() {
+    let hpa = mk_hpa(&json!([pods_metric("40")]), &status(2, "42", &json!([])));
+    let pods = ["web-0", "web-1"].map(|name| mk_pod(name, "Running"));
+    let path = format!("{CUSTOM}/pods/*/rps");
+    let refused = json!({ "message": "User \"bob\" cannot get path \"/explain/x\"" });
+    let forbidden =
+        |documents: Documents| documents.with(&format!("{path}?explain=true"), 403, &refused);
+    let values = [("web-0", "41"), ("web-1", "43")];
+    let documents = with_values(mk_cluster(&hpa, 2, &pods), &path, &values);
+    let report = explained(&forbidden(documents)).await;
+    assert_eq!(report.verdict.word, Word::Agrees, "{:?}", report.verdict);
+    let shown = text(&report, Style::Plain);
+    assert!(
+        shown.contains("not explained: RBAC does not allow"),
+        "{shown}"
+    );
+    // Without the values nothing is known, which is not the HPA's fault.
+    let report = explained(&forbidden(mk_cluster(&hpa, 2, &pods))).await;
+    assert_eq!(report.verdict.word, Word::Unseen);
+    let shown = text(&report, Style::Plain);
+    let begin = "hpa/web in shop: cannot be judged: pods/rps: RBAC does not allow to explain it";
+    assert!(shown.starts_with(begin), "{shown}");
+}
+
+#[tokio::test]
 async fn each_direction_has_its_tolerance() {
     for (value, replicas) in [("43", Some(3)), ("37", Some(2)), ("41", Some(2))] {
         let mut hpa = mk_hpa(&json!([pods_metric("40")]), &Value::Null);

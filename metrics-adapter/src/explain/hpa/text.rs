@@ -13,6 +13,7 @@ pub fn text(report: &Report, style: Style) -> String {
     let headline = match verdict.word {
         Word::Agrees => style.good(&format!("agrees with its status: {}", verdict.message)),
         Word::Differs => style.bad(&format!("differs from its status: {}", verdict.message)),
+        Word::Unseen => style.bad(&format!("cannot be judged: {}", verdict.message)),
         Word::Fails => style.bad(&format!("cannot scale: {}", verdict.message)),
     };
     let subject = format!("hpa/{} in {}", report.name, report.namespace);
@@ -83,6 +84,12 @@ fn of_metric(metric: &MetricReport, out: &mut Lines) {
     }
     if let Some(cause) = &metric.cause {
         out.add(2, cause);
+    }
+    if let Some(unexplained) = &metric.unexplained {
+        out.add(2, &format!("not explained: {unexplained}"));
+        if let Some(advice) = metric.advice.first() {
+            out.add(3, advice);
+        }
     }
     for (what, pods) in [
         ("without a value", &metric.missing),

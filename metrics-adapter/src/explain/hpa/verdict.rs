@@ -26,6 +26,8 @@ pub enum Word {
     Differs,
     /// It cannot know what to do.
     Fails,
+    /// What it knows, the user may not see.
+    Unseen,
 }
 
 /// What is compared.
@@ -39,6 +41,8 @@ pub(super) struct Facts<'a> {
     pub(super) conditions: &'a [Condition],
     /// Of the first metric that asks for nothing: its name, why, what helps.
     pub(super) failed: Option<(&'a str, &'a str, &'a [String])>,
+    /// Whether some metrics have no value because the user may not see it.
+    pub(super) is_forbidden: bool,
     /// Metrics of which the status says something else: their name, and both values.
     pub(super) moved: Vec<(&'a str, &'a str, &'a str)>,
 }
@@ -74,7 +78,11 @@ pub(super) fn verdict(facts: &Facts<'_>) -> Verdict {
             None => ("no metric has a value".to_owned(), Vec::new()),
         };
         return Verdict {
-            word: Word::Fails,
+            word: if facts.is_forbidden {
+                Word::Unseen
+            } else {
+                Word::Fails
+            },
             message,
             advice,
         };
@@ -146,6 +154,7 @@ mod tests {
             desired: 4,
             conditions,
             failed: None,
+            is_forbidden: false,
             moved: Vec::new(),
         }
     }
@@ -160,7 +169,7 @@ mod tests {
             "FailedGetPodsMetric",
         )];
         type Change = fn(&mut Facts<'_>);
-        let table: [(&[Condition], Change, Word, &str); 11] = [
+        let table: [(&[Condition], Change, Word, &str); 12] = [
             (&[], |_| (), Word::Agrees, "4 replicas"),
             (&[], |f| f.replicas = 0, Word::Agrees, "disables"),
             (
@@ -220,6 +229,15 @@ mod tests {
                 },
                 Word::Fails,
                 "pods/rps: no rule",
+            ),
+            (
+                &[],
+                |f| {
+                    (f.wanted, f.is_forbidden) = (None, true);
+                    f.failed = Some(("pods/rps", "RBAC", &[]));
+                },
+                Word::Unseen,
+                "pods/rps: RBAC",
             ),
         ];
         for (conditions, change, word, message) in table {
