@@ -83,9 +83,7 @@ pub(super) fn parse(arguments: Vec<std::ffi::OsString>) -> Result<Explanation, c
         .mut_args(pflag);
     let matches = command.try_get_matches_from(arguments)?;
     let flags = ExplainFlags::from_arg_matches(&matches)?;
-    explanation(flags).map_err(|error| {
-        ExplainFlags::command().error(clap::error::ErrorKind::ValueValidation, error)
-    })
+    explanation(flags).map_err(|error| error.refuse())
 }
 
 fn explanation(flags: ExplainFlags) -> Result<Explanation, UsageError> {

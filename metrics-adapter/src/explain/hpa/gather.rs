@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
 use super::super::autoscaler::{self, Autoscaler, Metric as HpaMetric, Source};
-use super::super::cluster::{Cluster, encode};
+use super::super::cluster::{Answer, Cluster, encode};
 use super::super::controller::{Controller, Flags};
 use super::super::document::Document;
 use super::super::metric::{Explained, Metric, Refusal, Subject, Which, explain as explain_metric};
@@ -334,8 +334,15 @@ impl<C: Cluster> Surroundings<'_, C> {
             encode(self.namespace),
             encode(&self.scale.status.selector)
         );
-        let list = read::<wire::List<wire::PodMetrics>>(self.cluster, &path, "the pods' usage");
-        let list = list.await.map_err(NoValue::from)?;
+        let answer = self.cluster.get(&path).await;
+        let is_forbidden = answer
+            .as_ref()
+            .is_ok_and(|answer| matches!(answer.status, 401 | 403));
+        let list: Result<wire::List<wire::PodMetrics>, _> = document(answer, "the pods' usage");
+        let list = list.map_err(|refusal| NoValue {
+            is_forbidden,
+            ..refusal.into()
+        })?;
         Ok(Measured::Pods(measure::usage(&list.items, source)))
     }
 }
@@ -380,7 +387,10 @@ async fn read<T: DeserializeOwned>(
     path: &str,
     what: &str,
 ) -> Result<T, Refusal> {
-    let answer = cluster.get(path).await;
+    document(cluster.get(path).await, what)
+}
+
+fn document<T: DeserializeOwned>(answer: Result<Answer, String>, what: &str) -> Result<T, Refusal> {
     let answer = answer.map_err(|problem| Refusal::unreachable(&problem))?;
     answer.read().map_err(|problem| Refusal {
         cause: format!("{what} cannot be read: {problem}"),

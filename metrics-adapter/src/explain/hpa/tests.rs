@@ -264,6 +264,21 @@ async fn whoever_may_not_explain_sees_the_arithmetic() {
 }
 
 #[tokio::test]
+async fn whoever_may_not_read_usage_judges_nothing() {
+    let cpu = json!({ "type": "Resource", "resource": {
+        "name": "cpu", "target": { "type": "Utilization", "averageUtilization": 50 },
+    }});
+    let hpa = mk_hpa(&json!([cpu]), &json!({ "desiredReplicas": 1 }));
+    let pods = [mk_pod("web-0", "Running")];
+    for (status, word) in [(403, Word::Unseen), (404, Word::Fails)] {
+        let said = json!({ "message": "no" });
+        let documents = mk_cluster(&hpa, 1, &pods).with(USAGE, status, &said);
+        let verdict = explained(&documents).await.verdict;
+        assert_eq!(verdict.word, word, "{verdict:?}");
+    }
+}
+
+#[tokio::test]
 async fn each_direction_has_its_tolerance() {
     for (value, replicas) in [("43", Some(3)), ("37", Some(2)), ("41", Some(2))] {
         let mut hpa = mk_hpa(&json!([pods_metric("40")]), &Value::Null);
