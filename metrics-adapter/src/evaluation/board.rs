@@ -21,20 +21,21 @@ use crate::model::{
     Target, Usage, UsageQuery,
 };
 
-/// Requests that came again: two metrics of each of 2,000 HPAs; some 600 bytes each.
+/// Requests that came again: two metrics of each of 2,000 HPAs. Some 600 bytes each, and
+/// 1.5 KB at most.
 const REPEATED: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
-/// Requests that came once.
+/// Requests that came once: as many, for all HPAs are new after a start.
 const SINGLE: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
-/// Characters of a text that are kept.
+/// Bytes of a text that are kept.
 const LONGEST: usize = 200;
 
 /// What nobody has asked for so long is not told.
 const FORGOTTEN: Duration = Duration::from_secs(3600);
 
 /// One request that was made, once or again and again. Requests are the same if all but their time
-/// is; texts are cut at 200 characters.
+/// is; texts are cut at 200 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Poll {
     /// The API.
@@ -275,10 +276,10 @@ fn selected(resource: &impl Display, selector: &Selector) -> Arc<str> {
 /// Clients decide how long a text is.
 fn cut(text: &impl Display) -> Arc<str> {
     let text = text.to_string();
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]).into(),
-        None => text.into(),
+    if text.len() <= LONGEST {
+        return text.into();
     }
+    format!("{}…", &text[..text.floor_char_boundary(LONGEST)]).into()
 }
 
 impl Timed for MetricValue {
@@ -401,7 +402,8 @@ mod tests {
         let again = polls.iter().filter(|poll| poll.times > 1);
         assert_eq!(again.count(), REPEATED.get());
         for poll in polls {
-            assert_eq!(poll.metric.chars().count(), LONGEST + 1);
+            let (metric, end) = (poll.metric, "ü…");
+            assert!(metric.len() <= LONGEST + end.len() && metric.ends_with(end));
         }
     }
 
