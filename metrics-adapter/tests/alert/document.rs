@@ -32,7 +32,8 @@ pub(crate) async fn names_what_is_scraped(admin: u16) {
 
 /// Rows `| name | type | labels | meaning |`.
 fn documented(text: &str) -> Metrics {
-    let row = Regex::new(r"(?m)^\| `((?:metrics_adapter|otlp)_\w+)` \| (\w+) \| ([^|]*) \|").unwrap();
+    let row =
+        Regex::new(r"(?m)^\| `((?:metrics_adapter|otlp)_\w+)` \| (\w+) \| ([^|]*) \|").unwrap();
     let word = Regex::new(r"`(\w+)`").unwrap();
     let rows = row.captures_iter(text).map(|row| {
         let labels = word.captures_iter(row.get(3).unwrap().as_str());
