@@ -19,9 +19,9 @@ use super::{
 /// What stands for the fraction of every value.
 const FRACTION: &str = "@";
 
-/// How much the exporter's thread and Prometheus stand back (nice): they are on other machines where
-/// this is in earnest, and a scrape of 200,000 series takes all cores that it gets.
-pub(super) const NICENESS: i32 = 10;
+/// How much the exporter's thread stands back (nice): exporters are on other machines where this is
+/// in earnest.
+const NICENESS: i32 = 10;
 
 /// A running exporter; it ends with this value.
 #[derive(Debug)]

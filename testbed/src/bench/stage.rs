@@ -17,7 +17,7 @@ use super::{
     check,
     connection::{Endpoint, uri},
     error::{Error, Result},
-    exporter::{Exporter, NICENESS},
+    exporter::Exporter,
     exposition,
     plan::{self, Shape},
 };
@@ -272,10 +272,8 @@ impl Stage {
         places.write("prometheus.yaml", &prometheus_config(exporter, shape))?;
         let prometheus = Child::start(
             "prometheus",
-            Path::new("nice"),
+            &bin("prometheus"),
             &[
-                format!("--adjustment={NICENESS}"),
-                bin("prometheus").display().to_string(),
                 format!("--config.file={}", file("prometheus.yaml")),
                 format!("--storage.tsdb.path={}", file("tsdb")),
                 format!("--web.listen-address={}", places.prometheus),
