@@ -31,6 +31,7 @@ const BOOL: &str = "BOOL";
 #[command(name = "metrics-adapter", version, max_term_width = 100)]
 #[command(
     after_help = "metrics-adapter check --help: what a rules file makes of a Prometheus' series.\n\
+                  metrics-adapter explain --help: why a metric or an HPA is as it is.\n\
                   metrics-adapter simulate --help: replay history through an HPA's algorithm."
 )]
 pub(super) struct Flags {

@@ -121,6 +121,22 @@ fn help_and_version_are_answers() {
     }
 }
 
+#[test]
+fn help_names_every_subcommand() {
+    let help = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_metrics-adapter"));
+        let output = command.args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let all = help(&["--help"]);
+    for subcommand in ["check", "explain", "simulate"] {
+        let line = format!("metrics-adapter {subcommand} --help: ");
+        assert!(all.contains(&line), "{subcommand}");
+        assert!(help(&[subcommand, "--help"]).contains("Usage: "));
+    }
+}
+
 /// An image that holds nothing but the program has no CA certificates: plain HTTP needs none, and
 /// HTTPS says which flag brings some.
 #[test]
