@@ -12,6 +12,7 @@ mod activity;
 mod answer;
 mod certificate;
 mod connection;
+mod cork;
 mod guard;
 mod line;
 mod listener;

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +25,7 @@ use tower::{Service, ServiceExt as _};
 
 use super::activity::Activity;
 use super::answer::AnswerBody;
+use super::cork::Corked;
 use super::guard::{GuardedBody, guard, tell_panic};
 use super::metrics::{HandshakeFailure, HandshakeLabels};
 use super::newcomer::Newcomer;
@@ -217,7 +219,9 @@ where
             certificates,
         };
         let service = hyper::service::service_fn(move |request| handler.answer(request));
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let corked = Corked::new(stream);
+        let io = TokioIo::new(corked.clone());
+        let mut connection = pin!(builder.serve_connection(io, service));
         let (mut draining, mut leaving) = (false, None);
         loop {
             let deadline =
@@ -234,7 +238,7 @@ where
                 deadline.map_or(again, |deadline| deadline.min(again))
             };
             tokio::select! {
-                result = connection.as_mut() => {
+                result = poll_fn(|context| corked.around(connection.as_mut(), context)) => {
                     if let Err(error) = result {
                         tracing::debug!(%peer, %error, "connection ended");
                     }
@@ -267,7 +271,8 @@ where
                         // A peer that does not even finish a goodbye is cut off.
                         connection.as_mut().graceful_shutdown();
                         let limit = self.options.header_read_timeout;
-                        let _ = tokio::time::timeout(limit, connection).await;
+                        let goodbye = poll_fn(|context| corked.around(connection.as_mut(), context));
+                        let _ = tokio::time::timeout(limit, goodbye).await;
                         return;
                     }
                 }
