@@ -29,6 +29,7 @@ use tokio::time::Instant;
 
 pub use metrics::Metrics;
 
+use crate::auth::query::{self, Explain};
 use crate::model::{ExplainQuery, ExternalQuery, MetricQuery, Provider, ProviderError, Target};
 use accept::{AggregatedVersion, Encoding, Form, Negotiated, Offer, negotiate};
 use discovery::{Page, Pages};
@@ -86,8 +87,10 @@ async fn handle<P: Provider>(State(api): State<Arc<Api<P>>>, request: Request) -
     let started = Instant::now();
     let (request, _) = request.into_parts();
     let route = path::parse(request.uri.path());
+    let explain = query::explain(request.uri.query().unwrap_or_default());
     let subject = match &route {
-        Ok(_) if explanation::is_mentioned(&request.uri) => Subject::Explanation,
+        // In whatever spelling: such requests are no HPA's.
+        Ok(_) if explain != Explain::No => Subject::Explanation,
         Ok(Route::Custom { .. }) => Subject::Custom,
         Ok(Route::External { .. }) => Subject::External,
         Ok(Route::Nodes { .. } | Route::Pods { .. }) => Subject::Resource,
@@ -96,7 +99,7 @@ async fn handle<P: Provider>(State(api): State<Arc<Api<P>>>, request: Request) -
         Err(_) => Subject::Other,
     };
     let answer = match route {
-        Ok(route) => api.answer(route, &request).await,
+        Ok(route) => api.answer(route, &request, explain).await,
         Err(error) => Err(error),
     };
     let response = answer.unwrap_or_else(|error| {
@@ -108,7 +111,12 @@ async fn handle<P: Provider>(State(api): State<Arc<Api<P>>>, request: Request) -
 }
 
 impl<P: Provider> Api<P> {
-    async fn answer(&self, route: Route, request: &Parts) -> Result<Response, ApiError> {
+    async fn answer(
+        &self,
+        route: Route,
+        request: &Parts,
+        explain: Explain,
+    ) -> Result<Response, ApiError> {
         if route.api().is_some_and(|api| !self.provider.serves(api)) {
             return Err(ApiError::UnknownPath);
         }
@@ -119,7 +127,7 @@ impl<P: Provider> Api<P> {
         let page = |page, encoding| self.pages.get(provider, page, encoding);
         let headers = &request.headers;
         let parameters = || Parameters::read(request.uri.query().unwrap_or_default());
-        let is_explained = explanation::is_asked_for(&route, &request.uri)?;
+        let is_explained = explanation::is_asked_for(explain, &route, request.uri.path())?;
         match route {
             Route::Groups => {
                 let Negotiated { form, encoding } = negotiate(headers, Offer::Groups)?;

@@ -4,31 +4,26 @@
 //! was authorized as `/explain` and the request's own path.
 
 use axum::response::Response;
-use http::{StatusCode, Uri};
+use http::StatusCode;
 
 use super::Api;
 use super::accept::Encoding;
 use super::path::Route;
 use super::respond::text;
 use super::status::ApiError;
-use crate::auth::query::{self, Explain};
+use crate::auth::query::Explain;
 use crate::explain::document::{Document, Outcome};
 use crate::model::{ExplainQuery, Provider};
 
-/// Whether a request is about explanations, in whatever spelling: such requests are no HPA's.
-pub(super) fn is_mentioned(uri: &Uri) -> bool {
-    query::explain(uri.query().unwrap_or_default()) != Explain::No
-}
-
 /// Whether a request is to be explained.
-pub(super) fn is_asked_for(route: &Route, uri: &Uri) -> Result<bool, ApiError> {
+pub(super) fn is_asked_for(asked: Explain, route: &Route, path: &str) -> Result<bool, ApiError> {
     let wrong = |message: &str| Err(ApiError::BadRequest(format!("explain: {message}")));
-    match (query::explain(uri.query().unwrap_or_default()), route) {
+    match (asked, route) {
         (Explain::No, _) => Ok(false),
         (Explain::Wrong, _) => wrong("the only value is true, once"),
         (Explain::Yes, Route::Custom { .. } | Route::External { .. }) => {
             // RBAC sees the path decoded, where such a slash is one between segments.
-            if uri.path().to_ascii_lowercase().contains("%2f") {
+            if path.to_ascii_lowercase().contains("%2f") {
                 return wrong("the path must not have an encoded slash");
             }
             Ok(true)
@@ -40,7 +35,8 @@ pub(super) fn is_asked_for(route: &Route, uri: &Uri) -> Result<bool, ApiError> {
 impl<P: Provider> Api<P> {
     /// An explanation always succeeds; what the request itself would get is told in it.
     pub(super) async fn explain(&self, query: ExplainQuery, encoding: Encoding) -> Response {
-        let told = self.provider.explain(query).await;
+        // On the heap, for it is the largest of all, and moved about with those that come often.
+        let told = Box::pin(self.provider.explain(query)).await;
         let outcome = match &told.outcome {
             Ok(values) => Outcome {
                 code: StatusCode::OK.as_u16(),

@@ -109,9 +109,12 @@ pub(super) fn parse(path: &str) -> Result<Route, ApiError> {
     let mut number = 0;
     for segment in path.split('/').skip(1) {
         let place = decoded.get_mut(number).ok_or(ApiError::UnknownPath)?;
-        *place = percent_decode_str(segment)
-            .decode_utf8()
-            .map_err(|_| ApiError::UnknownPath)?;
+        *place = match segment.contains('%') {
+            false => segment.into(),
+            true => percent_decode_str(segment)
+                .decode_utf8()
+                .map_err(|_| ApiError::UnknownPath)?,
+        };
         number += 1;
     }
     let segments = decoded.each_ref().map(AsRef::as_ref);

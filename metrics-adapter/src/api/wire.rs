@@ -15,7 +15,6 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde::{Serialize, Serializer};
 
 use crate::model::Quantity;
@@ -83,13 +82,7 @@ struct Time(Timestamp);
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = Timestamp::from_second(self.0.as_second()).unwrap_or(self.0);
-        let at = TimeZone::UTC.to_datetime(at);
-        let (year, month, day) = (at.year(), at.month(), at.day());
-        let (hour, minute, second) = (at.hour(), at.minute(), at.second());
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
-        )
+        fmt::Display::fmt(&at, f)
     }
 }
 

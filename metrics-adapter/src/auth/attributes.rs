@@ -168,6 +168,9 @@ fn has_encoded_slash(raw: &str) -> bool {
 }
 
 fn decode(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return text.into();
+    }
     percent_decode_str(text).decode_utf8_lossy()
 }
 
@@ -213,7 +216,7 @@ fn resource<'a>(method: &Method, query: &str, segments: &[Cow<'a, str>]) -> Opti
     };
     if name.is_empty() && verb == "get" {
         // Custom metrics are listed even if a watch is asked for.
-        verb = if query::is_watch(query) && group != "custom.metrics.k8s.io" {
+        verb = if group != "custom.metrics.k8s.io" && query::is_watch(query) {
             "watch"
         } else {
             "list"

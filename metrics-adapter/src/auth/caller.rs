@@ -1,9 +1,10 @@
 //! Who calls, and those who called lately by way of the front proxy.
 
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::quality::RandomState;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use lru::LruCache;
 
@@ -113,7 +114,7 @@ struct Known {
 impl Default for Callers {
     fn default() -> Self {
         Self {
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             known: Mutex::new(LruCache::sparse(REMEMBERED)),
         }
     }

@@ -12,15 +12,24 @@ use percent_encoding::percent_decode_str;
 pub(crate) fn parameter(query: &str, name: &str) -> Option<String> {
     query.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (!pair.contains(';') && decode(key)? == name)
+        (is_name(key, name) && !pair.contains(';'))
             .then(|| decode(value).map(Cow::into_owned))
             .flatten()
     })
 }
 
+/// Whether a key says `name`, escaped or not.
+fn is_name(key: &str, name: &str) -> bool {
+    key == name || (is_escaped(key) && decode(key).is_some_and(|key| key == name))
+}
+
+fn is_escaped(text: &str) -> bool {
+    text.bytes().any(|byte| matches!(byte, b'+' | b'%'))
+}
+
 /// `None` for escapes that are not escapes.
 fn decode(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains(['+', '%']) {
+    if !is_escaped(text) {
         return Some(text.into());
     }
     let text = text.replace('+', " ");
@@ -58,7 +67,7 @@ pub(crate) fn explain(query: &str) -> Explain {
     let mut asked = Explain::No;
     for pair in query.split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if decode(key).as_deref() != Some("explain") {
+        if !is_name(key, "explain") {
             continue;
         }
         let is_true = decode(value).as_deref() == Some("true");

@@ -15,12 +15,12 @@ mod failure;
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
-use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use foldhash::quality::RandomState;
 use futures::future::Shared;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
@@ -104,7 +104,7 @@ impl<C: QueryClient> Answers<C> {
                 changed: Notify::new(),
                 metrics,
             }),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
         }
     }
 

@@ -4,13 +4,13 @@
 //! was asked for least recently is forgotten first, and what comes again and again is not forgotten
 //! for what came once, however much of that there is.
 
-use std::collections::hash_map::RandomState;
 use std::fmt::Display;
 use std::hash::{BuildHasher as _, Hash};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use foldhash::quality::RandomState;
 use jiff::Timestamp;
 use lru::LruCache;
 use tokio::time::Instant;
@@ -118,7 +118,7 @@ impl Default for Board {
                 single: LruCache::new(SINGLE),
                 repeated: LruCache::new(REPEATED),
             }),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
         }
     }
 }
@@ -198,7 +198,7 @@ impl Entries {
 
 impl Entry {
     fn again(&mut self, now: Instant) {
-        let _ = self.polls.push(now, Duration::MAX);
+        self.polls.note(now);
         self.poll.times += 1;
     }
 

@@ -109,10 +109,15 @@ impl Polls {
             Some(_) => self.owed.saturating_sub(1),
             None => self.owed,
         };
+        self.note(now);
+        late
+    }
+
+    /// A poll, however late.
+    pub(super) fn note(&mut self, now: Instant) {
         self.times.rotate_left(1);
         self.times[MEMORY - 1] = now;
         self.count = (self.count + 1).min(MEMORY);
-        late
     }
 
     pub(super) fn last(&self) -> Instant {

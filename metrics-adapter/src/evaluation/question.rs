@@ -1,10 +1,10 @@
 //! What Prometheus is asked for a custom metric, and which questions all requests for it share.
 
-use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use foldhash::quality::RandomState;
 use lru::LruCache;
 use tokio::time::Instant;
 use tracing::info;

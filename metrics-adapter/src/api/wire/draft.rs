@@ -6,7 +6,7 @@ use std::io;
 use serde::{Serialize, Serializer};
 
 /// An item in the making. Its slots tell it where they are.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::api) struct Draft {
     text: RefCell<Vec<u8>>,
     gaps: RefCell<Vec<usize>>,
@@ -61,6 +61,18 @@ pub(super) struct Template {
     gaps: Vec<usize>,
 }
 
+/// Bytes of most items.
+const USUAL: usize = 512;
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            text: RefCell::new(Vec::with_capacity(USUAL)),
+            gaps: RefCell::new(Vec::with_capacity(2)),
+        }
+    }
+}
+
 impl Draft {
     /// Writes the item, whose open slots are this draft's.
     pub(super) fn write(&self, item: &impl Serialize) -> serde_json::Result<()> {
@@ -69,16 +81,12 @@ impl Draft {
 
     /// What was written, without the gaps.
     pub(super) fn finish(self) -> Template {
-        let (written, gaps) = (self.text.into_inner(), self.gaps.into_inner());
-        let mut text = Vec::with_capacity(written.len());
-        let mut from = 0;
-        let gaps = gaps.into_iter().map(|gap| {
-            text.extend_from_slice(&written[from..gap]);
-            from = gap + NOTHING.len();
-            text.len()
-        });
-        let gaps = gaps.collect();
-        text.extend_from_slice(&written[from..]);
+        let (mut text, mut gaps) = (self.text.into_inner(), self.gaps.into_inner());
+        for (number, gap) in gaps.iter_mut().enumerate() {
+            // Those before it are gone.
+            *gap -= number * NOTHING.len();
+            text.drain(*gap..*gap + NOTHING.len());
+        }
         Template { text, gaps }
     }
 }
