@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub use association::{Association, AssociationError, LabelMeaning, ResourceLabels, is_root};
 pub use id::{Fingerprint, RuleId};
 pub use policy::Policy;
-pub use promql::{ExternalScope, Objects, QueryError, QueryScope, quote};
+pub use promql::{ExternalScope, Objects, QueryError, QueryScope, SharedQuery, quote};
 pub use resource::{ResourceRule, ResourceRules, UsageScope};
 pub use template::TemplateError;
 
@@ -185,13 +185,17 @@ impl Rule {
     /// the rule, for the series and the label of a request; which objects it is about does not
     /// matter.
     ///
+    /// The matcher that keeps series without an object out is left out as well where that does no
+    /// harm: for it Prometheus merges the lists of series of all the label's values, in all
+    /// namespaces. ([`SharedQuery::has_strangers`])
+    ///
     /// # Errors
     /// As [`Self::query`].
     pub fn shared_query(
         &self,
         association: &Association<'_>,
         scope: &QueryScope<'_>,
-    ) -> Result<Option<String>, QueryError> {
+    ) -> Result<Option<SharedQuery>, QueryError> {
         if !self.metrics_query.only_prints("LabelMatchers")
             || self.metrics_query.uses("LabelValuesByName")
         {
@@ -207,7 +211,18 @@ impl Rule {
         let all = self.query(association, &about(Objects::All))?;
         let proven = !all.contains(choice.value)
             && separability::separable(&self.query(association, &chosen)?, choice);
-        Ok(proven.then_some(all))
+        if !proven {
+            return Ok(None);
+        }
+        let has_strangers = scope.is_narrowed() && separability::tolerates_strangers(&all);
+        let promql = match has_strangers {
+            true => self.query(association, &about(Objects::Any))?,
+            false => all,
+        };
+        Ok(Some(SharedQuery {
+            promql,
+            has_strangers,
+        }))
     }
 
     /// The PromQL that asks for the time of each object's newest sample; `None` where the rule
@@ -224,7 +239,13 @@ impl Rule {
         if self.policy.max_age.is_none() {
             return Ok(None);
         }
-        let matchers = promql::matchers(&self.selector_values, association, scope)?;
+        // Of series without an object there is one element at most.
+        let objects = match scope.objects {
+            Objects::All if scope.is_narrowed() => Objects::Any,
+            objects => objects,
+        };
+        let scope = QueryScope { objects, ..*scope };
+        let matchers = promql::matchers(&self.selector_values, association, &scope)?;
         let label = Some(scope.label);
         Ok(Some(promql::newest(scope.series, &matchers, label)))
     }

@@ -34,12 +34,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 struct Answered {
     result: Arc<Answer>,
     newest: Option<Arc<Answer>>,
+    /// See [`Question::has_strangers`].
+    has_strangers: bool,
 }
 
 /// The same by the objects' names.
 struct Found<'a> {
     samples: &'a Objects,
     newest: Option<&'a Objects>,
+    /// See [`Question::has_strangers`].
+    has_strangers: bool,
     /// How long ago the older one of both was asked for.
     kept: Duration,
     /// Age of the oldest newest sample that was looked at.
@@ -208,10 +212,14 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         rule: &Rule,
         question: &Question,
     ) -> Result<Answered, Failure> {
-        let Question { query, age } = question;
-        let answers = self.answers(rule, query, age.as_ref(), &asked.target);
+        let age = question.age.as_ref();
+        let answers = self.answers(rule, &question.query, age, &asked.target);
         let (result, newest) = answers.await?;
-        Ok(Answered { result, newest })
+        Ok(Answered {
+            result,
+            newest,
+            has_strangers: question.has_strangers,
+        })
     }
 
     /// The values of the named objects, in the order of the names.
@@ -332,6 +340,7 @@ impl Answered {
         Some(Found {
             samples: self.result.objects()?,
             newest: newest.and_then(Answer::objects),
+            has_strangers: self.has_strangers,
             kept: newest.map_or(Duration::ZERO, |newest| {
                 newest.age(now).max(self.result.age(now))
             }),
@@ -344,7 +353,7 @@ impl Found<'_> {
     /// Whether there are samples, and all without the label of the objects: the rule's query
     /// forgot `by (<<.GroupBy>>)`.
     const fn lacks_label(&self) -> bool {
-        self.samples.len() == 0 && self.samples.evaluated().is_some()
+        !self.has_strangers && self.samples.len() == 0 && self.samples.evaluated().is_some()
     }
 
     /// The newest sample of an object, where it is known.

@@ -13,7 +13,9 @@ use super::answer::{Keep, Query};
 use super::memory::{is_small, selector_bytes};
 use crate::discovery::Entry;
 use crate::model::{MetricQuery, ObjectSource, ResourceType, Selector};
-use crate::rules::{Association, Fingerprint, Objects, QueryError, QueryScope, Rule, RuleId};
+use crate::rules::{
+    Association, Fingerprint, Objects, QueryError, QueryScope, Rule, RuleId, SharedQuery,
+};
 
 /// Bytes of all shared questions that are at hand, for metrics times namespaces and metric
 /// selectors: some 30,000, of about a kilobyte each. Others are written anew.
@@ -29,6 +31,8 @@ pub(super) struct Question {
     pub(super) query: Arc<Query>,
     /// For the newest sample's time.
     pub(super) age: Option<Arc<Query>>,
+    /// Whether elements without the objects' label are to be expected.
+    pub(super) has_strangers: bool,
 }
 
 impl Question {
@@ -43,7 +47,11 @@ impl Question {
         let rule = &entry.rule;
         let objects = Objects::Named(names);
         scoped(objects, asked, entry, resource, source, |labels, scope| {
-            Self::new(rule.query(labels, scope)?, rule, labels, scope)
+            let written = SharedQuery {
+                promql: rule.query(labels, scope)?,
+                has_strangers: false,
+            };
+            Self::new(written, rule, labels, scope)
         })
     }
 
@@ -57,15 +65,15 @@ impl Question {
     ) -> Result<Option<Self>, QueryError> {
         let (rule, all) = (&entry.rule, Objects::All);
         scoped(all, asked, entry, resource, source, |labels, scope| {
-            let promql = rule.shared_query(labels, scope)?;
-            promql
-                .map(|promql| Self::new(promql, rule, labels, scope))
+            let shared = rule.shared_query(labels, scope)?;
+            shared
+                .map(|shared| Self::new(shared, rule, labels, scope))
                 .transpose()
         })
     }
 
     fn new(
-        promql: String,
+        written: SharedQuery,
         rule: &Rule,
         association: &Association<'_>,
         scope: &QueryScope<'_>,
@@ -79,7 +87,8 @@ impl Question {
             })
         };
         Ok(Self {
-            query: query(promql),
+            query: query(written.promql),
+            has_strangers: written.has_strangers,
             age: rule.age_query(association, scope)?.map(query),
         })
     }
@@ -303,6 +312,7 @@ mod tests {
                     keep: Keep::Elements,
                 }),
                 age: None,
+                has_strangers: false,
             }))),
         };
         let mut shelf = Shelf::default();

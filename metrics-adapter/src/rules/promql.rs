@@ -33,6 +33,22 @@ pub struct QueryScope<'a> {
     pub objects: Objects<'a>,
 }
 
+impl QueryScope<'_> {
+    /// Whether there are matchers beside that of the objects.
+    pub(super) fn is_narrowed(&self) -> bool {
+        self.namespace.is_some() || !self.metric_selector.is_everything()
+    }
+}
+
+/// A query that all requests for a metric share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedQuery {
+    /// The query.
+    pub promql: String,
+    /// Whether its result may have elements without the objects' label, which are nobody's.
+    pub has_strangers: bool,
+}
+
 /// The objects that a query is about.
 #[derive(Clone, Copy, Debug)]
 pub enum Objects<'a> {
@@ -41,6 +57,8 @@ pub enum Objects<'a> {
     /// All that there are. The query may say something else about them than about the same
     /// objects by their names, see [`super::Rule::shared_query`].
     All,
+    /// Likewise, and series that have no object: whose elements are to be passed over.
+    Any,
 }
 
 /// What a query for an external metric is asked for.
@@ -107,6 +125,7 @@ impl Matchers {
     /// The label of the objects; of several names any may match.
     pub(super) fn objects(&mut self, label: &str, objects: Objects<'_>) {
         let (operator, names) = match objects {
+            Objects::Any => return,
             // Only series that have an object at all.
             Objects::All => ("!=", String::new()),
             Objects::Named([name]) => ("=", name.as_ref().to_owned()),

@@ -9,7 +9,7 @@
 //! them would not (one object's duplicate series, a limit on the size of answers): a failure
 //! proves nothing about a smaller query. And elements of objects that nobody asked for are there.
 
-use super::expression::{self, Expression, Matcher, Operator};
+use super::expression::{self, Expression, Grouping, Matcher, Operator};
 
 /// Functions whose result has an element for each element (or range) of their one vector, with its
 /// labels; other arguments are scalars. `absent`, `scalar` and their like are not among them.
@@ -127,6 +127,54 @@ pub(super) fn separable(promql: &str, choice: Choice<'_>) -> bool {
     let mut judge = Judge { choice, chosen: 0 };
     judge.extent(&expression) == Extent::PerObject
         && judge.chosen == promql.matches(choice.value).count()
+}
+
+/// Whether a separable query may be asked without any matcher of the objects' label. The elements of
+/// each object are the same then, for those without the label are like one more object; but they
+/// must not be many, and must not make the query fail, as series do that cannot be told apart.
+pub(super) fn tolerates_strangers(promql: &str) -> bool {
+    expression::parse(promql)
+        .is_some_and(|expression| is_aggregated(&expression) && cannot_clash(&expression))
+}
+
+/// Whether no series is an element of the result itself.
+fn is_aggregated(expression: &Expression<'_>) -> bool {
+    match expression {
+        Expression::Number | Expression::Text(_) | Expression::Aggregation { .. } => true,
+        Expression::Selector(_) => false,
+        Expression::Call(_, arguments) => arguments.iter().all(is_aggregated),
+        Expression::Binary { operands, .. } => {
+            is_aggregated(&operands.0) && is_aggregated(&operands.1)
+        }
+    }
+}
+
+/// Whether no element of the result, or of what it is made of, can have the labels of another one:
+/// then it would be an error.
+fn cannot_clash(expression: &Expression<'_>) -> bool {
+    match expression {
+        Expression::Number | Expression::Text(_) => true,
+        // Functions drop the name.
+        Expression::Selector(selector) => selector.name.is_some(),
+        Expression::Call(function, arguments) => {
+            !matches!(function.as_str(), "label_replace" | "label_join")
+                && arguments.iter().all(cannot_clash)
+        }
+        Expression::Aggregation { parameter, of, .. } => {
+            cannot_clash(of) && parameter.as_deref().is_none_or(cannot_clash)
+        }
+        Expression::Binary {
+            operator,
+            matching,
+            operands,
+        } => {
+            // By all labels each element finds one at most.
+            let by_all = matches!(matching, Grouping::AllBut(labels) if labels.is_empty());
+            (by_all || *operator != Operator::Pair)
+                && cannot_clash(&operands.0)
+                && cannot_clash(&operands.1)
+        }
+    }
 }
 
 struct Judge<'a> {

@@ -20,7 +20,7 @@ use super::prometheus::Prometheus;
 /// Rules that are proven separable and asked both ways.
 const RULES: usize = 1500;
 
-/// Series of five pods in two namespaces, on two nodes, some with several containers or modes; one
+/// Series of five pods in two namespaces, on two nodes, some with several containers or modes; some
 /// without a pod, and limits that no request chooses.
 const SERIES: &str = r#"
 a{namespace="shop",pod="web-0",node="n0",mode="r"} 1
@@ -28,10 +28,14 @@ a{namespace="shop",pod="web-0",node="n0",mode="w"} 2
 a{namespace="shop",pod="web-1",node="n1",mode="r"} 3
 a{namespace="shop",pod="web-2",node="n1",mode="w"} 5
 a{namespace="shop",node="n1",mode="r"} 8
+a{namespace="shop",node="n0",mode="r"} 4
+a{namespace="shop",mode="w"} 3
 a{namespace="bank",pod="web-0",node="n0",mode="r"} 13
 b{namespace="shop",pod="web-0",node="n0",mode="r"} 21
 b{namespace="shop",pod="web-1",node="n1",mode="r"} 0
 b{namespace="shop",pod="web-3",node="n0",mode="w"} 34
+b{namespace="shop",node="n1",mode="r"} 55
+b{namespace="shop",node="n0",mode="r"} 89
 limit{namespace="shop",pod="web-0",node="n0",mode="r"} 2
 limit{namespace="shop",pod="web-1",node="n1",mode="r"} 4
 limit{pod="web-2"} 6
@@ -40,6 +44,8 @@ h_bucket{namespace="shop",pod="web-0",le="2"} 9
 h_bucket{namespace="shop",pod="web-0",le="+Inf"} 10
 h_bucket{namespace="shop",pod="web-1",le="1"} 1
 h_bucket{namespace="shop",pod="web-1",le="+Inf"} 2
+h_bucket{namespace="shop",mode="r",le="1"} 3
+h_bucket{namespace="shop",mode="w",le="+Inf"} 4
 "#;
 
 /// A template for `metricsQuery`.
@@ -195,6 +201,7 @@ async fn all_objects_at_once_or_some_alone_is_the_same_where_it_is_proven() {
 
     let mut runner = TestRunner::deterministic();
     let (mut same, mut proven, mut refused, mut told_something) = (0, 0, 0, 0);
+    let mut with_strangers = 0;
     for attempt in 0.. {
         assert!(
             attempt < 40 * RULES,
@@ -229,7 +236,16 @@ async fn all_objects_at_once_or_some_alone_is_the_same_where_it_is_proven() {
             continue;
         };
         proven += 1;
-        assert_eq!(rule.query(&association, &scope(Objects::All)).unwrap(), all);
+        let objects = match all.has_strangers {
+            true => Objects::Any,
+            false => Objects::All,
+        };
+        assert_eq!(
+            rule.query(&association, &scope(objects)).unwrap(),
+            all.promql
+        );
+        with_strangers += usize::from(all.has_strangers);
+        let (has_strangers, all) = (all.has_strangers, all.promql);
         let some = rule
             .query(&association, &scope(Objects::Named(&names)))
             .unwrap();
@@ -237,6 +253,11 @@ async fn all_objects_at_once_or_some_alone_is_the_same_where_it_is_proven() {
         let (Ok(all_told), some_told) = answers else {
             // Some object's series do not go together. What is asked then is `some`.
             refused += 1;
+            if has_strangers {
+                let known = rule.query(&association, &scope(Objects::All)).unwrap();
+                let outcome = client.query(&known).await;
+                assert!(outcome.is_err(), "strangers make {all} fail");
+            }
             continue;
         };
         let some_told =
@@ -250,7 +271,8 @@ async fn all_objects_at_once_or_some_alone_is_the_same_where_it_is_proven() {
         same += 1;
     }
     assert!(
-        same > RULES / 2 && told_something > RULES / 4,
-        "{proven} proven, {refused} refused, {same} the same, {told_something} with a result"
+        same > RULES / 2 && told_something > RULES / 4 && with_strangers > RULES / 8,
+        "{proven} proven, {refused} refused, {same} the same, {told_something} with a result, \
+         {with_strangers} with strangers"
     );
 }

@@ -92,7 +92,11 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             newest = Some(ages.answer.map_err(fails)?);
         }
         let result = values.answer.map_err(fails)?;
-        let answered = Answered { result, newest };
+        let answered = Answered {
+            result,
+            newest,
+            has_strangers: question.has_strangers,
+        };
         let Some(found) = answered.found(Instant::now()) else {
             let message = format!(
                 "metricsQuery of {} answers a scalar, not a vector",

@@ -77,7 +77,12 @@ async fn an_explanation_is_no_poll() {
         let told = evaluator.explain(ExplainQuery::Custom(pods())).await;
         assert_eq!(told.questions[0].origin, origin);
         // The shared question: about all pods of the namespace.
-        assert!(told.questions[0].promql.contains("pod!=\"\""), "{told:?}");
+        assert!(
+            told.questions[0]
+                .promql
+                .contains("(ops{namespace=\"shop\"})"),
+            "{told:?}"
+        );
         // An explanation before it has left nothing behind; a poll does.
         evaluator.custom(pods()).await.unwrap();
     }

@@ -36,7 +36,7 @@ async fn one_query_answers_everybody_for_as_long_as_the_rule_allows() {
     let (told, asked) = polls(&rules("5s", PER_POD)).await;
     let both = ["Pod shop/web-0 = 1", "Pod shop/web-1 = 2"];
     assert_eq!(told, [&both[..], &both, &both[1..]]);
-    assert_eq!(asked, ["sum(ops{namespace=\"shop\",pod!=\"\"}) by (pod)"]);
+    assert_eq!(asked, ["sum(ops{namespace=\"shop\"}) by (pod)"]);
     // What may not be old is asked for, in prometheus-adapter's words.
     let (exact, asked) = polls(&rules("0s", PER_POD)).await;
     assert_eq!(exact, told);
@@ -44,6 +44,24 @@ async fn one_query_answers_everybody_for_as_long_as_the_rule_allows() {
     assert_eq!(
         asked[2],
         "sum(ops{namespace=\"shop\",pod=\"web-1\"}) by (pod)"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn series_without_a_pod_are_nobodys() {
+    let strangers = mk_samples(&[(&[], 5.0)]);
+    let (evaluator, client) = mk_evaluator_of(&rules("5s", PER_POD), Ok(strangers)).await;
+    let query = mk_query("pods", Some("shop"), selected(""));
+    assert_eq!(evaluator.custom(query).await, Ok(Vec::new()));
+    assert_eq!(client.asked.lock().unwrap().len(), 1);
+    // Where none are expected, the rule is wrong.
+    let strangers = mk_samples(&[(&[], 5.0)]);
+    let (evaluator, _) = mk_evaluator_of(&rules("0s", PER_POD), Ok(strangers)).await;
+    let query = mk_query("pods", Some("shop"), selected(""));
+    let error = evaluator.custom(query).await.unwrap_err();
+    assert!(
+        matches!(error, ProviderError::MetricNotFound { .. }),
+        "{error}"
     );
 }
 
@@ -66,7 +84,8 @@ async fn a_query_that_mixes_objects_is_asked_for_its_objects_alone() {
 #[tokio::test(start_paused = true)]
 async fn where_all_objects_fail_some_may_work() {
     let (evaluator, client) = mk_evaluator_of(&rules("5s", PER_POD), Ok(both_pods())).await;
-    client.special.lock().unwrap().push(("!=", Err("refused")));
+    let all = "sum(ops{namespace=\"shop\"}) by (pod)";
+    client.special.lock().unwrap().push((all, Err("refused")));
     let query = mk_query("pods", Some("shop"), Target::Name("web-0".into()));
     for _ in 0..2 {
         let values = evaluator.custom(query.clone()).await.unwrap();
@@ -74,7 +93,6 @@ async fn where_all_objects_fail_some_may_work() {
         tokio::time::advance(Duration::from_secs(10)).await;
     }
     let named = "sum(ops{namespace=\"shop\",pod=\"web-0\"}) by (pod)";
-    let all = "sum(ops{namespace=\"shop\",pod!=\"\"}) by (pod)";
     assert_eq!(*client.asked.lock().unwrap(), [all, named, named]);
     // After a while it is tried again.
     tokio::time::advance(Duration::from_secs(60)).await;

@@ -228,7 +228,7 @@ impl Catalogued {
         };
         let shared = shared.map_err(|error| wrong(error.to_string()))?;
         let is_sound = object.is_some() || shared.is_some();
-        let promql = shared.map_or_else(|| rule.query(&association, &scope), Ok);
+        let promql = rule.query(&association, &scope);
         let promql = promql.map_err(|error| wrong(error.to_string()))?;
         let note = (!is_sound).then(|| {
             format!(

@@ -141,3 +141,41 @@ fn what_is_not_understood_is_not() {
 fn functions_are_found() {
     assert!(ELEMENTWISE.is_sorted());
 }
+
+#[test]
+fn strangers_do_no_harm_where_they_are_few_and_cannot_clash() {
+    for (promql, tolerant) in [
+        ("sum(rate(x[5m])) by (pod)", true),
+        ("1000 * avg by (pod) (x)", true),
+        (
+            "sum by (pod) (rate(a[1m])) / sum by (pod) (rate(b[1m]))",
+            true,
+        ),
+        (
+            "histogram_quantile(0.99, sum by (le, pod) (rate(x_bucket[5m])))",
+            true,
+        ),
+        ("clamp_max(sum by (pod) (x), scalar(sum(ceiling)))", true),
+        ("sum by (pod) (a unless on (pod) b)", true),
+        // Many elements.
+        ("x", false),
+        ("rate(x[5m])", false),
+        ("sum by (pod) (a) / b", false),
+        // Two names, one set of labels.
+        ("sum by (pod) (rate({__name__=~\"a|b\"}[5m]))", false),
+        (
+            "sum by (pod) (label_replace(x, \"a\", \"\", \"b\", \"\"))",
+            false,
+        ),
+        // Several on either side.
+        ("sum by (pod) (a / on (pod) b)", false),
+        (
+            "sum by (pod) (a) * on (pod) group_left sum by (pod) (b)",
+            false,
+        ),
+        ("sum by (pod) (a * ignoring (mode) b)", false),
+        ("sum by (pod (", false),
+    ] {
+        assert_eq!(tolerates_strangers(promql), tolerant, "{promql}");
+    }
+}
