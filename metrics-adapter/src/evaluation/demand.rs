@@ -19,8 +19,10 @@ pub(super) const LONGEST_PERIOD: Duration = Duration::from_secs(120);
 /// just before.
 const MAX_POLLERS: usize = 1000;
 
-/// A late poll is made good by two in time, and many by so many.
+/// A late poll is made good by two in time, and many by so many. One is forgiven: after a new start
+/// the controller's polls are all elsewhere in the period, once.
 const PER_LATE: u8 = 2;
+const FORGIVEN: u8 = PER_LATE;
 const MOST: u8 = 8;
 
 /// Whoever asks for the same again and again, told apart by what it asks for.
@@ -37,7 +39,7 @@ pub(super) struct Demand {
 pub(super) struct Polls {
     times: [Instant; MEMORY],
     count: usize,
-    /// Polls in time that are owed until others are expected again.
+    /// Polls in time that are owed; beyond [`FORGIVEN`] none are expected.
     owed: u8,
 }
 
@@ -61,7 +63,7 @@ impl Demand {
 
     /// The earliest expected poll after `after` by somebody who comes in time.
     pub(super) fn next(&self, after: Instant) -> Option<Instant> {
-        let punctual = self.pollers.values().filter(|polls| polls.owed == 0);
+        let punctual = self.pollers.values().filter(|polls| polls.owed <= FORGIVEN);
         let expected = punctual.filter_map(Polls::expected);
         expected.filter(|expected| *expected > after).min()
     }
@@ -100,7 +102,7 @@ impl Polls {
     /// Tells how late the poll is, if it was expected.
     pub(super) fn push(&mut self, now: Instant, tolerance: Duration) -> Option<Duration> {
         let late = self
-            .expected()
+            .regular()
             // Much earlier is another pace, and tells nothing.
             .filter(|expected| expected.saturating_duration_since(now) <= tolerance)
             .map(|expected| now.saturating_duration_since(expected));
@@ -135,14 +137,23 @@ impl Polls {
         })
     }
 
-    /// The next poll, when the last ones make a pattern.
+    /// The next poll: by the pattern that the last ones make, or by the only two that there are,
+    /// which is but a guess.
     fn expected(&self) -> Option<Instant> {
         let times = self.times();
-        // Two polls make no pattern yet, but the best guess.
         let guess = || (self.count == 2).then(|| times[1].duration_since(times[0]));
-        let pattern = self.pattern();
-        let (apart, period) = pattern.or_else(|| guess().map(|period| (1, period)))?;
-        (period <= LONGEST_PERIOD).then(|| times[self.count - apart] + period)
+        self.regular().or_else(|| self.next(1, guess()?))
+    }
+
+    /// The next poll, when the last ones make a pattern.
+    fn regular(&self) -> Option<Instant> {
+        let (apart, period) = self.pattern()?;
+        self.next(apart, period)
+    }
+
+    /// One period after the poll before `apart` others.
+    fn next(&self, apart: usize, period: Duration) -> Option<Instant> {
+        (period <= LONGEST_PERIOD).then(|| self.times()[self.count - apart] + period)
     }
 
     /// The last polls, the newest at the end.
@@ -212,26 +223,51 @@ mod tests {
         assert!(demand.is_empty());
     }
 
-    #[test]
-    fn whoever_comes_late_is_expected_again_after_two_polls_in_time() {
+    /// Polls at these seconds: how late each is told to be, and the next one that is expected.
+    fn polled_at(polls: &[(u64, Option<u64>, Option<u64>)]) {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let tolerance = Duration::from_secs(4);
         let mut demand = Demand::default();
-        for (time, late, next) in [
-            (0, None, None),
-            (15, None, Some(30)),
-            (31, Some(1), Some(47)),
-            (54, Some(7), None),
-            // Two periods of 23 s, one after the other.
-            (77, None, None),
-            (100, Some(0), None),
-            (123, Some(0), Some(146)),
-        ] {
+        for &(time, late, next) in polls {
             let told = demand.polled(1, at(time), tolerance);
             assert_eq!(told, late.map(Duration::from_secs), "at {time} s");
             assert_eq!(demand.next(at(time)), next.map(at), "at {time} s");
         }
+    }
+
+    #[test]
+    fn who_polls_elsewhere_in_the_period_once_is_expected_as_soon_as_it_is_even() {
+        polled_at(&[
+            (0, None, None),
+            // What two polls make believe is nobody's fault.
+            (2, None, Some(4)),
+            (17, None, None),
+            (32, None, Some(47)),
+            (47, Some(0), Some(62)),
+            // A new start of the controller.
+            (69, Some(7), None),
+            // Two pollers, 22 s apart?
+            (84, None, Some(106)),
+            (99, None, Some(114)),
+            (114, Some(0), Some(129)),
+        ]);
+    }
+
+    #[test]
+    fn whoever_comes_late_again_is_expected_after_two_polls_in_time() {
+        polled_at(&[
+            (0, None, None),
+            (15, None, Some(30)),
+            (30, None, Some(45)),
+            (52, Some(7), None),
+            // Two periods of 22 s, one after the other.
+            (74, None, Some(96)),
+            (103, Some(7), None),
+            (132, None, None),
+            (161, Some(0), None),
+            (190, Some(0), Some(219)),
+        ]);
     }
 
     #[test]
