@@ -190,6 +190,7 @@ fn discovered(rule: &Rule, selector: &Selector, names: &[Arc<str>]) {
             objects,
         };
         let all = rule.query(&association, &scope(Objects::All));
+        let any = rule.query(&association, &scope(Objects::Any));
         for objects in [Objects::Named(names), Objects::All] {
             let scope = scope(objects);
             let queries = [
@@ -207,10 +208,9 @@ fn discovered(rule: &Rule, selector: &Selector, names: &[Arc<str>]) {
             let shared = rule.shared_query(&association, &scope);
             assert!(shared.is_ok() || queries[0].is_err(), "{shared:?}");
             // What all share is about all objects, whoever asks.
-            if let Ok(Some(shared)) = shared
-                && !shared.has_strangers
-            {
-                assert_eq!(Some(&shared.promql), all.as_ref().ok());
+            if let Ok(Some(shared)) = shared {
+                let expected = if shared.has_strangers { &any } else { &all };
+                assert_eq!(Some(&shared.promql), expected.as_ref().ok());
             }
         }
     }

@@ -260,13 +260,15 @@ mod tests {
             (0, None, None),
             (15, None, Some(30)),
             (30, None, Some(45)),
-            (52, Some(7), None),
-            // Two periods of 22 s, one after the other.
-            (74, None, Some(96)),
-            (103, Some(7), None),
-            (132, None, None),
-            (161, Some(0), None),
-            (190, Some(0), Some(219)),
+            // What was asked ahead of it is still good.
+            (46, Some(1), Some(62)),
+            (69, Some(7), None),
+            // Two periods of 23 s, one after the other.
+            (92, None, Some(115)),
+            (122, Some(7), None),
+            (152, None, None),
+            (182, Some(0), None),
+            (212, Some(0), Some(242)),
         ]);
     }
 
