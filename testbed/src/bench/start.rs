@@ -32,7 +32,8 @@ pub(crate) struct Start {
     /// Until the right answer.
     pub(crate) correct_ms: f64,
     /// Every status that was seen before the right answer, and how often; what was a 200 with a
-    /// wrong answer is there as `200 wrong`, and what was none as `connection lost`.
+    /// wrong answer is there as `200 wrong`, what was none as `connection lost`, and a refusal with
+    /// its message.
     pub(crate) before: BTreeMap<String, u64>,
 }
 
@@ -87,6 +88,10 @@ pub(crate) async fn once(
                         Ok(()) => break now,
                         Err(_) => status.push_str(" wrong"),
                     }
+                } else if answer.status() != 503
+                    && let Some(message) = message(answer.body())
+                {
+                    status = format!("{status}: {message}");
                 }
                 *before.entry(status).or_default() += 1;
             }
@@ -112,6 +117,12 @@ pub(crate) async fn once(
         correct_ms: milliseconds(Some(correct)),
         before,
     })
+}
+
+/// What a Kubernetes Status says.
+fn message(body: &[u8]) -> Option<String> {
+    let status: serde_json::Value = serde_json::from_slice(body).ok()?;
+    Some(status.get("message")?.as_str()?.to_owned())
 }
 
 async fn connect(endpoint: &Endpoint) -> Option<Connection> {
