@@ -26,9 +26,9 @@ mod fingerprint;
 mod layer;
 mod local;
 mod metrics;
-mod pace;
 pub(crate) mod query;
 mod request_header;
+mod rounds;
 mod status;
 mod trust;
 

@@ -26,7 +26,8 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use board::{Pace, Poll, PollResult};
+pub use crate::rhythm::Pace;
+pub use board::{Poll, PollResult};
 pub use journal::RuleFailure;
 pub use metrics::Metrics;
 use tokio::sync::Semaphore;

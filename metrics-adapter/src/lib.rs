@@ -17,6 +17,7 @@ pub mod model;
 mod nearest;
 pub mod prometheus;
 pub mod reload;
+mod rhythm;
 pub mod rules;
 pub mod serving;
 mod token;

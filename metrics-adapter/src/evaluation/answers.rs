@@ -11,6 +11,7 @@
 //! An answer that is too old for everybody is forgotten, and so is a query that nobody polls.
 
 mod content;
+mod crowd;
 mod failure;
 
 use std::cmp::Reverse;
@@ -269,13 +270,14 @@ impl<C: QueryClient> Answers<C> {
         }
     }
 
-    /// Starts a query ahead of a poll, unless the poll was faster.
+    /// Starts a query ahead of a poll, unless the poll was faster, or finds what it needs: polls
+    /// close together may each have wanted it.
     fn ahead(&self, query: &Arc<Query>) -> Option<Shared<Flight>> {
         let now = Instant::now();
         let mut content = self.shelf.lock();
         let entry = content.entries.get_mut(query)?;
-        let in_time = entry.provided.is_some_and(|poll| poll >= now);
-        if !in_time || entry.flight.is_some() {
+        let poll = entry.provided.filter(|poll| *poll >= now)?;
+        if entry.flight.is_some() || entry.good_until().is_some_and(|until| until >= poll) {
             return None;
         }
         let rule = entry.rule.clone();
@@ -302,10 +304,12 @@ impl Shelf {
 
     /// Puts a query on the agenda where its entry wants to be.
     fn attend(&self, content: &mut Content, query: &Arc<Query>, now: Instant) {
+        let Some(at) = content.plan(query, now) else {
+            return;
+        };
         let Some(entry) = content.entries.get_mut(query) else {
             return;
         };
-        let at = entry.next_attention(now);
         if entry.attention.is_some_and(|attention| attention <= at) {
             return;
         }

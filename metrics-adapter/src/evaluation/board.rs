@@ -15,11 +15,11 @@ use jiff::Timestamp;
 use lru::LruCache;
 use tokio::time::Instant;
 
-use super::demand::Polls;
 use crate::model::{
     ExternalQuery, ExternalValue, MetricQuery, MetricValue, MetricsApi, ProviderError, Selector,
     Target, Usage, UsageQuery,
 };
+use crate::rhythm::{Pace, Rhythm};
 
 /// Requests that came again: two metrics of each of 2,000 HPAs. Some 600 bytes each, and
 /// 1.5 KB at most.
@@ -59,15 +59,6 @@ pub struct Poll {
     pub result: Option<PollResult>,
 }
 
-/// Requests at an even pace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
-    /// From one poll to the next one of the same poller.
-    pub period: Duration,
-    /// Interleaved pollers.
-    pub pollers: usize,
-}
-
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PollResult {
@@ -95,7 +86,7 @@ pub(super) trait Timed {
 struct Entry {
     /// All but what changes with each poll.
     poll: Poll,
-    polls: Polls,
+    rhythm: Rhythm,
 }
 
 /// The requests that were made most recently: of two with one hash the page tells as if they were
@@ -132,7 +123,7 @@ impl Board {
             // Outside the lock: the texts may be long.
             let entry = Entry {
                 poll: request.described(),
-                polls: Polls::first(now),
+                rhythm: Rhythm::first(now),
             };
             let mut entries = self.lock();
             // Somebody else may have been faster.
@@ -198,15 +189,14 @@ impl Entries {
 
 impl Entry {
     fn again(&mut self, now: Instant) {
-        self.polls.note(now);
+        self.rhythm.note(now);
         self.poll.times += 1;
     }
 
     fn told(&self, now: Instant) -> Poll {
-        let pattern = self.polls.pattern();
         Poll {
-            last: now.duration_since(self.polls.last()),
-            pace: pattern.map(|(pollers, period)| Pace { period, pollers }),
+            last: now.duration_since(self.rhythm.last()),
+            pace: self.rhythm.pace(),
             ..self.poll.clone()
         }
     }

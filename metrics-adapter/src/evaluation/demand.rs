@@ -1,19 +1,14 @@
-//! When the next poll of a query will come, learned from the polls that came.
+//! Who polls a query, and when the next poll will come.
 //!
-//! The HPA controller polls each HPA's metrics at an even pace (`--horizontal-pod-autoscaler-
-//! sync-period`, 15 s, plus the time that a round takes). HPAs that ask for the same metric of the
-//! same objects cannot be told apart: their polls interleave, and repeat as a group.
+//! Pollers are told apart by what they ask for: HPAs that ask for the same metric of the same objects
+//! are one, whose polls interleave.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How many polls of one poller are remembered: seven tell up to five interleaved ones apart.
-const MEMORY: usize = 7;
-
-/// Slower than this is no polling.
-pub(super) const LONGEST_PERIOD: Duration = Duration::from_secs(120);
+use crate::rhythm::{LONGEST_PERIOD, Rhythm};
 
 /// Pollers of one query that are told apart. With so many, others find an answer that was asked for
 /// just before.
@@ -34,11 +29,10 @@ pub(super) struct Demand {
     pollers: HashMap<Poller, Polls>,
 }
 
-/// The last polls of one poller, the newest at the end.
+/// The polls of one poller.
 #[derive(Debug)]
-pub(super) struct Polls {
-    times: [Instant; MEMORY],
-    count: usize,
+struct Polls {
+    rhythm: Rhythm,
     /// Polls in time that are owed; beyond [`FORGIVEN`] none are expected.
     owed: u8,
 }
@@ -63,9 +57,17 @@ impl Demand {
 
     /// The earliest expected poll after `after` by somebody who comes in time.
     pub(super) fn next(&self, after: Instant) -> Option<Instant> {
-        let punctual = self.pollers.values().filter(|polls| polls.owed <= FORGIVEN);
-        let expected = punctual.filter_map(Polls::expected);
-        expected.filter(|expected| *expected > after).min()
+        self.expected().filter(|expected| *expected > after).min()
+    }
+
+    /// The latest one until `until`.
+    pub(super) fn last(&self, until: Instant) -> Option<Instant> {
+        self.expected().filter(|expected| *expected <= until).max()
+    }
+
+    fn expected(&self) -> impl Iterator<Item = Instant> {
+        let punctual = self.pollers.values().filter(|polls| polls.is_punctual());
+        punctual.filter_map(|polls| polls.rhythm.expected())
     }
 
     /// Whether it has polled before.
@@ -81,7 +83,7 @@ impl Demand {
     /// Forgets who has not polled for long.
     pub(super) fn forget(&mut self, now: Instant) {
         self.pollers
-            .retain(|_, polls| now.duration_since(polls.last()) <= LONGEST_PERIOD);
+            .retain(|_, polls| now.duration_since(polls.rhythm.last()) <= LONGEST_PERIOD);
     }
 
     /// Whether nobody polls.
@@ -91,17 +93,17 @@ impl Demand {
 }
 
 impl Polls {
-    pub(super) const fn first(now: Instant) -> Self {
+    const fn first(now: Instant) -> Self {
         Self {
-            times: [now; MEMORY],
-            count: 1,
+            rhythm: Rhythm::first(now),
             owed: 0,
         }
     }
 
     /// Tells how late the poll is, if it was expected.
-    pub(super) fn push(&mut self, now: Instant, tolerance: Duration) -> Option<Duration> {
+    fn push(&mut self, now: Instant, tolerance: Duration) -> Option<Duration> {
         let late = self
+            .rhythm
             .regular()
             // Much earlier is another pace, and tells nothing.
             .filter(|expected| expected.saturating_duration_since(now) <= tolerance)
@@ -111,99 +113,18 @@ impl Polls {
             Some(_) => self.owed.saturating_sub(1),
             None => self.owed,
         };
-        self.note(now);
+        self.rhythm.note(now);
         late
     }
 
-    /// A poll, however late.
-    pub(super) fn note(&mut self, now: Instant) {
-        self.times.rotate_left(1);
-        self.times[MEMORY - 1] = now;
-        self.count = (self.count + 1).min(MEMORY);
+    fn is_punctual(&self) -> bool {
+        self.owed <= FORGIVEN
     }
-
-    pub(super) fn last(&self) -> Instant {
-        self.times[MEMORY - 1]
-    }
-
-    /// How many interleaved pollers the last polls show, and their period: with `apart` of them,
-    /// poll and poll before `apart` others are one period apart, twice in a row.
-    pub(super) fn pattern(&self) -> Option<(usize, Duration)> {
-        let times = self.times();
-        (1..self.count.saturating_sub(1)).find_map(|apart| {
-            let period = |last: usize| times[last].duration_since(times[last - apart]);
-            let (latest, before) = (period(self.count - 1), period(self.count - 2));
-            is_even(latest, before).then_some((apart, latest))
-        })
-    }
-
-    /// The next poll: by the pattern that the last ones make, or by the only two that there are,
-    /// which is but a guess.
-    fn expected(&self) -> Option<Instant> {
-        let times = self.times();
-        let guess = || (self.count == 2).then(|| times[1].duration_since(times[0]));
-        self.regular().or_else(|| self.next(1, guess()?))
-    }
-
-    /// The next poll, when the last ones make a pattern.
-    fn regular(&self) -> Option<Instant> {
-        let (apart, period) = self.pattern()?;
-        self.next(apart, period)
-    }
-
-    /// One period after the poll before `apart` others.
-    fn next(&self, apart: usize, period: Duration) -> Option<Instant> {
-        (period <= LONGEST_PERIOD).then(|| self.times()[self.count - apart] + period)
-    }
-
-    /// The last polls, the newest at the end.
-    fn times(&self) -> &[Instant] {
-        &self.times[MEMORY - self.count..]
-    }
-}
-
-/// Whether two periods are about the same: within a tenth.
-fn is_even(a: Duration, b: Duration) -> bool {
-    a.abs_diff(b) <= a.max(b) / 10
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// What is expected after polls at these milliseconds, if anything.
-    fn expected(polls: &[u64]) -> Option<u64> {
-        let start = Instant::now();
-        let mut demand = Demand::default();
-        for at in polls {
-            demand.polled(1, start + Duration::from_millis(*at), Duration::MAX);
-        }
-        let next = demand.next(start)?;
-        u64::try_from(next.duration_since(start).as_millis()).ok()
-    }
-
-    #[test]
-    fn an_even_pace_goes_on() {
-        for (polls, next) in [
-            (&[0][..], None),
-            (&[0, 15_000], Some(30_000)),
-            (&[0, 15_000, 30_020], Some(45_040)),
-            // Two pollers, three pollers.
-            (&[0, 4_000, 15_000, 19_010, 30_000], Some(34_010)),
-            (&[0, 1_000, 5_000, 15_000, 16_000], Some(20_000)),
-            // After a pause, from the new polls on.
-            (&[0, 15_000, 30_000, 95_000], None),
-            (
-                &[0, 15_000, 30_000, 95_000, 110_000, 125_000],
-                Some(140_000),
-            ),
-            // No pattern, or none that is worth it.
-            (&[0, 1_000, 8_000, 9_500, 30_000], None),
-            (&[0, 130_000], None),
-        ] {
-            assert_eq!(expected(polls), next, "{polls:?}");
-        }
-    }
 
     #[tokio::test(start_paused = true)]
     async fn pollers_are_told_apart_and_forgotten() {
@@ -237,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn who_polls_elsewhere_in_the_period_once_is_expected_as_soon_as_it_is_even() {
+    fn who_polls_elsewhere_in_the_period_once_is_expected_a_period_later() {
         polled_at(&[
             (0, None, None),
             // What two polls make believe is nobody's fault.
@@ -246,11 +167,10 @@ mod tests {
             (32, None, Some(47)),
             (47, Some(0), Some(62)),
             // A new start of the controller.
-            (69, Some(7), None),
-            // Two pollers, 22 s apart?
-            (84, None, Some(106)),
-            (99, None, Some(114)),
-            (114, Some(0), Some(129)),
+            (69, Some(7), Some(84)),
+            // Not two pollers with a period of 37 s.
+            (84, None, Some(99)),
+            (99, Some(0), Some(114)),
         ]);
     }
 
@@ -262,7 +182,7 @@ mod tests {
             (30, None, Some(45)),
             // What was asked ahead of it is still good.
             (46, Some(1), Some(62)),
-            (69, Some(7), None),
+            (69, Some(7), Some(85)),
             // Two periods of 23 s, one after the other.
             (92, None, Some(115)),
             (122, Some(7), None),

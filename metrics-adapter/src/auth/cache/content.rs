@@ -11,7 +11,8 @@ use super::places::{Owner, Places};
 use super::refresh::Trouble;
 use super::{Ask, Flight, Limits, Terms};
 use crate::auth::fingerprint::Fingerprint;
-use crate::auth::pace::{LONGEST_INTERVAL, Pace};
+use crate::auth::rounds::Rounds;
+use crate::rhythm::LONGEST_PERIOD;
 
 /// Questions of more bytes are not kept, so nobody asks them again but their callers.
 const LONGEST_QUESTION: usize = 4096;
@@ -41,7 +42,7 @@ pub(super) struct Content<A: Ask> {
 /// What was granted, and who comes for it.
 struct Grant<A: Ask> {
     kept: Kept<A::Answer>,
-    pace: Pace,
+    rounds: Rounds,
     /// Only while a review ahead of polls is planned: there may be a credential in it.
     question: Option<Arc<A::Question>>,
     /// Reviews ahead that may still be made until somebody polls.
@@ -66,9 +67,9 @@ impl<A: Ask> Grant<A> {
             return Plan::Renew(at);
         }
         self.question = None;
-        let until = match self.pace.expected() {
+        let until = match self.rounds.expected() {
             Some(polls) => *polls.end(),
-            None => self.pace.began() + LONGEST_INTERVAL,
+            None => self.rounds.began() + LONGEST_PERIOD,
         };
         Plan::Forget(until.max(self.kept.end))
     }
@@ -77,10 +78,10 @@ impl<A: Ask> Grant<A> {
         if self.question.is_none() || self.earned == 0 {
             return None;
         }
-        let polls = self.pace.expected()?;
+        let polls = self.rounds.expected()?;
         let mut at = self.kept.end.checked_sub(terms.lead())?;
         // An answer that serves this round to its end is good enough until the next one.
-        if self.kept.end >= self.pace.began() + terms.round() {
+        if self.kept.end >= self.rounds.began() + terms.round() {
             at = at.max(polls.start().checked_sub(terms.round())?);
         }
         (at <= *polls.end()).then_some(at)
@@ -114,11 +115,11 @@ impl<A: Ask> Content<A> {
             return (granted.or_else(|| self.refused.get(key, now)), false);
         };
         let answer = grant.kept.at(now);
-        let round_begins = grant.pace.polled(now, terms.round());
+        let round_begins = grant.rounds.polled(now, terms.round());
         if round_begins {
             grant.earned = EARNED;
             // Without an answer it comes with the review that follows.
-            if answer.is_some() && grant.question.is_none() && grant.pace.expected().is_some() {
+            if answer.is_some() && grant.question.is_none() && grant.rounds.expected().is_some() {
                 grant.question = Some(Arc::new(question()));
             }
         }
@@ -155,7 +156,7 @@ impl<A: Ask> Content<A> {
         }
         if let Some(grant) = self.expected.get_mut(&key) {
             grant.kept = kept;
-            grant.question = grant.pace.expected().map(|_| question);
+            grant.question = grant.rounds.expected().map(|_| question);
             return;
         }
         let Some(account) = self.account(&question, answer) else {
@@ -165,7 +166,7 @@ impl<A: Ask> Content<A> {
         self.others.remove(&key);
         let grant = Grant {
             kept,
-            pace: Pace::first(asked),
+            rounds: Rounds::first(asked),
             question: None,
             earned: 0,
             planned: None,

@@ -14,10 +14,12 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::Span;
 
+use super::crowd::Crowd;
 use super::{Flight, Poll};
 use crate::evaluation::Metrics;
 use crate::evaluation::answer::{Answer, Query};
-use crate::evaluation::demand::{Demand, LONGEST_PERIOD};
+use crate::evaluation::demand::Demand;
+use crate::rhythm::LONGEST_PERIOD;
 use crate::rules::RuleId;
 
 /// Bytes of all answers in memory: a quarter of what the chart lets the process have.
@@ -55,6 +57,8 @@ pub(super) struct Content {
     /// How long queries take, smoothed; failures count.
     pub(super) usual: Duration,
     pub(super) pause: Pause,
+    /// The polls that entries want to be asked ahead of.
+    crowd: Crowd,
     /// Answers that are kept, and bytes of all of them.
     kept: usize,
     pub(super) bytes: usize,
@@ -82,6 +86,10 @@ pub(super) struct Entry {
     bound: Duration,
     /// The last poll that was provided for.
     pub(super) provided: Option<Instant>,
+    /// How long before it.
+    lead: Duration,
+    /// The next poll to ask ahead of, as the crowd knows it.
+    wanted: Option<Instant>,
     /// When it stands on the agenda; other places there are void.
     pub(super) attention: Option<Instant>,
     /// Whether the next expected poll is provided for.
@@ -146,7 +154,7 @@ impl Content {
         if may_remember && (entry.demand.knows(poll.poller) || has_room()) {
             entry.bound = entry.bound.max(poll.bound);
             // What was asked ahead of it is good until then.
-            let tolerance = entry.bound.saturating_sub(entry.lead());
+            let tolerance = entry.bound.saturating_sub(entry.lead);
             if let Some(late) = entry.demand.polled(poll.poller, now, tolerance) {
                 let is_late = late > tolerance.max(LATE);
                 self.late += (f64::from(u8::from(is_late)) - self.late) / 16.0;
@@ -168,16 +176,21 @@ impl Content {
         entry.count(&query, &mut self.query_bytes);
         let bound = entry.bound;
         let outdated = entry.kept.take_if(|kept| kept.age(now) > bound);
-        let lead = entry.lead();
-        let wanted = entry.wants(now).filter(|poll| *poll <= now + lead);
-        if wanted.is_some() {
-            entry.provided = wanted;
+        let expected = entry.wants(now);
+        let mut helps = entry.has_room && !self.pause.is_on(now) && self.late < MANY;
+        let mut wanted = None;
+        if let Some(poll) = expected {
+            let lead = entry.lead(poll, self.crowd.head_start(poll, self.usual, now));
+            // What comes later than its poll, or too old for it, helps nobody.
+            helps &= entry.latency <= lead;
+            if poll <= now + lead {
+                wanted = expected;
+                entry.provided = expected;
+                entry.lead = lead;
+            }
         }
-        // What comes later than its poll, or too old for it, helps nobody.
-        let helps =
-            entry.latency <= lead && entry.has_room && !self.pause.is_on(now) && self.late < MANY;
         let is_idle = entry.flight.is_none();
-        let is_ahead = helps && (wanted.is_some() || entry.wants(now).is_some());
+        let is_ahead = helps && expected.is_some();
         self.provide(&query, is_ahead);
         self.discard(outdated.as_ref());
         self.forget(&query);
@@ -188,11 +201,37 @@ impl Content {
         })
     }
 
+    /// Notes the poll that an entry wants to be asked ahead of, and tells when to look at the entry.
+    pub(super) fn plan(&mut self, query: &Query, now: Instant) -> Option<Instant> {
+        let entry = self.entries.get_mut(query)?;
+        let wanted = entry.wants(now);
+        let before = std::mem::replace(&mut entry.wanted, wanted);
+        if before != wanted {
+            self.crowd.moves(before, wanted);
+        }
+        let forgotten = entry.forgotten(now);
+        let Some(poll) = wanted else {
+            return Some(forgotten);
+        };
+        // Until then others may come, who make a crowd of them.
+        let longest_lead = entry.longest_lead(poll);
+        let earliest = poll.checked_sub(longest_lead).unwrap_or(now);
+        if earliest > now {
+            return Some(earliest.min(forgotten));
+        }
+        let head_start = self.crowd.head_start(poll, self.usual, now);
+        let lead = entry.lead(poll, head_start);
+        let ahead = poll.checked_sub(lead).unwrap_or(now);
+        Some(ahead.max(now).min(forgotten))
+    }
+
     /// Takes an entry away that knows nothing, if nobody waits for it.
     pub(super) fn forget(&mut self, query: &Query) {
         if self.entries.get(query).is_some_and(Entry::is_forgotten) {
             self.provide(query, false);
-            self.entries.remove(query);
+            if let Some(entry) = self.entries.remove(query) {
+                self.crowd.moves(entry.wanted, None);
+            }
         }
     }
 
@@ -270,6 +309,8 @@ impl Entry {
             has_room: true,
             bound: Duration::ZERO,
             provided: None,
+            lead: SHORTEST_LEAD,
+            wanted: None,
             attention: None,
             is_ahead: false,
         }
@@ -297,37 +338,45 @@ impl Entry {
         self.kept.is_none() && self.flight.is_none() && self.demand.is_empty()
     }
 
+    /// How long what is kept is good for those who take the oldest.
+    pub(super) fn good_until(&self) -> Option<Instant> {
+        let kept = self.kept.as_ref()?;
+        Some(kept.asked() + self.bound)
+    }
+
     /// The next expected poll that finds no answer that is good enough.
     fn wants(&self, now: Instant) -> Option<Instant> {
-        let good = self.kept.as_ref().map(|kept| kept.asked() + self.bound);
-        let after = [good, self.provided]
+        let after = [self.good_until(), self.provided]
             .into_iter()
             .flatten()
             .fold(now, Instant::max);
         self.demand.next(after)
     }
 
-    /// How long before a poll Prometheus is asked: the answer is to be there in time, and still good
-    /// then.
-    fn lead(&self) -> Duration {
+    /// How long before `poll` Prometheus is asked: the answer is to be there in time. Where many
+    /// polls come at once, its query has a head start.
+    fn lead(&self, poll: Instant, head_start: Duration) -> Duration {
         (self.latency * 2)
             .max(SHORTEST_LEAD)
-            .min(self.bound * 4 / 5)
+            .max(head_start)
+            .min(self.longest_lead(poll))
     }
 
-    pub(super) fn next_attention(&self, now: Instant) -> Instant {
+    /// What leaves `poll`, and those after it that the same answer can serve, one that is good, also
+    /// where they are a little late.
+    fn longest_lead(&self, poll: Instant) -> Duration {
+        let serves = self.bound * 9 / 10;
+        let until = poll + serves.saturating_sub(SHORTEST_LEAD);
+        let last = self.demand.last(until).unwrap_or(poll);
+        (self.bound * 4 / 5).min(serves.saturating_sub(last.saturating_duration_since(poll)))
+    }
+
+    /// When its answer is too old for everybody.
+    fn forgotten(&self, now: Instant) -> Instant {
+        // At the bound itself it is still good.
         let outdated = self
-            .kept
-            .as_ref()
-            // At the bound itself it is still good.
-            .map(|kept| kept.asked() + self.bound + Duration::from_millis(1));
-        let forgotten = outdated.unwrap_or(now + LONGEST_PERIOD);
-        match self.wants(now) {
-            Some(poll) => {
-                let ahead = poll.checked_sub(self.lead()).unwrap_or(now);
-                forgotten.min(ahead.max(now))
-            }
-            None => forgotten,
-        }
+            .good_until()
+            .map(|until| until + Duration::from_millis(1));
+        outdated.unwrap_or(now + LONGEST_PERIOD)
     }
 }

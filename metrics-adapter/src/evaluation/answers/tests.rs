@@ -1,3 +1,4 @@
+mod crowd;
 mod span;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};

@@ -9,62 +9,48 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Rounds further apart than this are no polling.
-pub(super) const LONGEST_INTERVAL: Duration = Duration::from_secs(120);
-
-/// Intervals that are remembered. Pollers whose moments are far apart make several rounds in a
-/// period, at uneven intervals.
-const MEMORY: usize = 6;
+use crate::rhythm::{LONGEST_PERIOD, Rhythm};
 
 /// So long somebody who polled is waited for at least: three of the controller's periods.
 const PATIENCE: Duration = Duration::from_secs(45);
 
-/// The rounds of one question.
+/// The rounds of one question, by when they began.
 #[derive(Debug)]
-pub(super) struct Pace {
-    /// When the last round began.
-    began: Instant,
-    /// From the beginning of a round to that of the next, the newest first.
-    intervals: [Option<Duration>; MEMORY],
-}
+pub(super) struct Rounds(Rhythm);
 
-impl Pace {
+impl Rounds {
     /// Somebody asks for the first time.
     pub(super) const fn first(now: Instant) -> Self {
-        Self {
-            began: now,
-            intervals: [None; MEMORY],
-        }
+        Self(Rhythm::first(now))
     }
 
     /// Somebody asks; whether a round begins with that. A round lasts `round`.
     pub(super) fn polled(&mut self, now: Instant, round: Duration) -> bool {
-        let interval = now.duration_since(self.began);
+        let interval = now.duration_since(self.began());
         if interval < round {
             return false;
         }
-        self.began = now;
-        if interval > LONGEST_INTERVAL {
-            self.intervals = [None; MEMORY];
+        if interval > LONGEST_PERIOD {
+            self.0 = Rhythm::first(now);
         } else {
-            self.intervals.rotate_right(1);
-            self.intervals[0] = Some(interval);
+            self.0.note(now);
         }
         true
     }
 
     /// When the last round began.
     pub(super) const fn began(&self) -> Instant {
-        self.began
+        self.0.last()
     }
 
-    /// From when on a round is expected, which is after the shortest of the intervals, and until
-    /// when it is waited for, which is two of the longest; `None` if nobody polls.
+    /// From when on a round is expected, and until when it is waited for, which is two of the longest
+    /// intervals; `None` if nobody polls. Pollers whose moments are far apart make several rounds in a
+    /// period, at uneven intervals: where no pace is to be seen, it may be the shortest of them.
     pub(super) fn expected(&self) -> Option<RangeInclusive<Instant>> {
-        let intervals = self.intervals.iter().flatten();
-        let (shortest, longest) = (*intervals.clone().min()?, *intervals.max()?);
-        let until = self.began + (longest * 2).max(PATIENCE);
-        Some(self.began + shortest..=until)
+        let (shortest, longest) = (self.0.intervals().min()?, self.0.intervals().max()?);
+        let from = self.0.regular().unwrap_or(self.began() + shortest);
+        let until = self.began() + (longest * 2).max(PATIENCE);
+        Some(from..=until)
     }
 }
 
@@ -77,11 +63,11 @@ mod tests {
     /// From when to when a round is expected after polls at these milliseconds.
     fn expected(polls: &[u64]) -> Option<(u128, u128)> {
         let start = Instant::now();
-        let mut pace = Pace::first(start);
+        let mut rounds = Rounds::first(start);
         for at in polls {
-            pace.polled(start + Duration::from_millis(*at), ROUND);
+            rounds.polled(start + Duration::from_millis(*at), ROUND);
         }
-        let expected = pace.expected()?;
+        let expected = rounds.expected()?;
         let after = |at: &Instant| at.duration_since(start).as_millis();
         Some((after(expected.start()), after(expected.end())))
     }
@@ -93,12 +79,18 @@ mod tests {
             (&[][..], None),
             (&[1_000, 3_999], None),
             (&[15_000], Some((30_000, 60_000))),
-            (&[15_000, 30_020], Some((45_020, 75_020))),
+            (&[15_000, 30_020], Some((45_040, 75_020))),
             // Those who ask soon after belong to the round.
             (&[2_000, 15_000, 17_000, 18_999], Some((30_000, 60_000))),
             // Others, later, are a round of their own.
             (&[6_000, 15_000], Some((21_000, 60_000))),
             (&[4_000, 60_000], Some((64_000, 172_000))),
+            // Until the pace of both is to be seen, which ends at once when another one begins.
+            (&[6_000, 15_000, 21_000], Some((30_000, 66_000))),
+            (
+                &[6_000, 15_000, 21_000, 34_000, 49_000, 64_000],
+                Some((79_000, 109_000)),
+            ),
             // One that is left out is an exception.
             (&[15_000, 45_000], Some((60_000, 105_000))),
             // Too slow, and after that anew.
