@@ -7,7 +7,7 @@ use tracing::debug;
 use super::accept;
 use super::respond::document;
 use super::wire::status::{Details, failure};
-use crate::model::ProviderError;
+use crate::model::{ObjectSourceError, ProviderError};
 
 /// Why a request gets no answer.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +60,10 @@ impl ApiError {
                     (StatusCode::NOT_FOUND, "NotFound")
                 }
                 ProviderError::BadRequest(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
-                ProviderError::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+                ProviderError::NotReady
+                | ProviderError::Objects(ObjectSourceError::NotSynced(_)) => {
+                    (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable")
+                }
                 ProviderError::Objects(_)
                 | ProviderError::Query { .. }
                 | ProviderError::NoValue { .. }

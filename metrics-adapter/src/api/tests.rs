@@ -16,7 +16,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::model::{
     Explanation, ExternalValue, GroupResource, MetricInfo, MetricValue, MetricsApi, NodeUsage,
-    ObjectRef, PodUsage, ProviderError, Quantity, UsageQuery,
+    ObjectRef, ObjectSourceError, PodUsage, ProviderError, Quantity, UsageQuery,
 };
 
 /// Lists two metrics, remembers what it is asked, and answers what the test sets.
@@ -474,5 +474,31 @@ async fn nothing_is_missing_before_the_list_of_metrics_is_known() {
         };
         let path = "/apis/external.metrics.k8s.io/v1beta1/namespaces/shop/ops";
         assert_eq!(get_json(fake, path).await.0.as_u16(), code);
+    }
+}
+
+#[tokio::test]
+async fn objects_may_be_listed_soon_or_cannot_be() {
+    let resource = GroupResource::new("", "pods");
+    let refused = ObjectSourceError::Unwatchable {
+        resource: resource.clone(),
+        reason: "secret".to_owned(),
+    };
+    for (error, code, reason) in [
+        (
+            ObjectSourceError::NotSynced(resource),
+            503,
+            "ServiceUnavailable",
+        ),
+        (refused, 500, "InternalError"),
+    ] {
+        let fake = Fake {
+            answer: Err(ProviderError::Objects(error)),
+            ..mk_fake()
+        };
+        let path = format!("{V1BETA2}/namespaces/shop/pods/*/ops");
+        let (status, body) = get_json(fake, &path).await;
+        assert_eq!((status.as_u16(), &body["reason"]), (code, &json!(reason)));
+        assert_eq!(body["message"], "unable to list matching resources");
     }
 }

@@ -76,7 +76,7 @@ pub enum ProviderError {
     /// The request can never be answered (400).
     #[error("{0}")]
     BadRequest(String),
-    /// The objects cannot be listed at the moment (500).
+    /// The objects cannot be listed (500), or have not been listed yet (503).
     #[error("unable to list matching resources")]
     Objects(#[source] ObjectSourceError),
     /// The rule cannot be turned into a query for this request (500).
