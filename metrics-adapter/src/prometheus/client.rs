@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Response, Url};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,11 @@ use crate::trace;
 
 /// The endpoints that take parameters as a form, too.
 const FORMS: [&str; 3] = ["query", "query_range", "series"];
+
+/// The endpoint whose answers are asked for as they are, unless `--prometheus-header` says otherwise:
+/// most are small, and to compress one costs Prometheus a megabyte of memory and more time than the
+/// query (it makes a new `klauspost/compress` writer for each answer).
+const UNCOMPRESSED: &str = "query";
 
 /// HTTP method of the API calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,6 +233,9 @@ impl Client {
         let mut headers: HeaderMap = self.options.headers.iter().cloned().collect();
         if !headers.contains_key(AUTHORIZATION) {
             headers.extend(self.login.header()?.map(|value| (AUTHORIZATION, value)));
+        }
+        if endpoint == UNCOMPRESSED && !headers.contains_key(ACCEPT_ENCODING) {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         trace::hand_on(&mut headers);
         request = request.headers(headers);

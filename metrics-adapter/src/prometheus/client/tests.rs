@@ -80,8 +80,13 @@ fn mk_client(url: &str) -> Client {
 }
 
 fn mk_client_with(url: &str, concurrency: usize) -> Client {
+    let options = mk_options(url, concurrency);
+    Client::new(options, Metrics::register(&mut Registry::default())).unwrap()
+}
+
+fn mk_options(url: &str, concurrency: usize) -> Options {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let options = Options {
+    Options {
         url: url.parse().unwrap(),
         verb: Verb::Get,
         headers: Vec::new(),
@@ -90,11 +95,57 @@ fn mk_client_with(url: &str, concurrency: usize) -> Client {
         concurrency,
         max_body: 128 << 20,
         max_query_length: 0,
-    };
-    Client::new(options, Metrics::register(&mut Registry::default())).unwrap()
+    }
 }
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
+
+/// The URL of a server that refuses everything, and what it is asked.
+fn refuse() -> (String, std::sync::mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (tell, asked) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            let (mut request, mut piece) = (Vec::new(), [0; 4096]);
+            while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+                let length = socket.read(&mut piece).unwrap();
+                request.extend_from_slice(&piece[..length]);
+            }
+            let request = String::from_utf8(request).unwrap();
+            if tell.send(request.to_ascii_lowercase()).is_err() {
+                return;
+            }
+            let answer = "HTTP/1.1 400 X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+            socket.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    (url, asked)
+}
+
+#[tokio::test]
+async fn all_but_values_are_asked_for_compressed() {
+    let (url, asked) = refuse();
+    let gzip = (ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    for (headers, of_values) in [(vec![], "identity"), (vec![gzip], "gzip")] {
+        let mut options = mk_options(&url, 1);
+        options.headers = headers;
+        let client = Client::new(options, Metrics::register(&mut Registry::default())).unwrap();
+        client.query("up").await.unwrap_err();
+        let (start, end) = (Timestamp::UNIX_EPOCH, Timestamp::now());
+        client.series("up", start, end).await.unwrap_err();
+        for (endpoint, coding) in [("query", of_values), ("series", "gzip")] {
+            let request = asked.recv().unwrap();
+            let first = format!("get /api/v1/{endpoint}?");
+            let header = format!("\r\naccept-encoding: {coding}\r\n");
+            assert!(
+                request.starts_with(&first) && request.contains(&header),
+                "{request}"
+            );
+        }
+    }
+}
 
 #[tokio::test]
 async fn values_have_a_lower_limit_than_series() {
