@@ -105,9 +105,28 @@ impl Terms {
         (self.granted * 2 / 5).min(Duration::from_secs(5))
     }
 
-    /// So much of its time an answer has left at most when it is renewed.
-    fn lead(&self) -> Duration {
+    /// So much of its time an answer has left at most when it is renewed while polls go on.
+    fn rest(&self) -> Duration {
         self.granted / 5
+    }
+
+    /// A tenth of its time is to spare for polls that come late.
+    fn spare(&self) -> Duration {
+        self.granted / 10
+    }
+
+    /// So long one answer can serve polls of which it is known when they come: as much is for asking
+    /// ahead of the first one as to spare.
+    fn reach(&self) -> Duration {
+        self.granted - self.spare() * 2
+    }
+
+    /// So much time before the first of such polls, when the last one comes `span` after it. Where
+    /// that leaves much, many answers need not be renewed at once.
+    fn lead(&self, span: Duration) -> Duration {
+        (self.granted - self.spare())
+            .saturating_sub(span)
+            .min(self.round())
     }
 }
 

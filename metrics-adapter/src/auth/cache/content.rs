@@ -78,13 +78,27 @@ impl<A: Ask> Grant<A> {
         if self.question.is_none() || self.earned == 0 {
             return None;
         }
-        let polls = self.rounds.expected()?;
-        let mut at = self.kept.end.checked_sub(terms.lead())?;
-        // An answer that serves this round to its end is good enough until the next one.
-        if self.kept.end >= self.rounds.began() + terms.round() {
-            at = at.max(polls.start().checked_sub(terms.round())?);
+        let rounds = self.rounds.expected()?;
+        let mut at = self.kept.end.checked_sub(terms.rest())?;
+        if let Some((first, last)) = self.unserved(terms) {
+            let lead = terms.lead(last.saturating_duration_since(first));
+            at = at.max(first.checked_sub(lead)?);
+        } else if self.kept.end >= self.rounds.began() + terms.round() {
+            // An answer that serves this round to its end is good enough until the next one.
+            at = at.max(rounds.start().checked_sub(terms.round())?);
         }
-        (at <= *polls.end()).then_some(at)
+        (at <= *rounds.end()).then_some(at)
+    }
+
+    /// The first and the last of the upcoming polls that the next answer is for.
+    fn unserved(&self, terms: &Terms) -> Option<(Instant, Instant)> {
+        let served = self.kept.end.checked_sub(terms.spare())?;
+        let mut polls = self.rounds.upcoming().filter(|poll| *poll > served);
+        let first = polls.next()?;
+        let last = polls
+            .take_while(|poll| *poll <= first + terms.reach())
+            .last();
+        Some((first, last.unwrap_or(first)))
     }
 }
 
