@@ -27,6 +27,7 @@ mod controller;
 mod error;
 mod exporter;
 mod exposition;
+mod least;
 mod limit;
 mod load;
 mod objects;

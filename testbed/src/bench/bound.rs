@@ -8,7 +8,7 @@ use super::{
     queue::{Arrival, PERIOD},
     relist::NAMES,
     report::{Report, SizeReport, mebibytes},
-    statistic::Spread,
+    statistic::{Spread, ratio},
 };
 
 /// A bound and what was measured.
@@ -107,6 +107,10 @@ fn generator_cores(comparison: &Comparison) -> f64 {
 /// (`--authorization-webhook-cache-authorized-ttl`, 10 s).
 const REVIEWS_PER_KEY: f64 = PERIOD.as_secs().div_ceil(10) as f64;
 
+/// Queries of Prometheus, in multiples of the fewest that could have served the same polls. Only who
+/// knows of all polls before they come makes no more.
+const QUERIES_TO_LEAST: f64 = 1.05;
+
 fn of_the_controller(size: &SizeReport, one: &Simulation) -> Vec<Bound> {
     let arrival = match one.arrival {
         Arrival::Spread => "spread",
@@ -124,6 +128,11 @@ fn of_the_controller(size: &SizeReport, one: &Simulation) -> Vec<Bound> {
             what("queries per period, of polls"),
             one.prometheus_queries,
             one.polls,
+        ),
+        Bound::at_most(
+            what("queries per period, multiple of the least for these polls"),
+            ratio(one.prometheus_queries, one.least_queries),
+            QUERIES_TO_LEAST,
         ),
         Bound::at_most(
             what("reviews per period"),

@@ -14,7 +14,9 @@ use tokio::{
 };
 
 use super::{
+    check::MAX_STALENESS,
     error::Result,
+    least::{Poll, least},
     load::{Latency, Target, joined},
     plan::Shape,
     queue::{Arrival, PERIOD, Queue},
@@ -51,6 +53,8 @@ pub(crate) struct Simulation {
     pub(crate) all_keys: usize,
     /// Per period.
     pub(crate) prometheus_queries: f64,
+    /// The fewest queries that could have served these polls.
+    pub(crate) least_queries: f64,
     /// SubjectAccessReviews and TokenReviews of the adapter, per period.
     pub(crate) reviews: f64,
     /// Its other requests to kube-apiserver but watches, per period.
@@ -72,6 +76,8 @@ pub(crate) struct Course {
 /// What the workers share.
 struct Shared {
     target: Target,
+    /// Namespace and metric of each of its questions.
+    keys: Vec<(usize, usize)>,
     per_hpa: usize,
     begun: Instant,
     /// Until when turns are taken, and since when they count.
@@ -85,6 +91,8 @@ struct Seen {
     latency: Latency,
     from_due: Latency,
     late: Duration,
+    /// Also of what is not measured.
+    polls: Vec<Poll>,
 }
 
 /// Runs it. The target's questions are those of all HPAs, one HPA's after the other's.
@@ -97,13 +105,12 @@ pub(crate) async fn simulate(
 ) -> Result<Simulation> {
     let autoscalers = shape.autoscalers();
     let hpas = course.hpas.min(autoscalers.len());
-    let keys: BTreeSet<(usize, usize)> = autoscalers[..hpas]
-        .iter()
-        .flatten()
-        .map(|asked| (asked.namespace, asked.metric))
-        .collect();
+    let asked = autoscalers[..hpas].iter().flatten();
+    let keys: Vec<(usize, usize)> = asked.map(|asked| (asked.namespace, asked.metric)).collect();
+    let different: BTreeSet<_> = keys.iter().copied().collect();
     let shared = Arc::new(Shared {
         target: target.clone(),
+        keys,
         per_hpa: autoscalers.first().map_or(1, Vec::len),
         begun: Instant::now(),
         // In the middle of a period, where no burst of turns is cut in two.
@@ -126,11 +133,14 @@ pub(crate) async fn simulate(
     let cores = used.cores()?;
     let mut latency = Latency::new()?;
     let (mut from_due, mut late) = (Latency::new()?, Duration::ZERO);
+    let mut polls = Vec::new();
     for seen in joined(workers).await? {
         latency.add(&seen.latency)?;
         from_due.add(&seen.from_due)?;
         late = late.max(seen.late);
+        polls.extend(seen.polls);
     }
+    let least_queries = least(polls, MAX_STALENESS, shared.measured) as f64;
     let per_period = |value: f64| ratio(value, f64::from(course.periods));
     let simulation = Simulation {
         arrival: course.arrival,
@@ -142,9 +152,10 @@ pub(crate) async fn simulate(
         worst_ms: latency.quantile(1.0),
         p99_from_due_ms: from_due.quantile(0.99),
         late_ms: late.as_secs_f64() * 1000.0,
-        keys: keys.len(),
+        keys: different.len(),
         all_keys: shape.namespaces * shape.metrics,
         prometheus_queries: per_period(queries),
+        least_queries: per_period(least_queries),
         reviews: per_period(requests.reviews as f64),
         other_requests: per_period(requests.others as f64),
         cores,
@@ -168,6 +179,7 @@ impl Shared {
             latency: Latency::new().map_err(|error| error.to_string())?,
             from_due: Latency::new().map_err(|error| error.to_string())?,
             late: Duration::ZERO,
+            polls: Vec::new(),
         };
         while let Some((due, hpa)) = self.take() {
             sleep_until(self.begun + due).await;
@@ -183,7 +195,9 @@ impl Shared {
             let first = hpa * self.per_hpa;
             let questions = &self.target.questions[first..first + self.per_hpa];
             for (number, question) in questions.iter().enumerate() {
-                let waited = self.begun.elapsed().saturating_sub(due);
+                let asked = self.begun.elapsed();
+                seen.polls.push((self.keys[first + number], asked));
+                let waited = asked.saturating_sub(due);
                 let headers = &self.target.headers;
                 let answered = question.ask(&mut sender, headers, true).await?;
                 if is_measured {
