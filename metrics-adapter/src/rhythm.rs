@@ -23,12 +23,42 @@ pub struct Pace {
     pub pollers: usize,
 }
 
+/// The last times, so many at most.
+#[derive(Debug)]
+pub(crate) struct Times<const MOST: usize> {
+    /// The newest at the end, of which so many count.
+    times: [Instant; MOST],
+    count: usize,
+}
+
+impl<const MOST: usize> Times<MOST> {
+    pub(crate) const fn first(now: Instant) -> Self {
+        Self {
+            times: [now; MOST],
+            count: 1,
+        }
+    }
+
+    pub(crate) fn note(&mut self, now: Instant) {
+        self.times.rotate_left(1);
+        self.times[MOST - 1] = now;
+        self.count = (self.count + 1).min(MOST);
+    }
+
+    pub(crate) const fn last(&self) -> Instant {
+        self.times[MOST - 1]
+    }
+
+    /// The newest at the end.
+    pub(crate) fn all(&self) -> &[Instant] {
+        &self.times[MOST - self.count..]
+    }
+}
+
 /// The last polls.
 #[derive(Debug)]
 pub(crate) struct Rhythm {
-    /// The newest at the end, of which so many count.
-    times: [Instant; MEMORY],
-    count: usize,
+    times: Times<MEMORY>,
     /// What pace they kept last, and whether the newest one keeps it.
     pace: Option<Pace>,
     is_regular: bool,
@@ -37,8 +67,7 @@ pub(crate) struct Rhythm {
 impl Rhythm {
     pub(crate) const fn first(now: Instant) -> Self {
         Self {
-            times: [now; MEMORY],
-            count: 1,
+            times: Times::first(now),
             pace: None,
             is_regular: false,
         }
@@ -46,9 +75,7 @@ impl Rhythm {
 
     /// It comes again.
     pub(crate) fn note(&mut self, now: Instant) {
-        self.times.rotate_left(1);
-        self.times[MEMORY - 1] = now;
-        self.count = (self.count + 1).min(MEMORY);
+        self.times.note(now);
         let found = self.continued().or_else(|| self.repeated());
         self.is_regular = found.is_some();
         // One poller that comes elsewhere in its period, or somebody else once, changes no period.
@@ -57,7 +84,7 @@ impl Rhythm {
     }
 
     pub(crate) const fn last(&self) -> Instant {
-        self.times[MEMORY - 1]
+        self.times.last()
     }
 
     /// The pace of the last polls.
@@ -77,7 +104,7 @@ impl Rhythm {
     fn repeated(&self) -> Option<Pace> {
         let most = match self.pace() {
             Some(Pace { pollers: 1, .. }) => 1,
-            _ => self.count,
+            _ => self.times.all().len(),
         };
         (1..=most).find_map(|pollers| {
             let (latest, before) = (self.latest(pollers, 0)?, self.latest(pollers, 1)?);
@@ -88,7 +115,7 @@ impl Rhythm {
     /// What so many pollers have for a pace by the last poll of one of them, leaving out the newest
     /// so many polls.
     fn latest(&self, pollers: usize, newest: usize) -> Option<Pace> {
-        let mut polls = self.times().iter().rev().skip(newest);
+        let mut polls = self.times.all().iter().rev().skip(newest);
         let (last, before) = (polls.next()?, polls.nth(pollers - 1)?);
         let period = last.duration_since(*before);
         Some(Pace { period, pollers })
@@ -97,7 +124,7 @@ impl Rhythm {
     /// The next poll: by the pace that the last ones keep or kept, or by the only two that there
     /// are, which is but a guess.
     pub(crate) fn expected(&self) -> Option<Instant> {
-        let guess = || self.latest(1, 0).filter(|_| self.count == 2);
+        let guess = || self.latest(1, 0).filter(|_| self.times.all().len() == 2);
         self.next(self.pace.or_else(guess)?)
     }
 
@@ -108,17 +135,13 @@ impl Rhythm {
 
     /// One period after the last poll of whose turn it is.
     fn next(&self, Pace { period, pollers }: Pace) -> Option<Instant> {
-        (period <= LONGEST_PERIOD).then(|| self.times()[self.count - pollers] + period)
-    }
-
-    /// The last polls, the newest at the end.
-    fn times(&self) -> &[Instant] {
-        &self.times[MEMORY - self.count..]
+        let times = self.times.all();
+        (period <= LONGEST_PERIOD).then(|| times[times.len() - pollers] + period)
     }
 
     /// From one poll to the next, the oldest first.
     pub(crate) fn intervals(&self) -> impl Iterator<Item = Duration> {
-        let pairs = self.times().windows(2);
+        let pairs = self.times.all().windows(2);
         pairs.map(|pair| pair[1].duration_since(pair[0]))
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::rhythm::{LONGEST_PERIOD, Rhythm};
+use crate::rhythm::{LONGEST_PERIOD, Rhythm, Times};
 
 /// So long somebody who polled is waited for at least: three of the controller's periods.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -27,7 +27,7 @@ const FORESEEN: u32 = 4;
 /// The polls of one question.
 #[derive(Debug)]
 pub(super) struct Rounds {
-    polls: Latest,
+    polls: Times<MEMORY>,
     /// When rounds began.
     begins: Rhythm,
 }
@@ -36,7 +36,7 @@ impl Rounds {
     /// Somebody asks for the first time.
     pub(super) const fn first(now: Instant) -> Self {
         Self {
-            polls: Latest::first(now),
+            polls: Times::first(now),
             begins: Rhythm::first(now),
         }
     }
@@ -61,9 +61,19 @@ impl Rounds {
         self.begins.last()
     }
 
-    /// The polls to come, the soonest first, where few pollers keep an even pace.
+    /// The polls to come, the soonest first, if all that are remembered are those of a few pollers
+    /// with one period.
     pub(super) fn upcoming(&self) -> impl Iterator<Item = Instant> {
-        self.polls.upcoming()
+        let times = self.polls.all();
+        let pollers = (1..=FEW).find(|pollers| keep_pace(times, *pollers));
+        pollers.into_iter().flat_map(move |pollers| {
+            let (before, latest) = times[times.len() - 2 * pollers..].split_at(pollers);
+            let period = latest[0].duration_since(before[0]);
+            (1..=FORESEEN).flat_map(move |periods| {
+                let later = period * periods;
+                latest.iter().map(move |poll| *poll + later)
+            })
+        })
     }
 
     /// From when on a round is expected, and until when it is waited for, which is two of the longest
@@ -75,44 +85,6 @@ impl Rounds {
         let from = self.begins.regular().unwrap_or(self.began() + shortest);
         let until = self.began() + (longest * 2).max(PATIENCE);
         Some(from..=until)
-    }
-}
-
-/// The latest polls.
-#[derive(Debug)]
-struct Latest {
-    /// The newest at the end, of which so many count.
-    times: [Instant; MEMORY],
-    count: usize,
-}
-
-impl Latest {
-    const fn first(now: Instant) -> Self {
-        Self {
-            times: [now; MEMORY],
-            count: 1,
-        }
-    }
-
-    fn note(&mut self, now: Instant) {
-        self.times.rotate_left(1);
-        self.times[MEMORY - 1] = now;
-        self.count = (self.count + 1).min(MEMORY);
-    }
-
-    /// The polls to come, the soonest first, if all that are remembered are those of a few pollers
-    /// with one period.
-    fn upcoming(&self) -> impl Iterator<Item = Instant> {
-        let times = &self.times[MEMORY - self.count..];
-        let pollers = (1..=FEW).find(|pollers| keep_pace(times, *pollers));
-        pollers.into_iter().flat_map(move |pollers| {
-            let (before, latest) = times[times.len() - 2 * pollers..].split_at(pollers);
-            let period = latest[0].duration_since(before[0]);
-            (1..=FORESEEN).flat_map(move |periods| {
-                let later = period * periods;
-                latest.iter().map(move |poll| *poll + later)
-            })
-        })
     }
 }
 

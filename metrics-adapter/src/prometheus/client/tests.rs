@@ -111,6 +111,7 @@ fn refuse() -> (String, std::sync::mpsc::Receiver<String>) {
             let (mut request, mut piece) = (Vec::new(), [0; 4096]);
             while !request.windows(4).any(|end| end == b"\r\n\r\n") {
                 let length = socket.read(&mut piece).unwrap();
+                assert_ne!(length, 0, "half a request");
                 request.extend_from_slice(&piece[..length]);
             }
             let request = String::from_utf8(request).unwrap();
