@@ -3,28 +3,25 @@
 //! Law: a body may be anything; what is kept of it is no more than a small multiple of its size.
 
 mod about;
+mod series;
 mod vector;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
-use std::fmt;
-use std::io::{self, BufReader, Read};
-use std::sync::Arc;
+use std::fmt::Display;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, IgnoredAny};
 
+use super::PrometheusError;
 use super::range::Series;
-use super::{PrometheusError, SeriesSet, SeriesShape};
 use crate::model::QueryValue;
 pub use about::{names, targets, types};
+pub use series::series;
 use vector::{OwnLabels, Point, Samples};
 
 /// Bytes of a foreign body that the log tells.
 const BEGINNING: usize = 200;
-/// Bytes that are read from a stream at once.
-const BUFFER: usize = 16 << 10;
 
-#[derive(serde::Deserialize)]
+#[derive(Default, serde::Deserialize)]
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
 struct Envelope<'a, T> {
     #[serde(borrow)]
@@ -35,18 +32,6 @@ struct Envelope<'a, T> {
     error_type: Option<String>,
     #[serde(default)]
     error: Option<String>,
-}
-
-/// Decodes the answer of `/api/v1/series` while it is read.
-///
-/// # Errors
-/// [`PrometheusError::Api`] and [`PrometheusError::Decode`].
-pub fn series(status: u16, body: impl Read) -> Result<SeriesSet, PrometheusError> {
-    let mut body = BufReader::with_capacity(BUFFER, Remembered::new(body));
-    let mut json = serde_json::Deserializer::from_reader(&mut body);
-    let parsed =
-        Envelope::deserialize(&mut json).and_then(|envelope| json.end().map(|()| envelope));
-    judge(status, parsed, &body.into_inner().beginning)
 }
 
 /// Decodes the answer of `/api/v1/query`.
@@ -92,7 +77,7 @@ fn envelope<'a, T: Deserialize<'a>>(status: u16, body: &'a [u8]) -> Result<T, Pr
 /// Of `body` only the beginning counts, which is for people.
 fn judge<T>(
     status: u16,
-    parsed: Result<Envelope<'_, T>, serde_json::Error>,
+    parsed: Result<Envelope<'_, T>, impl Display>,
     body: &[u8],
 ) -> Result<T, PrometheusError> {
     match parsed {
@@ -120,29 +105,6 @@ fn judge<T>(
             "{error} in {:?}",
             beginning(body)
         ))),
-    }
-}
-
-/// Keeps the beginning of what is read.
-struct Remembered<R> {
-    inner: R,
-    beginning: Vec<u8>,
-}
-
-impl<R> Remembered<R> {
-    const fn new(inner: R) -> Self {
-        let beginning = Vec::new();
-        Self { inner, beginning }
-    }
-}
-
-impl<R: Read> Read for Remembered<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.inner.read(buffer)?;
-        let missing = BEGINNING - self.beginning.len();
-        self.beginning
-            .extend_from_slice(&buffer[..length.min(missing)]);
-        Ok(length)
     }
 }
 
@@ -174,122 +136,15 @@ struct MatrixItem {
     values: Vec<Point>,
 }
 
-impl<'de> Deserialize<'de> for SeriesSet {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Set;
-        impl<'de> Visitor<'de> for Set {
-            type Value = SeriesSet;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of series")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<SeriesSet, A::Error> {
-                let mut set = SeriesSet::default();
-                while let Some(Shape { name, mut labels }) = items.next_element()? {
-                    set.count += 1;
-                    labels.sort_unstable();
-                    labels.dedup();
-                    // Most series repeat a shape; look before anything is allocated for keeping.
-                    if !set.contains(&name, &labels) {
-                        set.shapes.insert(SeriesShape {
-                            name: name.as_ref().into(),
-                            labels: labels
-                                .iter()
-                                .map(|label| Arc::from(label.as_ref()))
-                                .collect(),
-                        });
-                    }
-                }
-                Ok(set)
-            }
-        }
-        deserializer.deserialize_seq(Set)
-    }
-}
-
-impl SeriesSet {
-    fn contains(&self, name: &str, labels: &[Cow<'_, str>]) -> bool {
-        let first = SeriesShape {
-            name: name.into(),
-            labels: BTreeSet::new(),
-        };
-        self.shapes
-            .range(first..)
-            .take_while(|shape| shape.name.as_ref() == name)
-            .any(|shape| {
-                shape
-                    .labels
-                    .iter()
-                    .map(AsRef::as_ref)
-                    .eq(labels.iter().map(AsRef::as_ref))
-            })
-    }
-}
-
-/// One series: its name and label names; the values are passed over.
-struct Shape<'a> {
-    name: Cow<'a, str>,
-    labels: Vec<Cow<'a, str>>,
-}
-
 /// A string that borrows from the body where JSON escapes nothing.
 #[derive(serde::Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'de> Deserialize<'de> for Shape<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct One;
-        impl<'de> Visitor<'de> for One {
-            type Value = Shape<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the labels of a series")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Shape<'de>, A::Error> {
-                let mut shape = Shape {
-                    name: Cow::Borrowed(""),
-                    labels: Vec::new(),
-                };
-                while let Some(Text(key)) = map.next_key()? {
-                    if key == "__name__" {
-                        let Text(name) = map.next_value()?;
-                        shape.name = name;
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                        shape.labels.push(key);
-                    }
-                }
-                Ok(shape)
-            }
-        }
-        deserializer.deserialize_map(One)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
 
-    #[test]
-    fn series_keep_shapes_and_count() {
-        let set = series(
-            200,
-            &br#"{"status":"success","data":[
-                {"__name__":"up","pod":"a","ns":"x"},
-                {"ns":"y","__name__":"up","pod":"b"},
-                {"__name__":"up","node":"n"}]}"#[..],
-        )
-        .unwrap();
-        assert_eq!(set.count, 3);
-        let shapes: Vec<String> = set
-            .shapes
-            .iter()
-            .map(|s| format!("{}{:?}", s.name, s.labels))
-            .collect();
-        assert_eq!(shapes, [r#"up{"node"}"#, r#"up{"ns", "pod"}"#]);
-    }
+    use super::*;
 
     #[test]
     fn vectors_and_scalars_keep_odd_values() {
