@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tracing::span::{Attributes, Id, Record};
-use tracing::subscriber::{DefaultGuard, set_default};
-use tracing::{Metadata, Subscriber};
+use tracing::subscriber::{DefaultGuard, NoSubscriber, set_default};
+use tracing::{Dispatch, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 use super::*;
@@ -29,6 +29,10 @@ impl field::Visit for Recorded {
     }
 }
 
+/// While there is but one subscriber, tracing decides about a call site on the thread that reaches it
+/// first: one where nobody listens turns it off for all. With a second one all are asked.
+static SECOND: OnceLock<Dispatch> = OnceLock::new();
+
 /// Writes down the spans of one thread, if it is interested.
 #[derive(Clone, Default)]
 pub(crate) struct Recorder {
@@ -39,6 +43,7 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// Records what this thread does, as long as the guard lives.
     pub(crate) fn listen(&self) -> DefaultGuard {
+        SECOND.get_or_init(|| Dispatch::new(NoSubscriber::default()));
         set_default(tracing_subscriber::registry().with(self.clone()))
     }
 
