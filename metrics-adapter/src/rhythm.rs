@@ -11,6 +11,9 @@ use tokio::time::Instant;
 /// How many polls are remembered: seven tell up to five interleaved pollers apart.
 const MEMORY: usize = 7;
 
+/// Whoever comes so often within a span of time, on average, comes again before it is over.
+const OFTEN: u32 = 4;
+
 /// Slower than this is no polling.
 pub(crate) const LONGEST_PERIOD: Duration = Duration::from_secs(120);
 
@@ -139,6 +142,15 @@ impl Rhythm {
         (period <= LONGEST_PERIOD).then(|| times[times.len() - pollers] + period)
     }
 
+    /// Whether it came often within `span` lately, at whatever pace, and goes on.
+    pub(crate) fn is_frequent(&self, now: Instant, span: Duration) -> bool {
+        let times = self.times.all();
+        let intervals = MEMORY as u32 - 1;
+        times.len() == MEMORY
+            && self.last().duration_since(times[0]) * OFTEN <= span * intervals
+            && now.duration_since(self.last()) * 2 <= span
+    }
+
     /// From one poll to the next, the oldest first.
     pub(crate) fn intervals(&self) -> impl Iterator<Item = Duration> {
         let pairs = self.times.all().windows(2);
@@ -154,6 +166,27 @@ fn is_even(a: Duration, b: Duration) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_comes_often_is_expected_until_it_stays_away() {
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let span = Duration::from_secs(4);
+        let polls = |times: [u64; 7]| {
+            let mut rhythm = Rhythm::first(at(times[0]));
+            for (count, time) in times.iter().enumerate().skip(1) {
+                assert!(!rhythm.is_frequent(at(*time), span), "{count} polls");
+                rhythm.note(at(*time));
+            }
+            rhythm
+        };
+        let uneven = polls([0, 10, 2_500, 2_600, 4_000, 4_500, 6_000]);
+        assert!(uneven.is_frequent(at(6_000), span));
+        assert!(uneven.is_frequent(at(8_000), span));
+        assert!(!uneven.is_frequent(at(8_001), span));
+        let slower = polls([0, 10, 2_500, 2_600, 4_000, 4_500, 6_001]);
+        assert!(!slower.is_frequent(at(6_001), span));
+    }
 
     /// What is expected after polls at these milliseconds, if anything.
     fn expected(polls: &[u64]) -> Option<u64> {

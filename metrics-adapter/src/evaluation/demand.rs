@@ -70,6 +70,12 @@ impl Demand {
         punctual.filter_map(|polls| polls.rhythm.expected())
     }
 
+    /// Whether somebody polls often within `span`, at whatever pace.
+    pub(super) fn is_frequent(&self, now: Instant, span: Duration) -> bool {
+        let mut pollers = self.pollers.values();
+        pollers.any(|polls| polls.rhythm.is_frequent(now, span))
+    }
+
     /// Whether it has polled before.
     pub(super) fn knows(&self, poller: Poller) -> bool {
         self.pollers.contains_key(&poller)

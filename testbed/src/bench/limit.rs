@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{
     Options,
+    check::MAX_STALENESS,
     connection::Endpoint,
     error::Result,
     load::{Load, Prepared, Target},
@@ -121,6 +122,15 @@ impl Contest {
         for round in 1..=options.rounds {
             let mut line = format!("  {callers:>3} callers, round {round}:");
             for (who, target) in turns(&self.targets, round) {
+                if who == Who::Adapter {
+                    // Its answers have become too old while the others were asked: what is compared
+                    // is an adapter that is asked all the time.
+                    let lead = Load {
+                        duration: MAX_STALENESS,
+                        ..load
+                    };
+                    target.load(lead).await?;
+                }
                 let window = measure(target, load, &self.processes).await?;
                 line.push_str(&format!(
                     "  {} {:.0}/s",

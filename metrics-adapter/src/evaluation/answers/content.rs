@@ -36,6 +36,9 @@ pub(super) const LONGEST_QUERY: usize = MAX_QUERY_BYTES / 64;
 /// So much time a query ahead of a poll has at least; more where Prometheus has been slower.
 const SHORTEST_LEAD: Duration = Duration::from_millis(250);
 
+/// At its bound an answer is still good; so much later it is not.
+const BEYOND: Duration = Duration::from_millis(1);
+
 /// While Prometheus has trouble nothing is asked ahead of polls for so long after a failure, doubled
 /// up to the longest time with each further one.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
@@ -88,12 +91,21 @@ pub(super) struct Entry {
     pub(super) provided: Option<Instant>,
     /// How long before it.
     lead: Duration,
-    /// The next poll to ask ahead of, as the crowd knows it.
+    /// The next paced poll to ask ahead of, as the crowd knows it.
     wanted: Option<Instant>,
     /// When it stands on the agenda; other places there are void.
     pub(super) attention: Option<Instant>,
     /// Whether the next expected poll is provided for.
     is_ahead: bool,
+}
+
+/// A poll that is to find an answer.
+#[derive(Clone, Copy)]
+struct Expected {
+    at: Instant,
+    /// Whether it comes at a pace of its poller's, and so may come with a crowd of others; if not,
+    /// somebody polls often.
+    is_paced: bool,
 }
 
 /// A flight as the shelf knows it.
@@ -180,12 +192,12 @@ impl Content {
         let mut helps = entry.has_room && !self.pause.is_on(now) && self.late < MANY;
         let mut wanted = None;
         if let Some(poll) = expected {
-            let lead = entry.lead(poll, self.crowd.head_start(poll, self.usual, now));
+            let lead = entry.lead(poll, &self.crowd, self.usual, now);
             // What comes later than its poll, or too old for it, helps nobody.
             helps &= entry.latency <= lead;
-            if poll <= now + lead {
+            if poll.at <= now + lead {
                 wanted = expected;
-                entry.provided = expected;
+                entry.provided = Some(poll.at);
                 entry.lead = lead;
             }
         }
@@ -205,24 +217,27 @@ impl Content {
     pub(super) fn plan(&mut self, query: &Query, now: Instant) -> Option<Instant> {
         let entry = self.entries.get_mut(query)?;
         let wanted = entry.wants(now);
-        let before = std::mem::replace(&mut entry.wanted, wanted);
-        if before != wanted {
-            self.crowd.moves(before, wanted);
+        let crowd = wanted.filter(|poll| poll.is_paced).map(|poll| poll.at);
+        let before = std::mem::replace(&mut entry.wanted, crowd);
+        if before != crowd {
+            self.crowd.moves(before, crowd);
         }
         let forgotten = entry.forgotten(now);
         let Some(poll) = wanted else {
             return Some(forgotten);
         };
-        // Until then others may come, who make a crowd of them.
-        let longest_lead = entry.longest_lead(poll);
-        let earliest = poll.checked_sub(longest_lead).unwrap_or(now);
-        if earliest > now {
-            return Some(earliest.min(forgotten));
-        }
-        let head_start = self.crowd.head_start(poll, self.usual, now);
-        let lead = entry.lead(poll, head_start);
-        let ahead = poll.checked_sub(lead).unwrap_or(now);
-        Some(ahead.max(now).min(forgotten))
+        let earliest = poll.at.checked_sub(entry.longest_lead(poll.at));
+        let ahead = match earliest {
+            // Until then others may come, who make a crowd of them.
+            Some(earliest) if poll.is_paced && earliest > now => earliest,
+            _ => {
+                let lead = entry.lead(poll, &self.crowd, self.usual, now);
+                poll.at
+                    .checked_sub(lead)
+                    .map_or(now, |ahead| ahead.max(now))
+            }
+        };
+        Some(ahead.min(forgotten))
     }
 
     /// Takes an entry away that knows nothing, if nobody waits for it.
@@ -345,21 +360,36 @@ impl Entry {
     }
 
     /// The next expected poll that finds no answer that is good enough.
-    fn wants(&self, now: Instant) -> Option<Instant> {
+    fn wants(&self, now: Instant) -> Option<Expected> {
         let after = [self.good_until(), self.provided]
             .into_iter()
             .flatten()
             .fold(now, Instant::max);
-        self.demand.next(after)
+        let paced = self.demand.next(after);
+        // Whoever polls often comes as soon as the answer is too old.
+        let end = self.good_until().map(|until| until + BEYOND);
+        let often = end.filter(|end| {
+            *end > after
+                && paced.is_none_or(|paced| paced > *end)
+                && self.demand.is_frequent(now, self.bound)
+        });
+        Some(Expected {
+            at: often.or(paced)?,
+            is_paced: often.is_none(),
+        })
     }
 
-    /// How long before `poll` Prometheus is asked: the answer is to be there in time. Where many
+    /// How long before a poll Prometheus is asked: the answer is to be there in time. Where many
     /// polls come at once, its query has a head start.
-    fn lead(&self, poll: Instant, head_start: Duration) -> Duration {
+    fn lead(&self, poll: Expected, crowd: &Crowd, usual: Duration, now: Instant) -> Duration {
+        let head_start = match poll.is_paced {
+            true => crowd.head_start(poll.at, usual, now),
+            false => Duration::ZERO,
+        };
         (self.latency * 2)
             .max(SHORTEST_LEAD)
             .max(head_start)
-            .min(self.longest_lead(poll))
+            .min(self.longest_lead(poll.at))
     }
 
     /// What leaves `poll`, and those after it that the same answer can serve, one that is good, also
@@ -373,10 +403,7 @@ impl Entry {
 
     /// When its answer is too old for everybody.
     fn forgotten(&self, now: Instant) -> Instant {
-        // At the bound itself it is still good.
-        let outdated = self
-            .good_until()
-            .map(|until| until + Duration::from_millis(1));
+        let outdated = self.good_until().map(|until| until + BEYOND);
         outdated.unwrap_or(now + LONGEST_PERIOD)
     }
 }

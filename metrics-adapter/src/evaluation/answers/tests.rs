@@ -262,6 +262,34 @@ async fn an_even_pace_is_provided_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_polls_often_does_not_wait_at_whatever_pace() {
+    let stand = Stand::new();
+    let (mut waited, mut polls) = (0, 0);
+    let mut pauses = [20, 900, 130, 480, 70, 700, 250, 990, 5]
+        .into_iter()
+        .cycle();
+    let a_minute = stand.start + Duration::from_secs(60);
+    stand
+        .warm(async {
+            while Instant::now() < a_minute {
+                polls += 1;
+                let (_, source) = stand.poll("x", 1).await.unwrap();
+                waited += u32::from(source != Source::Memory);
+                tokio::time::sleep(Duration::from_millis(pauses.next().unwrap())).await;
+            }
+            // After the last one there is one query in vain at most.
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        })
+        .await;
+    assert!(polls > 100, "{polls} polls");
+    // The first poll, and the one that found out that the first answer is too old.
+    assert_eq!(waited, 2);
+    // One each 4.75 s.
+    let queries = stand.upstream.queries.load(Ordering::Relaxed);
+    assert!((13..=14).contains(&queries), "{queries} queries");
+}
+
+#[tokio::test(start_paused = true)]
 async fn polls_close_together_share_what_is_asked_ahead() {
     let stand = Stand::new();
     stand
