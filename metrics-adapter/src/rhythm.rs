@@ -11,9 +11,6 @@ use tokio::time::Instant;
 /// How many polls are remembered: seven tell up to five interleaved pollers apart.
 const MEMORY: usize = 7;
 
-/// Whoever comes so often within a span of time, on average, comes again before it is over.
-const OFTEN: u32 = 4;
-
 /// Slower than this is no polling.
 pub(crate) const LONGEST_PERIOD: Duration = Duration::from_secs(120);
 
@@ -142,12 +139,12 @@ impl Rhythm {
         (period <= LONGEST_PERIOD).then(|| times[times.len() - pollers] + period)
     }
 
-    /// Whether it came often within `span` lately, at whatever pace, and goes on.
+    /// Whether it came four times within `span` lately, on average, at whatever pace, and goes on.
     pub(crate) fn is_frequent(&self, now: Instant, span: Duration) -> bool {
         let times = self.times.all();
-        let intervals = MEMORY as u32 - 1;
+        // Six intervals, of a quarter of it.
         times.len() == MEMORY
-            && self.last().duration_since(times[0]) * OFTEN <= span * intervals
+            && self.last().duration_since(times[0]) * 2 <= span * 3
             && now.duration_since(self.last()) * 2 <= span
     }
 

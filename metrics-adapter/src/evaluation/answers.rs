@@ -3,7 +3,8 @@
 //! Whoever asks what is being asked already shares that answer (a *flight*). Whoever asks what was
 //! asked within the freshness bound is answered from memory. And a query that is polled at an even
 //! pace is asked again just ahead of the next poll, when the answer in memory would be too old for
-//! it: then no poll waits for Prometheus.
+//! it: then no poll waits for Prometheus. One that is polled often, at whatever pace, is asked again
+//! just before its answer is too old.
 //!
 //! Laws: an answer from memory is never older than the bound of whoever gets it, counted from when
 //! Prometheus was asked. Each poll causes one query at most, its own or the one ahead of the next,
