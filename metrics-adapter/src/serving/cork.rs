@@ -14,6 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes that gather at most: those of a TLS record.
 const LIMIT: usize = 16 * 1024;
+/// Room for some answers, so that it seldom has to grow.
+const ROOM: usize = 4 * 1024;
 
 /// A stream that its writer shares with whoever polls that. Law: what was flushed has left when
 /// [`Self::around`] returns, or the task is woken when it can.
@@ -63,9 +65,14 @@ impl<I: AsyncWrite + Unpin> Corked<I> {
         self.lock().together = 1;
         let polled = writer.poll(context);
         let mut state = self.lock();
-        if let Poll::Ready(Err(error)) = state.poll_send(context) {
-            state.error = Some(error);
-            context.waker().wake_by_ref();
+        match state.poll_send(context) {
+            // Idle connections are to be small.
+            Poll::Ready(Ok(())) => state.gathered = Vec::new(),
+            Poll::Ready(Err(error)) => {
+                state.error = Some(error);
+                context.waker().wake_by_ref();
+            }
+            Poll::Pending => {}
         }
         polled
     }
@@ -88,8 +95,7 @@ impl<I: AsyncWrite + Unpin> State<I> {
                 written => self.left += written,
             }
         }
-        // Idle connections are to be small.
-        self.gathered = Vec::new();
+        self.gathered.clear();
         (self.left, self.flushed, self.waiting) = (0, 0, 0);
         Pin::new(&mut self.io).poll_flush(context)
     }
@@ -147,6 +153,9 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Corked<I> {
         let mut state = self.lock();
         let room = ready!(state.poll_room(context))?;
         let before = state.gathered.len();
+        if before == 0 {
+            state.gathered.reserve(ROOM);
+        }
         for slice in slices {
             let rest = room - (state.gathered.len() - before);
             let taken = slice.len().min(rest);
