@@ -211,9 +211,8 @@ impl Shapes {
             name: Arc::clone(&name),
             labels: BTreeSet::new(),
         };
-        let mut known = self.set.shapes.range(least..);
-        let known = known
-            .by_ref()
+        let alike = self.set.shapes.range(least..);
+        let known = alike
             .take_while(|known| known.name == name)
             .find(|known| shape.is(known));
         self.last = Some(match known {
