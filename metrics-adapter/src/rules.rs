@@ -9,6 +9,7 @@ mod association;
 mod expression;
 mod filter;
 mod id;
+mod joint;
 mod naming;
 pub mod outline;
 pub mod pattern;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 pub use association::{Association, AssociationError, LabelMeaning, ResourceLabels, is_root};
 pub use id::{Fingerprint, RuleId};
+pub use joint::JointQuery;
 pub use policy::Policy;
 pub use promql::{ExternalScope, Objects, QueryError, QueryScope, SharedQuery, quote};
 pub use resource::{ResourceRule, ResourceRules, UsageScope};
@@ -76,6 +78,36 @@ pub enum RuleError {
 
 /// Two names, in the place of any: of several names the matcher is a regular expression.
 const STAND_INS: [&str; 2] = ["metrics-adapter-any-name", "metrics-adapter-another-name"];
+
+/// A label, in the place of any.
+const STAND_IN_LABEL: &str = "metrics_adapter_any_label";
+
+/// [`STAND_INS`] as a regular expression.
+fn any_names() -> String {
+    alternation(&STAND_INS.map(Arc::from))
+}
+
+/// The label that tells namespaces apart, for a request in one of them.
+fn joint_label(
+    association: &Association<'_>,
+    scope: &QueryScope<'_>,
+) -> Result<Option<String>, QueryError> {
+    if scope.namespace.is_none() {
+        return Ok(None);
+    }
+    let label = association.namespace_label()?;
+    Ok((label != scope.label).then_some(label))
+}
+
+/// The scope of a query for the times of newest samples. Of series without an object there is one
+/// element at most.
+fn of_ages<'a>(scope: &QueryScope<'a>) -> QueryScope<'a> {
+    let objects = match scope.objects {
+        Objects::All if scope.is_narrowed() => Objects::Any,
+        objects => objects,
+    };
+    QueryScope { objects, ..*scope }
+}
 
 /// One compiled rule.
 #[derive(Debug)]
@@ -196,9 +228,7 @@ impl Rule {
         association: &Association<'_>,
         scope: &QueryScope<'_>,
     ) -> Result<Option<SharedQuery>, QueryError> {
-        if !self.metrics_query.only_prints("LabelMatchers")
-            || self.metrics_query.uses("LabelValuesByName")
-        {
+        if !self.only_prints_matchers() {
             return Ok(None);
         }
         let names = STAND_INS.map(Arc::from);
@@ -215,14 +245,53 @@ impl Rule {
             return Ok(None);
         }
         let has_strangers = scope.is_narrowed() && separability::tolerates_strangers(&all);
-        let promql = match has_strangers {
-            true => self.query(association, &about(Objects::Any))?,
-            false => all,
-        };
-        Ok(Some(SharedQuery {
-            promql,
+        let mut shared = SharedQuery {
+            promql: all,
             has_strangers,
-        }))
+        };
+        if has_strangers {
+            shared.promql = self.query(association, &about(shared.objects()))?;
+        }
+        Ok(Some(shared))
+    }
+
+    /// How the shared query of a namespace can be asked together with those of others: for the
+    /// objects that it is about. `None` where it is not proven from the rule that a query for
+    /// several namespaces says the same about each of them.
+    ///
+    /// # Errors
+    /// As [`Self::query`].
+    pub fn joint_query(
+        &self,
+        association: &Association<'_>,
+        scope: &QueryScope<'_>,
+    ) -> Result<Option<JointQuery>, QueryError> {
+        let template = &self.metrics_query;
+        let Some(label) = joint_label(association, scope)? else {
+            return Ok(None);
+        };
+        if !self.only_prints_matchers()
+            || !template.only_prints("GroupBy")
+            || template.uses("GroupBySlice")
+        {
+            return Ok(None);
+        }
+        let choice = Choice {
+            label: &label,
+            value: &any_names(),
+        };
+        let write = |group_by: &[&str]| {
+            let matchers = promql::joint_matchers(&self.selector_values, scope, choice)?;
+            let group_by = group_by.iter().map(|&label| label.to_owned()).collect();
+            let written = promql::render(template, scope.series, matchers, group_by);
+            Ok::<_, QueryError>(written?)
+        };
+        let written = joint::Written {
+            joint: &write(&[scope.label, &label])?,
+            marked: &write(&[STAND_IN_LABEL])?,
+            mark: STAND_IN_LABEL,
+        };
+        Ok(joint::proven(&written, choice))
     }
 
     /// The PromQL that asks for the time of each object's newest sample; `None` where the rule
@@ -239,15 +308,42 @@ impl Rule {
         if self.policy.max_age.is_none() {
             return Ok(None);
         }
-        // Of series without an object there is one element at most.
-        let objects = match scope.objects {
-            Objects::All if scope.is_narrowed() => Objects::Any,
-            objects => objects,
-        };
-        let scope = QueryScope { objects, ..*scope };
+        let scope = of_ages(scope);
         let matchers = promql::matchers(&self.selector_values, association, &scope)?;
         let label = Some(scope.label);
         Ok(Some(promql::newest(scope.series, &matchers, label)))
+    }
+
+    /// How [`Self::age_query`] can be asked for several namespaces together; `None` where it is
+    /// asked for none.
+    ///
+    /// # Errors
+    /// As [`Self::query`].
+    pub fn joint_age_query(
+        &self,
+        association: &Association<'_>,
+        scope: &QueryScope<'_>,
+    ) -> Result<Option<JointQuery>, QueryError> {
+        let label = joint_label(association, scope)?;
+        let Some(label) = label.filter(|_| self.policy.max_age.is_some()) else {
+            return Ok(None);
+        };
+        let choice = Choice {
+            label: &label,
+            value: &any_names(),
+        };
+        let scope = of_ages(scope);
+        let matchers = promql::joint_matchers(&self.selector_values, &scope, choice)?;
+        let labels = format!("{},{label}", scope.label);
+        let promql = promql::newest(scope.series, &matchers, Some(&labels));
+        let is_once = promql.matches(choice.value).count() == 1;
+        Ok(is_once.then(|| JointQuery::new(&promql, choice)))
+    }
+
+    /// Whether a query is its template with the matchers in it, whatever they are.
+    fn only_prints_matchers(&self) -> bool {
+        self.metrics_query.only_prints("LabelMatchers")
+            && !self.metrics_query.uses("LabelValuesByName")
     }
 
     /// The PromQL that tells where the series of a metric are, for whoever asks why objects have no

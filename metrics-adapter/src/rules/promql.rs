@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::alternation::alternation;
 use super::association::{Association, AssociationError};
 use super::selector_values::SelectorValues;
+use super::separability::Choice;
 use super::template::{self, FieldType, Fields, Scope, Template, TemplateError, Value};
 use crate::model::{Operator, Requirement, Selector};
 
@@ -47,6 +48,16 @@ pub struct SharedQuery {
     pub promql: String,
     /// Whether its result may have elements without the objects' label, which are nobody's.
     pub has_strangers: bool,
+}
+
+impl SharedQuery {
+    /// The objects that it is about.
+    pub const fn objects(&self) -> Objects<'static> {
+        match self.has_strangers {
+            true => Objects::Any,
+            false => Objects::All,
+        }
+    }
 }
 
 /// The objects that a query is about.
@@ -122,6 +133,13 @@ impl Matchers {
         Ok(())
     }
 
+    /// Several namespaces, as a regular expression.
+    fn namespaces(&mut self, choice: Choice<'_>) {
+        let Choice { label, value } = choice;
+        self.texts.push(format!("{label}=~{}", quote(value)));
+        self.values.insert(label.to_owned(), value.to_owned());
+    }
+
     /// The label of the objects; of several names any may match.
     pub(super) fn objects(&mut self, label: &str, objects: Objects<'_>) {
         let (operator, names) = match objects {
@@ -147,6 +165,19 @@ pub(super) fn matchers(
     let mut matchers = Matchers::default();
     matchers.selector(rewriting, scope.metric_selector)?;
     matchers.namespace(association, scope.namespace)?;
+    matchers.objects(scope.label, scope.objects);
+    Ok(matchers)
+}
+
+/// Likewise, about the namespaces of a choice.
+pub(super) fn joint_matchers(
+    rewriting: &SelectorValues,
+    scope: &QueryScope<'_>,
+    namespaces: Choice<'_>,
+) -> Result<Matchers, QueryError> {
+    let mut matchers = Matchers::default();
+    matchers.selector(rewriting, scope.metric_selector)?;
+    matchers.namespaces(namespaces);
     matchers.objects(scope.label, scope.objects);
     Ok(matchers)
 }

@@ -118,15 +118,13 @@ pub(super) struct Choice<'a> {
 /// Whether a query is separable. `Choice::value` must stand for any names: it must be nowhere in
 /// the query but where the names are meant.
 pub(super) fn separable(promql: &str, choice: Choice<'_>) -> bool {
-    if choice.label == "__name__" || choice.value.is_empty() {
-        return false;
-    }
-    let Some(expression) = expression::parse(promql) else {
-        return false;
-    };
-    let mut judge = Judge { choice, chosen: 0 };
-    judge.extent(&expression) == Extent::PerObject
-        && judge.chosen == promql.matches(choice.value).count()
+    Judge::new(choice).separates(promql)
+}
+
+/// Whether it is, and nothing in it comes from series that the request does not choose.
+pub(super) fn separates_everything(promql: &str, choice: Choice<'_>) -> bool {
+    let mut judge = Judge::new(choice);
+    judge.separates(promql) && !judge.has_elsewhere
 }
 
 /// Whether a separable query may be asked without any matcher of the objects' label. The elements of
@@ -181,10 +179,35 @@ struct Judge<'a> {
     choice: Choice<'a>,
     /// Selectors' matchers that choose the objects.
     chosen: usize,
+    /// Whether some part is [`Extent::Elsewhere`].
+    has_elsewhere: bool,
 }
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
+    const fn new(choice: Choice<'a>) -> Self {
+        Self {
+            choice,
+            chosen: 0,
+            has_elsewhere: false,
+        }
+    }
+
+    fn separates(&mut self, promql: &str) -> bool {
+        if self.choice.label == "__name__" || self.choice.value.is_empty() {
+            return false;
+        }
+        expression::parse(promql)
+            .is_some_and(|expression| self.extent(&expression) == Extent::PerObject)
+            && self.chosen == promql.matches(self.choice.value).count()
+    }
+
     fn extent(&mut self, expression: &Expression<'_>) -> Extent {
+        let extent = self.extent_of(expression);
+        self.has_elsewhere |= extent == Extent::Elsewhere;
+        extent
+    }
+
+    fn extent_of(&mut self, expression: &Expression<'_>) -> Extent {
         match expression {
             Expression::Number | Expression::Text(_) => Extent::Scalar,
             Expression::Selector(selector) => self.selector(&selector.matchers),

@@ -67,6 +67,69 @@ fn query(
     rule.query(&association, &scope)
 }
 
+/// The queries about two namespaces, of a rule and of its newest samples' times.
+fn together(
+    rule: &DiscoveryRule,
+    resource: &str,
+    namespace: Option<&str>,
+) -> (Option<String>, Option<String>) {
+    let rule = compiled(rule);
+    let association = rule.labels().associate(&resolve).unwrap();
+    let scope = QueryScope {
+        series: "ops",
+        label: &association.label(&resolve("", resource).unwrap()).unwrap(),
+        namespace,
+        metric_selector: &Selector::parse("verb=GET").unwrap(),
+        objects: Objects::All,
+    };
+    let about = |joint: JointQuery| {
+        assert_eq!(joint.label(), "ns");
+        joint.about(&["shop", "bank"].map(Arc::from))
+    };
+    let values = rule.joint_query(&association, &scope).unwrap();
+    let ages = rule.joint_age_query(&association, &scope).unwrap();
+    (values.map(about), ages.map(about))
+}
+
+#[test]
+fn namespaces_are_asked_about_together_where_the_template_allows_it() {
+    let rule = mk_rule(&[("kubernetes_pod", "pod"), ("ns", "namespace")]);
+    let of = |template: &str| DiscoveryRule {
+        metrics_query: template.to_owned(),
+        max_age: Some(std::time::Duration::from_secs(60)),
+        ..rule.clone()
+    };
+    let matchers = "verb=\"GET\",ns=~\"shop|bank\"";
+    let values = format!("sum(ops{{{matchers},kubernetes_pod!=\"\"}}) by (kubernetes_pod,ns)");
+    let ages = format!("max by (kubernetes_pod,ns) (timestamp(ops{{{matchers}}}))");
+    assert_eq!(
+        together(&of(&rule.metrics_query), "pods", Some("bank")),
+        (Some(values.clone()), Some(ages.clone()))
+    );
+    assert_eq!(
+        together(&rule, "pods", Some("bank")),
+        (Some(values), None),
+        "without maxAge"
+    );
+    for template in [
+        "sum(<<.Series>>{<<.LabelMatchers>>}) by (kubernetes_pod)",
+        "sum(<<.Series>>{ns=\"<<.LabelValuesByName.ns>>\"}) by (<<.GroupBy>>)",
+        "<<if .LabelMatchers>>sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)<<end>>",
+        "sum(<<.Series>>{<<.LabelMatchers>>}) by (<<index .GroupBySlice 0>>)",
+        "sum(<<.Series>>{<<.LabelMatchers>>}) by (<<if .GroupBy>><<.GroupBy>><<end>>)",
+    ] {
+        let together = together(&of(template), "pods", Some("bank"));
+        assert_eq!(together, (None, Some(ages.clone())), "{template}");
+    }
+    // There is nothing to tell apart.
+    let template = of(&rule.metrics_query);
+    assert_eq!(together(&template, "pods", None), (None, None));
+    assert_eq!(
+        together(&template, "namespaces", Some("bank")),
+        (None, None)
+    );
+}
+
 #[test]
 fn writes_prometheus_adapters_queries() {
     let rule = compiled(&mk_rule(&[("kubernetes_pod", "pod"), ("ns", "namespace")]));
