@@ -3,7 +3,8 @@
 //! The objects come from memory, and so do answers that are new enough (`answers`): the only wait
 //! is for Prometheus, under its client's deadline, and whoever polls at an even pace hardly waits.
 //! Where the rule allows it (`rules::Rule::shared_query`), all requests for one metric in one
-//! namespace share one query, and each takes its objects out of the answer.
+//! namespace share one query, and each takes its objects out of the answer; and what is asked ahead
+//! of polls in several namespaces is one query, too (`rules::Rule::joint_query`).
 
 mod answer;
 mod answers;

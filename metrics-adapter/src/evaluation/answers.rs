@@ -4,7 +4,8 @@
 //! asked within the freshness bound is answered from memory. And a query that is polled at an even
 //! pace is asked again just ahead of the next poll, when the answer in memory would be too old for
 //! it: then no poll waits for Prometheus. One that is polled often, at whatever pace, is asked again
-//! just before its answer is too old.
+//! just before its answer is too old. What is asked ahead for one namespace is asked for others
+//! with it, where the rule allows it (`rules::JointQuery`).
 //!
 //! Laws: an answer from memory is never older than the bound of whoever gets it, counted from when
 //! Prometheus was asked. Each poll causes one query at most, its own or the one ahead of the next,
@@ -14,8 +15,8 @@
 mod content;
 mod crowd;
 mod failure;
+mod family;
 
-use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hash};
 use std::pin::Pin;
@@ -23,16 +24,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use foldhash::quality::RandomState;
-use futures::future::Shared;
+use futures::future::{Shared, join_all};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, info};
 
 use self::content::{Airborne, Content, Pause, smoothed};
 pub(super) use self::failure::Failure;
 use self::failure::Took;
+use self::family::Together;
 use super::Metrics;
 use super::answer::{Answer, Query};
 use super::demand::Poller;
@@ -68,7 +70,8 @@ pub(super) struct Poll<'a> {
 }
 
 pub(super) type Outcome = Result<Arc<Answer>, Failure>;
-type Flight = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+/// Of each query that is asked, what came of it.
+type Flight = Pin<Box<dyn Future<Output = Arc<[Outcome]>> + Send>>;
 
 /// The answers, and the way to get them.
 pub(super) struct Answers<C> {
@@ -94,7 +97,7 @@ enum Need {
 /// What a poll finds.
 enum Found {
     Kept(Arc<Answer>),
-    Flight(Shared<Flight>, Source),
+    Flight(Shared<Flight>, usize, Source),
 }
 
 impl<C: QueryClient> Answers<C> {
@@ -119,7 +122,7 @@ impl<C: QueryClient> Answers<C> {
     pub(super) async fn get(&self, query: &Arc<Query>, poll: Poll<'_>) -> (Outcome, Source) {
         match self.find(query, poll) {
             Found::Kept(answer) => (Ok(answer), Source::Memory),
-            Found::Flight(flight, source) => (flight.await, source),
+            Found::Flight(flight, place, source) => (flight.await[place].clone(), source),
         }
     }
 
@@ -177,25 +180,27 @@ impl<C: QueryClient> Answers<C> {
         {
             airborne.awaited.notify_one();
             trace::shares(&airborne.span);
-            return Found::Flight(flight, Source::Flight);
+            return Found::Flight(flight, airborne.place, Source::Flight);
         }
-        let flight = self.depart(&mut content, query, poll.rule, Need::Now);
-        Found::Flight(flight, Source::Prometheus)
+        let alone = Together::alone(query);
+        let flight = self.depart(&mut content, alone, poll.rule, Need::Now);
+        Found::Flight(flight, 0, Source::Prometheus)
     }
 
-    /// Starts a query.
+    /// Starts one query, or several that can be asked together.
     fn depart(
         &self,
         content: &mut Content,
-        query: &Arc<Query>,
+        queries: Together,
         rule: &RuleId,
         need: Need,
     ) -> Shared<Flight> {
+        let queries = Arc::new(queries);
         let number = content.next_flight;
         content.next_flight += 1;
         let landing = Landing {
             shelf: Arc::clone(&self.shelf),
-            query: Arc::clone(query),
+            queries: Arc::clone(&queries),
             rule: rule.clone(),
             number,
         };
@@ -208,40 +213,24 @@ impl<C: QueryClient> Answers<C> {
         let client = Arc::clone(&self.client);
         let awaited = Arc::new(Notify::new());
         let joined = Arc::clone(&awaited);
-        let flight: Shared<Flight> = async move {
-            let departed = Instant::now();
-            let turn = match need {
-                Need::Now => client.turn().await,
-                Need::Later => client.turn_ahead(joined.notified()).await,
-            };
-            let asked = Instant::now();
-            let told = match turn {
-                Ok(turn) => {
-                    let keep = landing.query.keep.clone();
-                    let read = move |value| Arc::new(Answer::new(value, &keep, asked));
-                    client.query_as(&landing.query.promql, turn, read).await
-                }
-                Err(error) => Err(error),
-            };
-            let outcome = told.map_err(|error| {
-                let (all, call) = (departed.elapsed(), asked.elapsed());
-                let usual = landing.shelf.lock().usual;
-                Failure::of(&error, Took { all, call }, usual)
-            });
-            landing.landed(departed, asked, &outcome);
-            outcome
-        }
-        .instrument(span.clone())
-        .boxed()
-        .shared();
-        // A flight that has not been polled yet can always be downgraded.
-        if let (Some(shared), Some(entry)) = (flight.downgrade(), content.entries.get_mut(query)) {
-            entry.flight = Some(Airborne {
-                number,
-                shared,
-                awaited,
-                span,
-            });
+        let flight: Shared<Flight> =
+            async move { landing.fly(client.as_ref(), need, &joined).await }
+                .instrument(span.clone())
+                .boxed()
+                .shared();
+        for (place, query) in queries.each().enumerate() {
+            // A flight that has not been polled yet can always be downgraded.
+            if let (Some(shared), Some(entry)) =
+                (flight.downgrade(), content.entries.get_mut(query))
+            {
+                entry.flight = Some(Airborne {
+                    number,
+                    shared,
+                    place,
+                    awaited: Arc::clone(&awaited),
+                    span: span.clone(),
+                });
+            }
         }
         flight
     }
@@ -271,18 +260,15 @@ impl<C: QueryClient> Answers<C> {
         }
     }
 
-    /// Starts a query ahead of a poll, unless the poll was faster, or finds what it needs: polls
-    /// close together may each have wanted it.
+    /// Starts a query ahead of a poll, with its companions, unless the poll was faster, or finds
+    /// what it needs: polls close together may each have wanted it.
     fn ahead(&self, query: &Arc<Query>) -> Option<Shared<Flight>> {
         let now = Instant::now();
         let mut content = self.shelf.lock();
-        let entry = content.entries.get_mut(query)?;
-        let poll = entry.provided.filter(|poll| *poll >= now)?;
-        if entry.flight.is_some() || entry.good_until().is_some_and(|until| until >= poll) {
-            return None;
-        }
+        let entry = content.entries.get(query).filter(|it| it.lacks(now))?;
         let rule = entry.rule.clone();
-        Some(self.depart(&mut content, query, &rule, Need::Later))
+        let queries = Together::new(Arc::clone(query), content.companions(query, now));
+        Some(self.depart(&mut content, queries, &rule, Need::Later))
     }
 
     /// Looks at the first query of the agenda, and tells it if it is to be asked.
@@ -308,46 +294,106 @@ impl Shelf {
         let Some(at) = content.plan(query, now) else {
             return;
         };
-        let Some(entry) = content.entries.get_mut(query) else {
-            return;
-        };
-        if entry.attention.is_some_and(|attention| attention <= at) {
-            return;
-        }
-        entry.attention = Some(at);
-        content.agenda.push(Reverse((at, Arc::clone(query))));
+        content.attend(query, at);
         if content.first() == Some(at) {
             self.changed.notify_one();
         }
     }
 }
 
-/// Takes a flight off the shelf when it has landed or was cancelled.
+/// Asks, and takes the flight off the shelf when it has landed or was cancelled.
 struct Landing {
     shelf: Arc<Shelf>,
-    query: Arc<Query>,
+    queries: Arc<Together>,
     rule: RuleId,
     number: u64,
 }
 
 impl Landing {
-    fn landed(&self, departed: Instant, asked: Instant, outcome: &Outcome) {
+    /// What comes of each query.
+    async fn fly<C: QueryClient>(&self, client: &C, need: Need, joined: &Notify) -> Arc<[Outcome]> {
+        let queries = &self.queries;
+        let mut failure = match self.ask(client, queries, need, joined).await {
+            Ok(answers) => return answers.into_iter().map(Ok).collect(),
+            Err(failure) => failure,
+        };
+        let are_several = queries.are_several();
+        let is_refused = !failure.timeout && !failure.is_trouble();
+        if are_several && (is_refused || failure.too_large) {
+            let (rule, reason) = (&self.rule, &failure.reason);
+            info!(%rule, reason, "{rule}: a query for several namespaces fails, so each is asked about alone: {reason}");
+            let mut content = self.shelf.lock();
+            content.families.avoid(queries.first(), Instant::now());
+        }
+        if !are_several || !is_refused {
+            // What is too large for all of them need not be so for each.
+            failure.too_large &= !are_several;
+            return queries.each().map(|_| Err(failure.clone())).collect();
+        }
+        let each = queries.each().map(async |query| {
+            let alone = Arc::new(Together::alone(query));
+            match self.ask(client, &alone, need, joined).await {
+                Ok(answers) => answers.into_iter().map(Ok).collect(),
+                Err(failure) => vec![Err(failure)],
+            }
+        });
+        join_all(each).await.into_iter().flatten().collect()
+    }
+
+    /// Asks one query for all of several, and keeps the answers.
+    async fn ask<C: QueryClient>(
+        &self,
+        client: &C,
+        queries: &Arc<Together>,
+        need: Need,
+        joined: &Notify,
+    ) -> Result<Vec<Arc<Answer>>, Failure> {
+        let departed = Instant::now();
+        let turn = match need {
+            Need::Now => client.turn().await,
+            Need::Later => client.turn_ahead(joined.notified()).await,
+        };
+        let asked = Instant::now();
+        let told = match turn {
+            Ok(turn) => {
+                let told = Arc::clone(queries);
+                let read = move |value| told.answers(value, asked);
+                client.query_as(&queries.promql(), turn, read).await
+            }
+            Err(error) => Err(error),
+        };
+        let outcome = told.map_err(|error| {
+            let (all, call) = (departed.elapsed(), asked.elapsed());
+            let usual = self.shelf.lock().usual;
+            Failure::of(&error, Took { all, call }, usual)
+        });
+        self.landed(queries, departed, asked, &outcome);
+        outcome
+    }
+
+    fn landed(
+        &self,
+        queries: &Together,
+        departed: Instant,
+        asked: Instant,
+        outcome: &Result<Vec<Arc<Answer>>, Failure>,
+    ) {
         let now = Instant::now();
         let (metrics, took) = (&self.shelf.metrics, now.duration_since(asked));
         if outcome.as_ref().is_err_and(|failure| !failure.is_sent()) {
             return;
         }
-        let answer = outcome.as_ref().ok();
-        metrics
-            .costs
-            .asked(&self.rule, took, answer.map(AsRef::as_ref));
+        let answers = outcome.as_deref().ok();
+        metrics.costs.asked(&self.rule, took, answers);
         let mut content = self.shelf.lock();
         content.usual = smoothed(content.usual, took);
-        let mut before = None;
+        let mut before = Vec::new();
         match outcome {
-            Ok(answer) => {
+            Ok(answers) => {
                 content.pause = Pause::default();
-                before = content.keep(&self.query, answer, now.duration_since(departed));
+                let latency = now.duration_since(departed);
+                let pairs = queries.each().zip(answers);
+                before.extend(pairs.map(|(query, answer)| content.keep(query, answer, latency)));
                 content.tell(metrics);
             }
             Err(failure) if failure.is_trouble() => content.pause.failed(now),
@@ -362,14 +408,16 @@ impl Drop for Landing {
     fn drop(&mut self) {
         self.shelf.metrics.flights.dec();
         let mut content = self.shelf.lock();
-        if let Some(entry) = content.entries.get_mut(&self.query)
-            && let Some(airborne) = &entry.flight
-            && airborne.number == self.number
-        {
-            entry.flight = None;
-            content.forget(&self.query);
+        for query in self.queries.each() {
+            if let Some(entry) = content.entries.get_mut(query)
+                && let Some(airborne) = &entry.flight
+                && airborne.number == self.number
+            {
+                entry.flight = None;
+                content.forget(query);
+            }
+            self.shelf.attend(&mut content, query, Instant::now());
         }
-        self.shelf.attend(&mut content, &self.query, Instant::now());
     }
 }
 

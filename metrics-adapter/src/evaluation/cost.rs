@@ -72,15 +72,16 @@ impl Costs {
         let _ = self.discovery.set(discovery);
     }
 
-    /// Counts a query that Prometheus was asked: without an answer it failed.
-    pub(super) fn asked(&self, rule: &RuleId, took: Duration, answer: Option<&Answer>) {
+    /// Counts a query that Prometheus was asked, with all that it made known: without answers it
+    /// failed.
+    pub(super) fn asked(&self, rule: &RuleId, took: Duration, answers: Option<&[Arc<Answer>]>) {
         let told = self.told();
         if !told.ids.contains(rule) {
             // An answer to a rule that has gone may come late.
             return;
         }
         let place = || Arc::clone(rule.place());
-        let result = if answer.is_some() { "ok" } else { "error" };
+        let result = if answers.is_some() { "ok" } else { "error" };
         let rule = place();
         self.queries
             .get_or_create(&QueryLabels { rule, result })
@@ -89,7 +90,9 @@ impl Costs {
         self.seconds
             .get_or_create(&labels)
             .inc_by(took.as_secs_f64());
-        let (elements, bytes) = answer.map_or((0, 0), |answer| (answer.len(), answer.bytes()));
+        let answers = answers.unwrap_or_default();
+        let elements: usize = answers.iter().map(|answer| answer.len()).sum();
+        let bytes: usize = answers.iter().map(|answer| answer.bytes()).sum();
         self.elements.get_or_create(&labels).inc_by(elements as u64);
         self.bytes.get_or_create(&labels).inc_by(bytes as u64);
         drop(told);

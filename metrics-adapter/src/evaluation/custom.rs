@@ -13,7 +13,7 @@ use tracing::field::display;
 
 use super::answer::Answer;
 use super::answers::Failure;
-use super::objects::Objects;
+use super::objects::Lookup;
 use super::question::Question;
 use super::requests::came_of;
 use super::value::{self, Newest, Reading, Unusable};
@@ -40,8 +40,8 @@ struct Answered {
 
 /// The same by the objects' names.
 struct Found<'a> {
-    samples: &'a Objects,
-    newest: Option<&'a Objects>,
+    samples: Lookup<'a>,
+    newest: Option<Lookup<'a>>,
     /// See [`Question::has_strangers`].
     has_strangers: bool,
     /// How long ago the older one of both was asked for.
@@ -338,8 +338,8 @@ impl Answered {
     fn found(&self, now: Instant) -> Option<Found<'_>> {
         let newest = self.newest.as_deref();
         Some(Found {
-            samples: self.result.objects()?,
-            newest: newest.and_then(Answer::objects),
+            samples: Lookup::new(self.result.objects()?),
+            newest: newest.and_then(Answer::objects).map(Lookup::new),
             has_strangers: self.has_strangers,
             kept: newest.map_or(Duration::ZERO, |newest| {
                 newest.age(now).max(self.result.age(now))
@@ -352,13 +352,14 @@ impl Answered {
 impl Found<'_> {
     /// Whether there are samples, and all without the label of the objects: the rule's query
     /// forgot `by (<<.GroupBy>>)`.
-    const fn lacks_label(&self) -> bool {
-        !self.has_strangers && self.samples.len() == 0 && self.samples.evaluated().is_some()
+    fn lacks_label(&self) -> bool {
+        let samples = self.samples.objects();
+        !self.has_strangers && samples.len() == 0 && samples.evaluated().is_some()
     }
 
     /// The newest sample of an object, where it is known.
     fn newest(&self, name: &str) -> Option<Newest> {
-        let newest = Newest::of(self.newest?.get(name)?, self.kept)?;
+        let newest = Newest::of(self.newest.as_ref()?.get(name)?, self.kept)?;
         self.oldest.set(self.oldest.get().max(Some(newest.age)));
         Some(newest)
     }
@@ -371,8 +372,8 @@ impl<'a> Asked<'a> {
         rule: &'a Rule,
         found: &Found<'_>,
     ) -> Self {
-        let evaluated = found.samples.evaluated();
-        let evaluated = evaluated.or_else(|| found.newest?.evaluated());
+        let newest = || found.newest.as_ref()?.objects().evaluated();
+        let evaluated = found.samples.objects().evaluated().or_else(newest);
         Self {
             query,
             resource,

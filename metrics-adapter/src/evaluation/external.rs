@@ -109,6 +109,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             Arc::new(Query {
                 promql: promql.into(),
                 keep: Keep::Elements,
+                joint: None,
             })
         };
         let asked = rule.external_query(&association, &scope)?;

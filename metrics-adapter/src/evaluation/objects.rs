@@ -1,6 +1,7 @@
 //! Values by the names of their objects, in little more memory than names and values need: a
 //! metric of a namespace's pods is kept for as long as somebody polls it.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 
 use jiff::Timestamp;
@@ -58,15 +59,19 @@ impl Objects {
         }
     }
 
-    /// The value of an object.
-    pub(super) fn get(&self, name: &str) -> Option<Point> {
-        let (mut low, mut high) = (0, self.values.len());
+    /// The place of an object. It is looked for at `likely` first: whoever asks for one after the
+    /// other mostly asks in the order of names.
+    fn place(&self, name: &str, likely: usize) -> Option<usize> {
+        if likely < self.len() && self.name(likely) == name {
+            return Some(likely);
+        }
+        let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = low.midpoint(high);
             match self.name(middle).cmp(name) {
                 Ordering::Less => low = middle + 1,
                 Ordering::Greater => high = middle,
-                Ordering::Equal => return Some(self.values[middle].1),
+                Ordering::Equal => return Some(middle),
             }
         }
         None
@@ -95,6 +100,34 @@ impl Objects {
     }
 }
 
+/// Looks values up, one after the other.
+#[derive(Debug)]
+pub(super) struct Lookup<'a> {
+    objects: &'a Objects,
+    next: Cell<usize>,
+}
+
+impl<'a> Lookup<'a> {
+    pub(super) const fn new(objects: &'a Objects) -> Self {
+        Self {
+            objects,
+            next: Cell::new(0),
+        }
+    }
+
+    /// The value of an object.
+    pub(super) fn get(&self, name: &str) -> Option<Point> {
+        let place = self.objects.place(name, self.next.get())?;
+        self.next.set(place + 1);
+        Some(self.objects.values[place].1)
+    }
+
+    /// All values.
+    pub(super) const fn objects(&self) -> &'a Objects {
+        self.objects
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -120,7 +153,17 @@ mod tests {
             sample(5, &[("pod", "")], 5.0),
         ];
         let pods = Objects::new(&elements, "pod");
-        let told = |objects: &Objects, name: &str| objects.get(name).map(|point| point.value);
+        let told = |objects: &Objects, name: &str| {
+            let value = |lookup: &Lookup<'_>| lookup.get(name).map(|point| point.value);
+            let lookup = Lookup::new(objects);
+            let found = value(&lookup);
+            // Wherever it was looked for before.
+            assert_eq!(value(&lookup), found);
+            found
+        };
+        let lookup = Lookup::new(&pods);
+        let in_order = ["", "web-1", "web-10"].map(|name| lookup.get(name).map(|it| it.value));
+        assert_eq!(in_order, [Some(5.0), Some(3.0), Some(4.0)]);
         for (name, value) in [
             ("web-1", Some(3.0)),
             ("web-10", Some(4.0)),
@@ -132,7 +175,8 @@ mod tests {
         ] {
             assert_eq!(told(&pods, name), value, "{name}");
         }
-        assert_eq!(pods.get("web-10").unwrap().timestamp, at(4).unwrap());
+        let last = Lookup::new(&pods).get("web-10").unwrap();
+        assert_eq!(last.timestamp, at(4).unwrap());
         assert_eq!((pods.len(), pods.evaluated()), (3, at(1).ok()));
         let nodes = Objects::new(&elements, "node");
         assert_eq!(

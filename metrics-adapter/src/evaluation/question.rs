@@ -9,13 +9,11 @@ use lru::LruCache;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::answer::{Keep, Query};
+use super::answer::{Joint, Keep, Query};
 use super::memory::{is_small, selector_bytes};
 use crate::discovery::Entry;
 use crate::model::{MetricQuery, ObjectSource, ResourceType, Selector};
-use crate::rules::{
-    Association, Fingerprint, Objects, QueryError, QueryScope, Rule, RuleId, SharedQuery,
-};
+use crate::rules::{Association, Fingerprint, JointQuery, Objects, QueryError, QueryScope, RuleId};
 
 /// Bytes of all shared questions that are at hand, for metrics times namespaces and metric
 /// selectors: some 30,000, of about a kilobyte each. Others are written anew.
@@ -47,11 +45,13 @@ impl Question {
         let rule = &entry.rule;
         let objects = Objects::Named(names);
         scoped(objects, asked, entry, resource, source, |labels, scope| {
-            let written = SharedQuery {
-                promql: rule.query(labels, scope)?,
+            Ok(Self {
+                query: query(rule.query(labels, scope)?, scope, None),
+                age: rule
+                    .age_query(labels, scope)?
+                    .map(|promql| query(promql, scope, None)),
                 has_strangers: false,
-            };
-            Self::new(written, rule, labels, scope)
+            })
         })
     }
 
@@ -65,33 +65,40 @@ impl Question {
     ) -> Result<Option<Self>, QueryError> {
         let (rule, all) = (&entry.rule, Objects::All);
         scoped(all, asked, entry, resource, source, |labels, scope| {
-            let shared = rule.shared_query(labels, scope)?;
-            shared
-                .map(|shared| Self::new(shared, rule, labels, scope))
-                .transpose()
+            let Some(shared) = rule.shared_query(labels, scope)? else {
+                return Ok(None);
+            };
+            let namespace = scope.namespace.filter(|name| JointQuery::may_name(name));
+            let joint = |query: Option<JointQuery>| {
+                Some(Joint {
+                    query: Arc::new(query?),
+                    namespace: namespace?.into(),
+                })
+            };
+            let about = QueryScope {
+                objects: shared.objects(),
+                ..*scope
+            };
+            let together = joint(rule.joint_query(labels, &about)?);
+            let ages_together = joint(rule.joint_age_query(labels, scope)?);
+            Ok(Some(Self {
+                query: query(shared.promql, scope, together),
+                age: rule
+                    .age_query(labels, scope)?
+                    .map(|promql| query(promql, scope, ages_together)),
+                has_strangers: shared.has_strangers,
+            }))
         })
     }
+}
 
-    fn new(
-        written: SharedQuery,
-        rule: &Rule,
-        association: &Association<'_>,
-        scope: &QueryScope<'_>,
-    ) -> Result<Self, QueryError> {
-        // The label that carries the objects' names in the results.
-        let keep = Keep::Objects(scope.label.into());
-        let query = |promql: String| {
-            Arc::new(Query {
-                promql: promql.into(),
-                keep: keep.clone(),
-            })
-        };
-        Ok(Self {
-            query: query(written.promql),
-            has_strangers: written.has_strangers,
-            age: rule.age_query(association, scope)?.map(query),
-        })
-    }
+/// A query whose results carry the objects' names in the scope's label.
+fn query(promql: String, scope: &QueryScope<'_>, joint: Option<Joint>) -> Arc<Query> {
+    Arc::new(Query {
+        promql: promql.into(),
+        keep: Keep::Objects(scope.label.into()),
+        joint,
+    })
 }
 
 /// Tells `write` what a rule needs to know of a request to write its queries.
@@ -138,7 +145,11 @@ impl Shared {
             std::iter::once(&question.query).chain(age)
         });
         // An `Arc` has two counts beside its content.
-        let query = |query: &Arc<Query>| size_of::<Query>() + query.promql.len() + 64;
+        let joint = |joint: &Joint| size_of::<JointQuery>() + joint.query.bytes() + 64;
+        let query = |query: &Arc<Query>| {
+            let joint = query.joint.as_ref().map_or(0, joint);
+            size_of::<Query>() + query.promql.len() + 64 + joint
+        };
         size_of::<Self>() + queries.map(query).sum::<usize>()
     }
 
@@ -310,6 +321,7 @@ mod tests {
                 query: Arc::new(Query {
                     promql: "x".repeat(200).into(),
                     keep: Keep::Elements,
+                    joint: None,
                 }),
                 age: None,
                 has_strangers: false,

@@ -260,6 +260,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         let query = Arc::new(Query {
             promql: promql.into(),
             keep: Keep::Elements,
+            joint: None,
         });
         let outcome = self
             .answer(rule.id(), &query, self.max_staleness, &())

@@ -107,8 +107,8 @@ fn generator_cores(comparison: &Comparison) -> f64 {
 /// (`--authorization-webhook-cache-authorized-ttl`, 10 s).
 const REVIEWS_PER_KEY: f64 = PERIOD.as_secs().div_ceil(10) as f64;
 
-/// Queries of Prometheus, in multiples of the fewest that could have served the same polls. Only who
-/// knows of all polls before they come makes no more.
+/// Queries of Prometheus, in multiples of the fewest that could have served the same polls with each
+/// namespace asked about alone. Only who knows of all polls before they come makes no more.
 const QUERIES_TO_LEAST: f64 = 1.05;
 
 fn of_the_controller(size: &SizeReport, one: &Simulation) -> Vec<Bound> {
@@ -130,7 +130,7 @@ fn of_the_controller(size: &SizeReport, one: &Simulation) -> Vec<Bound> {
             one.polls,
         ),
         Bound::at_most(
-            what("queries per period, multiple of the least for these polls"),
+            what("queries per period, multiple of the least of one namespace each"),
             ratio(one.prometheus_queries, one.least_queries),
             QUERIES_TO_LEAST,
         ),

@@ -53,7 +53,7 @@ pub(crate) struct Simulation {
     pub(crate) all_keys: usize,
     /// Per period.
     pub(crate) prometheus_queries: f64,
-    /// The fewest queries that could have served these polls.
+    /// The fewest queries of one namespace each that could have served these polls.
     pub(crate) least_queries: f64,
     /// SubjectAccessReviews and TokenReviews of the adapter, per period.
     pub(crate) reviews: f64,

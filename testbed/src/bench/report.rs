@@ -210,8 +210,8 @@ fn simulation_text(one: &Simulation) -> String {
         .collect();
     format!(
         "\n  {} HPAs, {}, {} periods: p50 {:.2} ms, p99 {:.2} ms, slowest {:.1} ms; from the turn's due time \
-         p99 {:.2} ms; a turn at most {:.0} ms late\n  per period: {:.0} polls, all answered; {:.0} queries of Prometheus (no fewer than \
-         {:.0} could do; {} pairs of namespace and metric polled, {} there), {:.0} reviews, {:.1} other requests to kube-apiserver but watches\n  cores: {}\n",
+         p99 {:.2} ms; a turn at most {:.0} ms late\n  per period: {:.0} polls, all answered; {:.0} queries of Prometheus (of one \
+         namespace each no fewer than {:.0} could do; {} pairs of namespace and metric polled, {} there), {:.0} reviews, {:.1} other requests to kube-apiserver but watches\n  cores: {}\n",
         one.hpas,
         one.arrival.name(),
         one.periods,

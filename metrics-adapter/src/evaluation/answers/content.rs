@@ -8,13 +8,15 @@ use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::quality::RandomState;
 use futures::future::WeakShared;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::Span;
 
-use super::crowd::Crowd;
+use super::crowd::{Crowd, Member};
+use super::family::Families;
 use super::{Flight, Poll};
 use crate::evaluation::Metrics;
 use crate::evaluation::answer::{Answer, Query};
@@ -32,6 +34,13 @@ pub(super) const MAX_QUERY_BYTES: usize = 32 << 20;
 /// Longer queries are not remembered: clients decide how long a selector is, and none of them is to
 /// have all the room. What names the pods of an HPA takes some 50 bytes for each.
 pub(super) const LONGEST_QUERY: usize = MAX_QUERY_BYTES / 64;
+
+/// A query for several namespaces is for so many more than one, and has so many elements by what
+/// their last answers had: it is not to take long, nor to be long.
+const MOST_COMPANIONS: usize = 31;
+const MOST_ELEMENTS: usize = 1_000;
+/// How many are looked at for it.
+const LOOKED_AT: usize = 4 * MOST_COMPANIONS;
 
 /// So much time a query ahead of a poll has at least; more where Prometheus has been slower.
 const SHORTEST_LEAD: Duration = Duration::from_millis(250);
@@ -52,7 +61,7 @@ const LATE: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct Content {
-    pub(super) entries: HashMap<Arc<Query>, Entry>,
+    pub(super) entries: HashMap<Arc<Query>, Entry, RandomState>,
     /// When which query wants to be looked at.
     pub(super) agenda: BinaryHeap<Reverse<(Instant, Arc<Query>)>>,
     /// Number of the next flight: tells a flight from a later one for the same query.
@@ -62,6 +71,8 @@ pub(super) struct Content {
     pub(super) pause: Pause,
     /// The polls that entries want to be asked ahead of.
     crowd: Crowd,
+    /// Which queries can be asked together.
+    pub(super) families: Families,
     /// Answers that are kept, and bytes of all of them.
     kept: usize,
     pub(super) bytes: usize,
@@ -92,9 +103,9 @@ pub(super) struct Entry {
     /// How long before it.
     lead: Duration,
     /// The next paced poll to ask ahead of, as the crowd knows it.
-    wanted: Option<Instant>,
+    wanted: Option<Member>,
     /// When it stands on the agenda; other places there are void.
-    pub(super) attention: Option<Instant>,
+    attention: Option<Instant>,
     /// Whether the next expected poll is provided for.
     is_ahead: bool,
 }
@@ -113,6 +124,8 @@ pub(super) struct Airborne {
     pub(super) number: u64,
     /// Keeps nothing alive: when the last passenger goes, the query is cancelled with it.
     pub(super) shared: WeakShared<Flight>,
+    /// The query's place among those that are asked together.
+    pub(super) place: usize,
     /// Somebody's request waits for it.
     pub(super) awaited: Arc<Notify>,
     /// Whoever shares it is linked to this.
@@ -184,6 +197,7 @@ impl Content {
             return None;
         }
         entry.attention = None;
+        self.families.moves(&query, Some(at), None);
         entry.demand.forget(now);
         entry.count(&query, &mut self.query_bytes);
         let bound = entry.bound;
@@ -217,7 +231,10 @@ impl Content {
     pub(super) fn plan(&mut self, query: &Query, now: Instant) -> Option<Instant> {
         let entry = self.entries.get_mut(query)?;
         let wanted = entry.wants(now);
-        let crowd = wanted.filter(|poll| poll.is_paced).map(|poll| poll.at);
+        let together = self.families.size(query, now);
+        let together = together.min(entry.most_together());
+        let crowd = wanted.filter(|poll| poll.is_paced);
+        let crowd = crowd.map(|poll| Member::new(poll.at, together));
         let before = std::mem::replace(&mut entry.wanted, crowd);
         if before != crowd {
             self.crowd.moves(before, crowd);
@@ -241,13 +258,58 @@ impl Content {
     }
 
     /// Takes an entry away that knows nothing, if nobody waits for it.
-    pub(super) fn forget(&mut self, query: &Query) {
+    pub(super) fn forget(&mut self, query: &Arc<Query>) {
         if self.entries.get(query).is_some_and(Entry::is_forgotten) {
             self.provide(query, false);
             if let Some(entry) = self.entries.remove(query) {
                 self.crowd.moves(entry.wanted, None);
+                self.families.moves(query, entry.attention, None);
             }
         }
+    }
+
+    /// Puts a query on the agenda, unless it stands there for an earlier time.
+    pub(super) fn attend(&mut self, query: &Arc<Query>, at: Instant) {
+        let Some(entry) = self.entries.get_mut(query) else {
+            return;
+        };
+        if entry.attention.is_some_and(|attention| attention <= at) {
+            return;
+        }
+        let before = entry.attention.replace(at);
+        self.families.moves(query, before, Some(at));
+        self.agenda.push(Reverse((at, Arc::clone(query))));
+    }
+
+    /// What a query ahead of a poll is asked together with: queries about other namespaces whose
+    /// next polls an answer of now can serve as well as a later one. They are provided for.
+    pub(super) fn companions(&mut self, query: &Query, now: Instant) -> Vec<Arc<Query>> {
+        let Some(entry) = self.entries.get(query) else {
+            return Vec::new();
+        };
+        let mut elements = entry.elements();
+        let until = now + entry.bound;
+        let mut companions = Vec::new();
+        for other in self.families.others(query, now, until).take(LOOKED_AT) {
+            let Some(entry) = self.entries.get_mut(other) else {
+                continue;
+            };
+            let poll = entry.wants(now).filter(|poll| {
+                let lead = poll.at.saturating_duration_since(now);
+                let helps = entry.has_room && entry.flight.is_none();
+                helps && entry.latency <= lead && lead <= entry.longest_lead(poll.at)
+            });
+            elements += entry.elements();
+            if elements > MOST_ELEMENTS || companions.len() == MOST_COMPANIONS {
+                break;
+            }
+            if let Some(poll) = poll {
+                entry.provided = Some(poll.at);
+                entry.lead = poll.at.saturating_duration_since(now);
+                companions.push(Arc::clone(other));
+            }
+        }
+        companions
     }
 
     /// Notes whether a query is asked ahead of polls.
@@ -331,10 +393,12 @@ impl Entry {
         }
     }
 
-    /// Bytes of a query that is remembered, without who polls it. A hash table has up to two places
-    /// for each entry, and the agenda's places that are void go when their time comes.
+    /// Bytes of a query that is remembered, without who polls it. A hash table, or a tree, has up to
+    /// two places for each entry, and the agenda's places that are void go when their time comes.
     pub(super) fn least_bytes(query: &Query) -> usize {
-        let places = 2 * (size_of::<(Arc<Query>, Self)>() + size_of::<(Instant, Arc<Query>)>());
+        let on_agenda = size_of::<(Instant, Arc<Query>)>();
+        let in_family = query.joint.as_ref().map_or(0, |_| on_agenda);
+        let places = 2 * (size_of::<(Arc<Query>, Self)>() + on_agenda + in_family);
         places + size_of::<Query>() + query.promql.len()
     }
 
@@ -351,6 +415,29 @@ impl Entry {
     /// Whether nothing is known and nobody waits.
     fn is_forgotten(&self) -> bool {
         self.kept.is_none() && self.flight.is_none() && self.demand.is_empty()
+    }
+
+    /// Elements of its last answer.
+    fn elements(&self) -> usize {
+        self.kept.as_ref().map_or(0, |kept| kept.len())
+    }
+
+    /// Whether nothing may be asked together with it.
+    fn is_alone(&self) -> bool {
+        self.wanted.is_none_or(|poll| poll.is_alone())
+    }
+
+    /// How many queries may be asked together, if the others have answers of the same size.
+    fn most_together(&self) -> usize {
+        (MOST_ELEMENTS / self.elements().max(1)).min(1 + MOST_COMPANIONS)
+    }
+
+    /// Whether the poll that it was to be asked ahead of is still to come, and finds nothing.
+    pub(super) fn lacks(&self, now: Instant) -> bool {
+        self.provided.is_some_and(|poll| {
+            let is_good = self.good_until().is_some_and(|until| until >= poll);
+            poll >= now && !is_good && self.flight.is_none()
+        })
     }
 
     /// How long what is kept is good for those who take the oldest.
@@ -385,6 +472,11 @@ impl Entry {
         let head_start = match poll.is_paced {
             true => crowd.head_start(poll.at, usual, now),
             false => Duration::ZERO,
+        };
+        // The earlier, the fewer polls of other namespaces does the answer serve.
+        let head_start = match self.is_alone() {
+            true => head_start,
+            false => head_start.min(self.bound * 2 / 5),
         };
         (self.latency * 2)
             .max(SHORTEST_LEAD)

@@ -24,12 +24,37 @@ const PACE: f64 = 1.25;
 /// usually does, one after the other.
 const SLOW: u32 = 3;
 
+/// A poll whose query can be asked with others counts for less than one: for so many parts.
+const PARTS: u32 = 64;
+
 /// The polls that queries are to be ahead of.
 #[derive(Debug)]
 pub(super) struct Crowd {
     epoch: Instant,
-    /// How many there are in each slot after `epoch`.
+    /// How many parts there are in each slot after `epoch`.
     slots: BTreeMap<u128, u32>,
+}
+
+/// A poll in the crowd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Member {
+    at: Instant,
+    parts: u32,
+}
+
+impl Member {
+    /// A poll whose query `together` polls may share.
+    pub(super) fn new(at: Instant, together: usize) -> Self {
+        let together = u32::try_from(together.max(1)).unwrap_or(u32::MAX);
+        Self {
+            at,
+            parts: (PARTS / together).max(1),
+        }
+    }
+
+    pub(super) const fn is_alone(&self) -> bool {
+        self.parts == PARTS
+    }
 }
 
 impl Default for Crowd {
@@ -43,15 +68,15 @@ impl Default for Crowd {
 
 impl Crowd {
     /// The poll of one query is expected at another time than before.
-    pub(super) fn moves(&mut self, before: Option<Instant>, after: Option<Instant>) {
+    pub(super) fn moves(&mut self, before: Option<Member>, after: Option<Member>) {
         if let Some(after) = after {
-            *self.slots.entry(self.slot(after)).or_default() += 1;
+            *self.slots.entry(self.slot(after.at)).or_default() += after.parts;
         }
         if let Some(before) = before {
-            let slot = self.slot(before);
-            if let Some(count) = self.slots.get_mut(&slot) {
-                *count -= 1;
-                if *count == 0 {
+            let slot = self.slot(before.at);
+            if let Some(parts) = self.slots.get_mut(&slot) {
+                *parts -= before.parts;
+                if *parts == 0 {
                     self.slots.remove(&slot);
                 }
             }
@@ -65,8 +90,8 @@ impl Crowd {
         let mut work = Duration::ZERO;
         let mut longest = Duration::ZERO;
         let first = self.slot(poll);
-        for (slot, count) in self.near(poll) {
-            work = work.saturating_add(each.saturating_mul(*count));
+        for (slot, parts) in self.near(poll) {
+            work = work.saturating_add(each.saturating_mul(*parts) / PARTS);
             let until = SLOT * u32::try_from(slot - first).unwrap_or(u32::MAX);
             longest = longest.max(work.saturating_sub(until));
         }
@@ -75,8 +100,8 @@ impl Crowd {
 
     /// From one query ahead of a poll to the next one.
     fn interval(&self, now: Instant) -> Duration {
-        let polls: u32 = self.near(now).map(|(_, count)| count).sum();
-        HORIZON.div_f64(PACE * f64::from(polls.max(1)))
+        let parts: u32 = self.near(now).map(|(_, parts)| parts).sum();
+        HORIZON.div_f64(PACE * f64::from(parts.max(PARTS)) / f64::from(PARTS))
     }
 
     /// The slots from `from` on, as far as is looked.
@@ -98,17 +123,22 @@ mod tests {
     /// With polls at these milliseconds: how long before the first one its query begins, where
     /// queries take 10 ms.
     fn head_start(polls: impl IntoIterator<Item = u64>) -> u128 {
+        head_start_together(polls, 1)
+    }
+
+    /// Likewise, where so many polls may share a query.
+    fn head_start_together(polls: impl IntoIterator<Item = u64>, together: usize) -> u128 {
         let mut crowd = Crowd::default();
         let at = |poll| crowd.epoch + Duration::from_millis(poll);
         let now = at(0);
         let polls: Vec<Instant> = polls.into_iter().map(at).collect();
         for poll in &polls {
-            crowd.moves(None, Some(*poll));
+            crowd.moves(None, Some(Member::new(*poll, together)));
         }
         let usual = Duration::from_millis(10);
         let first = crowd.head_start(polls[0], usual, now).as_millis();
         for poll in polls {
-            crowd.moves(Some(poll), None);
+            crowd.moves(Some(Member::new(poll, together)), None);
         }
         assert!(crowd.slots.is_empty(), "{crowd:?}");
         first
@@ -133,6 +163,8 @@ mod tests {
         assert_eq!(head_start([3_000].into_iter().chain([4_000; 999])), 7_000);
         // It takes five seconds by itself.
         assert_eq!(head_start((0..1_000).map(|poll| 4_000 + poll * 5)), 3_050);
+        // As long as a query is for more of them.
+        assert_eq!(head_start_together([4_000; 1_000], 32), 937);
         // What comes after the horizon is for later.
         assert_eq!(head_start([1_000].into_iter().chain([12_000; 9_000])), 30);
     }

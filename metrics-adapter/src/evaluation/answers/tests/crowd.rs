@@ -9,7 +9,7 @@ async fn many_polls_at_once_are_provided_for_and_few_are_not_asked_for_earlier()
         let polls = || async {
             let queries: Vec<String> = (0..many).map(|number| format!("x{number}")).collect();
             let polls = queries.iter().map(|promql| stand.poll(promql, 1));
-            let found = futures::future::join_all(polls).await;
+            let found = join_all(polls).await;
             found.into_iter().map(|found| found.unwrap().1).max()
         };
         stand
@@ -49,7 +49,7 @@ async fn many_polls_at_once_cost_one_query_for_all_that_it_can_serve() {
                     found.into_iter().skip(6).max()
                 }
             });
-            let found = futures::future::join_all(polls).await;
+            let found = join_all(polls).await;
             assert_eq!(found.into_iter().max(), Some(Some(Source::Memory)));
             assert_eq!(stand.queries(), queries * rounds);
         })
