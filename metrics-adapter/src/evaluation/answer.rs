@@ -29,6 +29,13 @@ pub(super) struct Joint {
     pub(super) namespace: Arc<str>,
 }
 
+impl Joint {
+    /// Bytes that the namespace makes a query about several longer by.
+    pub(super) fn bytes(&self) -> usize {
+        self.query.places() * (self.namespace.len() + 1)
+    }
+}
+
 impl Query {
     fn key(&self) -> (&str, &Keep) {
         (&self.promql, &self.keep)

@@ -37,6 +37,11 @@ impl JointQuery {
         self.pieces.join(&alternation(namespaces))
     }
 
+    /// How often it names the namespaces.
+    pub fn places(&self) -> usize {
+        self.pieces.len().saturating_sub(1)
+    }
+
     /// The label that tells an element's namespace.
     pub fn label(&self) -> &str {
         &self.label
@@ -231,6 +236,7 @@ mod tests {
                 .replace('@', "namespace=~\"a|b|c\"")
                 .replace('G', "pod,namespace");
             assert_eq!(joint.about(&namespaces), about);
+            assert_eq!(joint.places(), template.matches('@').count());
             assert_eq!(joint.label(), "namespace");
         }
     }

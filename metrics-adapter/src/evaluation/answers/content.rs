@@ -19,7 +19,7 @@ use super::crowd::{Crowd, Member};
 use super::family::Families;
 use super::{Flight, Poll};
 use crate::evaluation::Metrics;
-use crate::evaluation::answer::{Answer, Query};
+use crate::evaluation::answer::{Answer, Joint, Query};
 use crate::evaluation::demand::Demand;
 use crate::rhythm::LONGEST_PERIOD;
 use crate::rules::RuleId;
@@ -39,6 +39,9 @@ pub(super) const LONGEST_QUERY: usize = MAX_QUERY_BYTES / 64;
 /// their last answers had: it is not to take long, nor to be long.
 const MOST_COMPANIONS: usize = 31;
 const MOST_ELEMENTS: usize = 1_000;
+/// Of what names the namespaces. Backends that refuse long queries begin at 16,384 bytes, and URLs
+/// may be 8,192.
+const MOST_BYTES: usize = 4 << 10;
 /// How many are looked at for it.
 const LOOKED_AT: usize = 4 * MOST_COMPANIONS;
 
@@ -288,6 +291,7 @@ impl Content {
             return Vec::new();
         };
         let mut elements = entry.elements();
+        let mut bytes = query.joint.as_ref().map_or(0, Joint::bytes);
         let until = now + entry.bound;
         let mut companions = Vec::new();
         for other in self.families.others(query, now, until).take(LOOKED_AT) {
@@ -299,15 +303,18 @@ impl Content {
                 let helps = entry.has_room && entry.flight.is_none();
                 helps && entry.latency <= lead && lead <= entry.longest_lead(poll.at)
             });
+            let Some(poll) = poll else {
+                continue;
+            };
             elements += entry.elements();
-            if elements > MOST_ELEMENTS || companions.len() == MOST_COMPANIONS {
+            bytes += other.joint.as_ref().map_or(0, Joint::bytes);
+            let has_room = elements <= MOST_ELEMENTS && bytes <= MOST_BYTES;
+            if !has_room || companions.len() == MOST_COMPANIONS {
                 break;
             }
-            if let Some(poll) = poll {
-                entry.provided = Some(poll.at);
-                entry.lead = poll.at.saturating_duration_since(now);
-                companions.push(Arc::clone(other));
-            }
+            entry.provided = Some(poll.at);
+            entry.lead = poll.at.saturating_duration_since(now);
+            companions.push(Arc::clone(other));
         }
         companions
     }

@@ -41,7 +41,7 @@ pub(super) fn told(namespaces: &[u32]) -> QueryValue {
 }
 
 /// The query of each namespace for a series, as a rule has it.
-fn mk_queries(series: &str) -> Vec<Arc<Query>> {
+fn mk_queries(series: &str, namespaces: u32) -> Vec<Arc<Query>> {
     let file = "rules: [{seriesQuery: ops, resources: {template: '<<.Resource>>'}, \
                 metricsQuery: 'sum(<<.Series>>{<<.LabelMatchers>>}) by (<<.GroupBy>>)'}]";
     let rules = rules::compile(&RuleFile::parse(file).unwrap()).unwrap();
@@ -76,7 +76,7 @@ fn mk_queries(series: &str) -> Vec<Arc<Query>> {
             }),
         })
     };
-    (0..NAMESPACES).map(query).collect()
+    (0..namespaces).map(query).collect()
 }
 
 impl Stand {
@@ -88,7 +88,7 @@ impl Stand {
             let start = f64::from(round) * PERIOD;
             let before = self.queries();
             let mut worst = Some(Source::Memory);
-            for (number, query) in (0..).zip(mk_queries("ops")) {
+            for (number, query) in (0..).zip(mk_queries("ops", NAMESPACES)) {
                 self.until(start + f64::from(number) * APART).await;
                 let (outcome, source) = self.ask(&query, 1, BOUND).await;
                 let value = outcome.ok().map(|answer| {
@@ -184,7 +184,7 @@ async fn many_polls_at_once_are_asked_about_together() {
     let stand = Stand::new();
     let (families, rounds) = (60, 5);
     let queries: Vec<_> = (0..families)
-        .map(|family| mk_queries(&format!("ops{family}")))
+        .map(|family| mk_queries(&format!("ops{family}"), NAMESPACES))
         .collect();
     // One namespace after the other, in 4.8 s.
     let polls = (0..NAMESPACES as usize)
@@ -207,6 +207,23 @@ async fn many_polls_at_once_are_asked_about_together() {
             let first = families * NAMESPACES;
             let later = stand.queries() - 2 * first;
             assert!(later <= 3 * 3 * families, "{later} of {}", 3 * first);
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_query_about_many_namespaces_is_bounded() {
+    let stand = Stand::new();
+    let (queries, rounds) = (mk_queries("ops", 100), 5);
+    let poll = async |query: &Arc<Query>| stand.ask(query, 1, BOUND).await.1;
+    stand
+        .warm(async {
+            for round in 0..rounds {
+                stand.until(f64::from(round) * PERIOD).await;
+                join_all(queries.iter().map(poll)).await;
+            }
+            let (first, later) = (2 * 100, (rounds - 2) * 100_u32.div_ceil(32));
+            assert_eq!(stand.queries(), first + later);
         })
         .await;
 }
