@@ -236,7 +236,7 @@ impl Rule {
         let chosen = about(Objects::Named(&names));
         let choice = Choice {
             label: scope.label,
-            value: &alternation(&names),
+            value: &any_names(),
         };
         let all = self.query(association, &about(Objects::All))?;
         let proven = !all.contains(choice.value)

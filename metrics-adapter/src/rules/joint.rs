@@ -100,6 +100,17 @@ enum Namespace {
     Unclear,
 }
 
+impl Namespace {
+    /// What is made of two.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Nowhere, of) | (of, Self::Nowhere) => of,
+            (one, other) if one == other => one,
+            _ => Self::Unclear,
+        }
+    }
+}
+
 /// Reads a query with a mark in the place of `<<.GroupBy>>`.
 struct Judge<'a> {
     label: &'a str,
@@ -121,7 +132,7 @@ impl Judge<'_> {
             Expression::Call(function, arguments) => {
                 let mut of = Namespace::Nowhere;
                 for argument in arguments {
-                    of = self.either(of, argument)?;
+                    of = of.and(self.namespace(argument)?);
                 }
                 match function.as_str() {
                     "scalar" => Some(Namespace::Nowhere),
@@ -153,11 +164,10 @@ impl Judge<'_> {
             } => {
                 let (left, right) = operands.as_ref();
                 let (left, right) = (self.namespace(left)?, self.namespace(right)?);
-                let one = match (left, right) {
-                    (Namespace::Nowhere, of) | (of, Namespace::Nowhere) => return Some(of),
-                    (left, right) if left == right => left,
-                    _ => Namespace::Unclear,
-                };
+                let one = left.and(right);
+                if left == Namespace::Nowhere || right == Namespace::Nowhere {
+                    return Some(one);
+                }
                 if self.keeps(matching) {
                     // Elements are matched by it.
                     return (one != Namespace::Unclear).then_some(one);
@@ -169,15 +179,6 @@ impl Judge<'_> {
                 }
             }
         }
-    }
-
-    /// An argument beside others: one of them has elements at most.
-    fn either(&mut self, of: Namespace, argument: &Expression<'_>) -> Option<Namespace> {
-        let other = self.namespace(argument)?;
-        Some(match (of, other) {
-            (Namespace::Nowhere, of) | (of, Namespace::Nowhere) => of,
-            _ => Namespace::Unclear,
-        })
     }
 
     /// Whether the label of namespaces counts in a namespace's own query.

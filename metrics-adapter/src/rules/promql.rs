@@ -162,11 +162,9 @@ pub(super) fn matchers(
     association: &Association<'_>,
     scope: &QueryScope<'_>,
 ) -> Result<Matchers, QueryError> {
-    let mut matchers = Matchers::default();
-    matchers.selector(rewriting, scope.metric_selector)?;
-    matchers.namespace(association, scope.namespace)?;
-    matchers.objects(scope.label, scope.objects);
-    Ok(matchers)
+    in_order(rewriting, scope, |matchers| {
+        matchers.namespace(association, scope.namespace)
+    })
 }
 
 /// Likewise, about the namespaces of a choice.
@@ -175,9 +173,20 @@ pub(super) fn joint_matchers(
     scope: &QueryScope<'_>,
     namespaces: Choice<'_>,
 ) -> Result<Matchers, QueryError> {
+    in_order(rewriting, scope, |matchers| {
+        matchers.namespaces(namespaces);
+        Ok(())
+    })
+}
+
+fn in_order(
+    rewriting: &SelectorValues,
+    scope: &QueryScope<'_>,
+    namespace: impl FnOnce(&mut Matchers) -> Result<(), QueryError>,
+) -> Result<Matchers, QueryError> {
     let mut matchers = Matchers::default();
     matchers.selector(rewriting, scope.metric_selector)?;
-    matchers.namespaces(namespaces);
+    namespace(&mut matchers)?;
     matchers.objects(scope.label, scope.objects);
     Ok(matchers)
 }

@@ -298,14 +298,14 @@ impl Content {
             let Some(entry) = self.entries.get_mut(other) else {
                 continue;
             };
-            let poll = entry.wants(now).filter(|poll| {
-                let lead = poll.at.saturating_duration_since(now);
-                let helps = entry.has_room && entry.flight.is_none();
-                helps && entry.latency <= lead && lead <= entry.longest_lead(poll.at)
-            });
-            let Some(poll) = poll else {
+            let Some(poll) = entry.wants(now) else {
                 continue;
             };
+            let lead = poll.at.saturating_duration_since(now);
+            let is_in_time = entry.latency <= lead && lead <= entry.longest_lead(poll.at);
+            if !is_in_time || !entry.has_room || entry.flight.is_some() {
+                continue;
+            }
             elements += entry.elements();
             bytes += other.joint.as_ref().map_or(0, Joint::bytes);
             let has_room = elements <= MOST_ELEMENTS && bytes <= MOST_BYTES;
@@ -313,7 +313,7 @@ impl Content {
                 break;
             }
             entry.provided = Some(poll.at);
-            entry.lead = poll.at.saturating_duration_since(now);
+            entry.lead = lead;
             companions.push(Arc::clone(other));
         }
         companions
