@@ -131,10 +131,10 @@ fn resolve(group: &str, resource: &str) -> Option<ResourceType> {
     let singular = resource.trim_end_matches('s').to_owned();
     (!singular.is_empty()).then(|| ResourceType {
         id: GroupResource::new(group, format!("{singular}s")),
-        version: "v1".to_owned(),
-        kind: singular.to_uppercase(),
+        version: "v1".into(),
+        kind: singular.to_uppercase().into(),
         namespaced: !["namespace", "node"].contains(&singular.as_str()),
-        singular,
+        singular: singular.into(),
     })
 }
 

@@ -29,6 +29,7 @@ use std::time::Duration;
 
 pub use crate::rhythm::Pace;
 pub use board::{Poll, PollResult};
+use futures::TryFutureExt as _;
 pub use journal::RuleFailure;
 pub use metrics::Metrics;
 use tokio::sync::Semaphore;
@@ -292,7 +293,7 @@ impl<C: QueryClient, O: ObjectSource> Provider for Evaluator<C, O> {
         let number = self.board.asked(Request::Custom(&query));
         let namespace = query.namespace.as_deref();
         let span = trace::evaluation(Some(&query.metric), namespace, Some(&query.resource));
-        let outcome = traced(span, self.custom_values(query)).await;
+        let outcome = traced(span, self.custom_values(&query)).await;
         self.board.answered(number, &outcome);
         outcome
     }
@@ -300,7 +301,7 @@ impl<C: QueryClient, O: ObjectSource> Provider for Evaluator<C, O> {
     async fn external(&self, query: ExternalQuery) -> Result<Vec<ExternalValue>, ProviderError> {
         let number = self.board.asked(Request::External(&query));
         let span = trace::evaluation(Some(&query.metric), Some(&query.namespace), None);
-        let outcome = traced(span, self.external_values(query)).await;
+        let outcome = traced(span, self.external_values(&query)).await;
         self.board.answered(number, &outcome);
         outcome
     }
@@ -329,15 +330,13 @@ impl<C: QueryClient, O: ObjectSource> Provider for Evaluator<C, O> {
 }
 
 /// Does `work` in its span, which is told of a failure.
-async fn traced<T>(
+fn traced<T>(
     span: Span,
     work: impl Future<Output = Result<T, ProviderError>>,
-) -> Result<T, ProviderError> {
-    let outcome = work.instrument(span.clone()).await;
-    if let Err(error) = &outcome {
+) -> impl Future<Output = Result<T, ProviderError>> {
+    work.instrument(span.clone()).inspect_err(move |error| {
         trace::failed(&span, error.kind());
-    }
-    outcome
+    })
 }
 
 fn usage_span(consumer: Consumer, query: &UsageQuery) -> Span {

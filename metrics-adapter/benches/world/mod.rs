@@ -96,9 +96,9 @@ impl ObjectSource for World {
         };
         Some(ResourceType {
             id: GroupResource::new("", format!("{singular}s")),
-            version: "v1".to_owned(),
-            kind: kind.to_owned(),
-            singular: singular.to_owned(),
+            version: "v1".into(),
+            kind: kind.into(),
+            singular: singular.into(),
             namespaced: kind == "Pod",
         })
     }

@@ -217,7 +217,7 @@ fn resource(rest: &[&str]) -> Result<Route, ApiError> {
 fn group_resource(text: &str) -> GroupResource {
     match text.split_once('.') {
         Some((resource, group)) => GroupResource::new(group, resource),
-        None => GroupResource::new("", text),
+        None => GroupResource::new(Arc::default(), text),
     }
 }
 

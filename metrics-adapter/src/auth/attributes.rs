@@ -34,6 +34,16 @@ pub(super) struct Target<'a> {
     explained: Option<String>,
 }
 
+/// How a path is read. kube-apiserver takes `%2F` for a separator, a router may take it for a
+/// character of a name; both readings are asked about, so neither can be got at unasked.
+#[derive(Clone, Copy, Debug)]
+enum Reading {
+    /// Decoded, then cut.
+    Decoded,
+    /// Cut, then decoded: another one only where there is an encoded slash.
+    Segments,
+}
+
 /// What has to be allowed, in the request's own letters: [`AccessAttributes`] without a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Access<'a> {
@@ -66,17 +76,31 @@ impl<'a> Target<'a> {
     }
 
     /// Everything that has to be allowed for a request to be served: one question, or two where
-    /// the path has an encoded slash. kube-apiserver takes `%2F` for a separator, a router may
-    /// take it for a character of a name; both readings are asked about, so neither can be got at
-    /// unasked.
+    /// the path can be read in two ways. Each is made when it is wanted, so that whoever waits for
+    /// an answer does not carry the next one.
     pub(super) fn accesses(&self) -> impl Iterator<Item = Access<'_>> {
-        let segments = self.path.trim_matches('/').split('/');
-        let first = self.read(segments.map(Cow::Borrowed));
-        let raw = self.uri.path();
-        let second = has_encoded_slash(raw)
-            .then(|| self.read(raw.trim_matches('/').split('/').map(decode)))
-            .filter(|second| *second != first);
-        std::iter::once(first).chain(second)
+        let readings = [Reading::Decoded, Reading::Segments];
+        readings
+            .into_iter()
+            .filter_map(|reading| self.access(reading))
+    }
+
+    /// By one reading, unless the other one says the same.
+    fn access(&self, reading: Reading) -> Option<Access<'_>> {
+        let whole = || {
+            let segments = self.path.trim_matches('/').split('/');
+            self.read(segments.map(Cow::Borrowed))
+        };
+        match reading {
+            Reading::Decoded => Some(whole()),
+            Reading::Segments => {
+                let raw = self.uri.path();
+                let apart = || self.read(raw.trim_matches('/').split('/').map(decode));
+                has_encoded_slash(raw)
+                    .then(apart)
+                    .filter(|apart| *apart != whole())
+            }
+        }
     }
 
     fn read<'b>(&'b self, path: impl Iterator<Item = Cow<'b, str>>) -> Access<'b> {

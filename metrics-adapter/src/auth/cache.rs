@@ -186,7 +186,8 @@ impl<A: Ask> Cache<A> {
                 }
             }
         };
-        (flight.instrument(span).await, Origin::Review)
+        // On the heap, for most requests need no room for it.
+        (flight.instrument(span).boxed().await, Origin::Review)
     }
 
     /// Starts a review.

@@ -7,19 +7,29 @@ pub(super) type Fingerprint = [u8; 32];
 
 /// Builds a key out of fields. Lengths go in as well, so that moving a character from one field
 /// to the next makes another key.
-#[derive(Default)]
-pub(super) struct Fingerprinter(Sha256);
+pub(super) struct Fingerprinter(Vec<u8>);
+
+/// Bytes that most keys are made of, at most.
+const USUAL: usize = 256;
+/// Stands before a number that does not fit into a byte.
+const LARGE: u8 = u8::MAX;
+
+impl Default for Fingerprinter {
+    fn default() -> Self {
+        Self(Vec::with_capacity(USUAL))
+    }
+}
 
 impl Fingerprinter {
-    pub(super) fn field(mut self, text: &str) -> Self {
-        self.0.update(text.len().to_le_bytes());
-        self.0.update(text.as_bytes());
-        self
+    pub(super) fn field(self, text: &str) -> Self {
+        let mut this = self.count(text.len());
+        this.0.extend_from_slice(text.as_bytes());
+        this
     }
 
     /// A finished key, whose length is always the same.
     pub(super) fn key(mut self, key: &Fingerprint) -> Self {
-        self.0.update(key);
+        self.0.extend_from_slice(key);
         self
     }
 
@@ -29,12 +39,18 @@ impl Fingerprinter {
     }
 
     pub(super) fn count(mut self, number: usize) -> Self {
-        self.0.update(number.to_le_bytes());
+        match u8::try_from(number) {
+            Ok(small) if small != LARGE => self.0.push(small),
+            _ => {
+                self.0.push(LARGE);
+                self.0.extend_from_slice(&number.to_le_bytes());
+            }
+        }
         self
     }
 
     pub(super) fn finish(self) -> Fingerprint {
-        self.0.finalize().into()
+        Sha256::digest(&self.0).into()
     }
 }
 
@@ -47,6 +63,12 @@ mod tests {
         let of = |a: &str, b: &str| Fingerprinter::default().field(a).field(b).finish();
         assert_ne!(of("ab", "c"), of("a", "bc"));
         assert_eq!(of("ab", "c"), of("ab", "c"));
+        // Lengths of one byte, and of more.
+        let long = "x".repeat(600);
+        for length in [1, 253, 254, 255, 256, 300] {
+            let (one, other) = (long.split_at(length), long.split_at(length + 1));
+            assert_ne!(of(one.0, one.1), of(other.0, other.1), "{length}");
+        }
         let (one, two) = (vec!["a".to_owned()], vec![]);
         assert_ne!(
             Fingerprinter::default()

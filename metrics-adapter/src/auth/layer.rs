@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, Request, Response};
 use tower::{Layer, Service};
 
@@ -103,30 +104,21 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let gate = Arc::clone(&self.gate);
         // The service that was polled ready is the one to call.
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
+        // Apart, for bodies are not `Sync`.
+        let (mut asked, body) = request.into_parts();
         Box::pin(async move {
-            // What is looked at is taken out of the request meanwhile, for bodies are not `Sync`.
-            let headers = std::mem::take(request.headers_mut());
-            let certificates = request.extensions_mut().remove::<PeerCertificates>();
-            let standing = request.extensions_mut().remove::<Standing>();
-            let (method, uri) = (request.method().clone(), request.uri().clone());
-            let asked = Asked {
-                headers: &headers,
-                method: &method,
-                uri: &uri,
-                certificates: certificates.as_ref(),
-                standing: standing.as_ref(),
-            };
-            match gate.judge(asked).await {
+            match gate.judge(&asked).await {
                 Ok(caller) => {
-                    *request.headers_mut() = headers;
-                    gate.authenticator.strip(request.headers_mut());
-                    request.extensions_mut().insert(Arc::clone(&caller.user));
-                    inner.call(request).await
+                    gate.authenticator.strip(&mut asked.headers);
+                    asked.extensions.remove::<PeerCertificates>();
+                    asked.extensions.remove::<Standing>();
+                    asked.extensions.insert(Arc::clone(&caller.user));
+                    inner.call(Request::from_parts(asked, body)).await
                 }
                 Err(refusal) => Ok(refusal),
             }
@@ -134,23 +126,15 @@ where
     }
 }
 
-struct Asked<'a> {
-    headers: &'a HeaderMap,
-    method: &'a http::Method,
-    uri: &'a http::Uri,
-    certificates: Option<&'a PeerCertificates>,
-    standing: Option<&'a Standing>,
-}
-
 impl<R: Reviewer> Gate<R> {
     /// The caller, or the answer that refuses the request.
     async fn judge<ResBody: From<Bytes>>(
         &self,
-        asked: Asked<'_>,
+        asked: &Parts,
     ) -> Result<Arc<Caller>, Response<ResBody>> {
         let caller = self
             .authenticator
-            .authenticate(asked.headers, asked.certificates)
+            .authenticate(&asked.headers, asked.extensions.get())
             .await
             .map_err(|error| match error {
                 authentication::Error::Rejected(reason) => {
@@ -165,15 +149,16 @@ impl<R: Reviewer> Gate<R> {
             })?;
         let user = &caller.user;
         if !user.groups.iter().any(|group| group == UNAUTHENTICATED)
-            && let Some(standing) = asked.standing
+            && let Some(standing) = asked.extensions.get::<Standing>()
         {
             standing.authenticated();
         }
-        if let Some(whom) = impersonated(asked.headers) {
+        if let Some(whom) = impersonated(&asked.headers) {
             self.metrics.authorized(Authorization::Impersonation);
             return Err(status::impersonation(user, &whom));
         }
-        for access in Target::new(asked.method, asked.uri).accesses() {
+        let target = Target::new(&asked.method, &asked.uri);
+        for access in target.accesses() {
             match self.authorizer.authorize(&caller, &access).await {
                 Ok(decision) if decision.allowed => {}
                 Ok(decision) => {

@@ -76,51 +76,92 @@ pub(super) struct CacheLabels {
     pub(super) result: CacheResult,
 }
 
-/// Counters of authentication and authorization. Clones share their values.
-#[derive(Clone, Debug, Default)]
+impl Authentication {
+    const ALL: [Self; 7] = [
+        Self::RequestHeader,
+        Self::ClientCertificate,
+        Self::Token,
+        Self::Anonymous,
+        Self::Rejected,
+        Self::NotReady,
+        Self::Error,
+    ];
+}
+
+impl Authorization {
+    const ALL: [Self; 5] = [
+        Self::Exempt,
+        Self::Allowed,
+        Self::Denied,
+        Self::Impersonation,
+        Self::Error,
+    ];
+}
+
+/// Counters of authentication and authorization, by the places of their labels' values: every
+/// request counts in all three. Clones share their values.
+#[derive(Clone, Debug)]
 pub struct Metrics {
-    authentication: Family<AuthenticationLabels, Counter>,
-    authorization: Family<AuthorizationLabels, Counter>,
-    cache: Family<CacheLabels, Counter>,
+    authentication: [Counter; Authentication::ALL.len()],
+    authorization: [Counter; Authorization::ALL.len()],
+    cache: [[Counter; 2]; 2],
     pub(super) authorities: Reloads,
+}
+
+impl Default for Metrics {
+    /// Counters that nobody reads.
+    fn default() -> Self {
+        Self::register(&mut Registry::default())
+    }
 }
 
 impl Metrics {
     /// Registers all of them; the caller chooses the prefix (`registry.sub_registry_with_prefix`).
     pub fn register(registry: &mut Registry) -> Self {
         let what = "the files of trusted authorities";
-        let metrics = Self {
-            authorities: Reloads::register(registry, "authorities", what),
-            ..Self::default()
-        };
+        let authorities = Reloads::register(registry, "authorities", what);
+        let authentication = Family::default();
         registry.register(
             "authentication_attempts_total",
             "Requests by how their caller was authenticated",
-            metrics.authentication.clone(),
+            authentication.clone(),
         );
+        let authorization = Family::default();
         registry.register(
             "authorization_decisions_total",
             "Requests by what authorization decided",
-            metrics.authorization.clone(),
+            authorization.clone(),
         );
+        let cache = Family::default();
         registry.register(
             "review_cache_lookups_total",
             "Lookups in the caches of TokenReviews and SubjectAccessReviews",
-            metrics.cache.clone(),
+            cache.clone(),
         );
-        metrics
+        Self {
+            authentication: Authentication::ALL
+                .map(|result| authentication.get_or_create_owned(&AuthenticationLabels { result })),
+            authorization: Authorization::ALL
+                .map(|result| authorization.get_or_create_owned(&AuthorizationLabels { result })),
+            cache: [CacheName::Token, CacheName::Access].map(|name| {
+                [CacheResult::Hit, CacheResult::Miss].map(|result| {
+                    let labels = CacheLabels {
+                        cache: name,
+                        result,
+                    };
+                    cache.get_or_create_owned(&labels)
+                })
+            }),
+            authorities,
+        }
     }
 
     pub(super) fn authenticated(&self, result: Authentication) {
-        self.authentication
-            .get_or_create(&AuthenticationLabels { result })
-            .inc();
+        self.authentication[result as usize].inc();
     }
 
     pub(super) fn authorized(&self, result: Authorization) {
-        self.authorization
-            .get_or_create(&AuthorizationLabels { result })
-            .inc();
+        self.authorization[result as usize].inc();
     }
 
     pub(super) fn looked_up(&self, cache: CacheName, origin: super::cache::Origin) {
@@ -128,8 +169,46 @@ impl Metrics {
             super::cache::Origin::Cache => CacheResult::Hit,
             super::cache::Origin::Review => CacheResult::Miss,
         };
-        self.cache
-            .get_or_create(&CacheLabels { cache, result })
-            .inc();
+        self.cache[cache as usize][result as usize].inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_result_is_counted_in_its_own_place() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        for result in Authentication::ALL {
+            metrics.authenticated(result);
+        }
+        for result in Authorization::ALL {
+            metrics.authorized(result);
+        }
+        for cache in [CacheName::Token, CacheName::Access] {
+            for origin in [
+                crate::auth::cache::Origin::Cache,
+                crate::auth::cache::Origin::Review,
+            ] {
+                metrics.looked_up(cache, origin);
+            }
+        }
+        let text = telemetry::text::encode(&registry);
+        let counted = text.lines().filter(|line| line.contains("_total{"));
+        let counted: Vec<&str> = counted.filter(|line| !line.contains("reloads")).collect();
+        assert_eq!(counted.len(), 16, "{text}");
+        assert!(counted.iter().all(|line| line.ends_with(" 1")), "{text}");
+        metrics.authenticated(Authentication::NotReady);
+        metrics.authorized(Authorization::Denied);
+        let text = telemetry::text::encode(&registry);
+        for line in [
+            r#"authentication_attempts_total{result="not_ready"} 2"#,
+            r#"authorization_decisions_total{result="denied"} 2"#,
+            r#"authentication_attempts_total{result="error"} 1"#,
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line}: {text}");
+        }
     }
 }

@@ -32,13 +32,16 @@ fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !is_escaped(text) {
         return Some(text.into());
     }
-    let text = text.replace('+', " ");
-    let mut rest = text.as_str();
+    let mut rest = text;
     while let Some(at) = rest.find('%') {
         let digits = rest.get(at + 1..at + 3)?;
         u8::from_str_radix(digits, 16).ok()?;
         rest = &rest[at + 3..];
     }
+    if !text.contains('+') {
+        return percent_decode_str(text).decode_utf8().ok();
+    }
+    let text = text.replace('+', " ");
     let decoded = percent_decode_str(&text).decode_utf8().ok()?;
     Some(decoded.into_owned().into())
 }

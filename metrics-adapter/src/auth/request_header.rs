@@ -10,6 +10,15 @@ use super::authority::Authority;
 use super::caller::{Caller, Callers};
 use crate::model::review::UserInfo;
 
+/// Headers that front proxies use unless told otherwise.
+static USUAL: [HeaderName; 3] = [
+    HeaderName::from_static("x-remote-user"),
+    HeaderName::from_static("x-remote-uid"),
+    HeaderName::from_static("x-remote-group"),
+];
+/// What those with extra fields begin with.
+const USUAL_PREFIX: &str = "x-remote-extra-";
+
 /// Settings of request-header authentication, as the ConfigMap tells them.
 #[derive(Debug)]
 pub struct RequestHeader {
@@ -95,18 +104,22 @@ impl RequestHeader {
         Ok(extra)
     }
 
-    /// Takes the identity headers out: whoever sent them, nothing behind may read them.
+    /// Takes those identity headers out that [`strip_usual`] leaves: whoever sent them, nothing
+    /// behind may read them.
     pub(super) fn strip(&self, headers: &mut HeaderMap) {
         for header in self
             .username_headers
             .iter()
             .chain(&self.uid_headers)
             .chain(&self.group_headers)
+            .filter(|header| !USUAL.contains(header))
         {
             headers.remove(header);
         }
         for prefix in &self.extra_prefixes {
-            strip_prefix(headers, prefix);
+            if prefix != USUAL_PREFIX {
+                strip_prefix(headers, prefix);
+            }
         }
     }
 }
@@ -114,10 +127,10 @@ impl RequestHeader {
 /// Takes out the headers that front proxies use unless told otherwise, as k8s.io/apiserver's
 /// `WithAuthentication` does.
 pub(super) fn strip_usual(headers: &mut HeaderMap) {
-    for header in ["x-remote-user", "x-remote-uid", "x-remote-group"] {
+    for header in &USUAL {
         headers.remove(header);
     }
-    strip_prefix(headers, "x-remote-extra-");
+    strip_prefix(headers, USUAL_PREFIX);
 }
 
 fn strip_prefix(headers: &mut HeaderMap, prefix: &str) {

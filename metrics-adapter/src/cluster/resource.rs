@@ -79,9 +79,9 @@ pub(super) fn definitions() -> [ResourceType; 2] {
     ]
     .map(|(group, resource, kind)| ResourceType {
         id: GroupResource::new(group, resource),
-        version: "v1".to_owned(),
-        kind: kind.to_owned(),
-        singular: kind.to_lowercase(),
+        version: "v1".into(),
+        kind: kind.into(),
+        singular: kind.to_lowercase().into(),
         namespaced: false,
     })
 }

@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use foldhash::quality::RandomState;
+use hashbrown::Equivalent;
+
 use super::Meter;
 use crate::model::{GroupResource, MetricInfo, ObjectSource, ResourceType};
 use crate::prometheus::{SeriesSet, SeriesShape};
@@ -47,7 +50,7 @@ pub struct Collision {
 #[derive(Debug, Default)]
 pub struct Catalog {
     rules: Arc<RuleSet>,
-    entries: HashMap<MetricInfo, Entry>,
+    entries: hashbrown::HashMap<MetricInfo, Entry, RandomState>,
     list: Arc<[MetricInfo]>,
     external: HashMap<Arc<str>, ExternalEntry>,
     external_list: Arc<[Arc<str>]>,
@@ -55,6 +58,22 @@ pub struct Catalog {
     /// What the series query of each rule of custom metrics found.
     found: Vec<(Arc<Rule>, Arc<SeriesSet>)>,
     pub(super) is_complete: bool,
+}
+
+/// A [`MetricInfo`] that is looked for, which hashes as one.
+#[derive(Hash)]
+struct Name<'a> {
+    resource: &'a GroupResource,
+    namespaced: bool,
+    metric: &'a str,
+}
+
+impl Equivalent<MetricInfo> for Name<'_> {
+    fn equivalent(&self, info: &MetricInfo) -> bool {
+        *self.metric == *info.metric
+            && self.namespaced == info.namespaced
+            && *self.resource == info.resource
+    }
 }
 
 impl Catalog {
@@ -198,16 +217,19 @@ impl Catalog {
         self.entries.get(info)
     }
 
-    /// Whether a metric of a kind of objects is there, with namespaces or without.
-    pub fn has(&self, resource: &GroupResource, metric: &Arc<str>) -> bool {
-        [true, false].into_iter().any(|namespaced| {
-            let info = MetricInfo {
-                namespaced,
-                resource: resource.clone(),
-                metric: Arc::clone(metric),
-            };
-            self.entries.contains_key(&info)
+    /// The same of a metric by its parts.
+    pub fn find(&self, resource: &GroupResource, namespaced: bool, metric: &str) -> Option<&Entry> {
+        self.entries.get(&Name {
+            resource,
+            namespaced,
+            metric,
         })
+    }
+
+    /// Whether a metric of a kind of objects is there, with namespaces or without.
+    pub fn has(&self, resource: &GroupResource, metric: &str) -> bool {
+        let mut namespaced = [true, false].into_iter();
+        namespaced.any(|namespaced| self.find(resource, namespaced, metric).is_some())
     }
 
     /// Series that make metrics of a name, with the rules that make them, also where no label names

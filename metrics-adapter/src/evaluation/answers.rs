@@ -58,6 +58,19 @@ pub(super) enum Source {
     Prometheus,
 }
 
+impl Source {
+    pub(super) const ALL: [Self; 3] = [Self::Memory, Self::Flight, Self::Prometheus];
+
+    /// The label value of the counter.
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Flight => "flight",
+            Self::Prometheus => "prometheus",
+        }
+    }
+}
+
 /// Who asks, and what is good enough.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Poll<'a> {

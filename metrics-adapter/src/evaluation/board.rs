@@ -31,6 +31,9 @@ const SINGLE: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 /// Bytes of a text that are kept.
 const LONGEST: usize = 200;
 
+/// So long a request keeps its place among the most recent ones, however often it comes.
+const PLACE: Duration = Duration::from_secs(1);
+
 /// What nobody has asked for so long is not told.
 const FORGOTTEN: Duration = Duration::from_secs(3600);
 
@@ -87,6 +90,8 @@ struct Entry {
     /// All but what changes with each poll.
     poll: Poll,
     rhythm: Rhythm,
+    /// When it became the most recent one.
+    promoted: Instant,
 }
 
 /// The requests that were made most recently: of two with one hash the page tells as if they were
@@ -124,6 +129,7 @@ impl Board {
             let entry = Entry {
                 poll: request.described(),
                 rhythm: Rhythm::first(now),
+                promoted: now,
             };
             let mut entries = self.lock();
             // Somebody else may have been faster.
@@ -169,14 +175,19 @@ impl Board {
 impl Entries {
     /// Whether a request is known; then it has come again.
     fn again(&mut self, number: u64, now: Instant) -> bool {
-        if let Some(entry) = self.repeated.get_mut(&number) {
+        if let Some(entry) = self.repeated.peek_mut(&number) {
             entry.again(now);
+            if now.duration_since(entry.promoted) >= PLACE {
+                entry.promoted = now;
+                self.repeated.promote(&number);
+            }
             return true;
         }
         let Some(mut entry) = self.single.pop(&number) else {
             return false;
         };
         entry.again(now);
+        entry.promoted = now;
         self.repeated.put(number, entry);
         true
     }

@@ -20,8 +20,8 @@ use super::value::{self, Newest, Reading, Unusable};
 use super::{Evaluator, Lack};
 use crate::discovery::{Catalog, Entry, Meter};
 use crate::model::{
-    Fallback, MetricInfo, MetricQuery, MetricValue, MetricsApi, ObjectRef, ObjectSource,
-    ProviderError, ResourceType, Selector, Target,
+    Fallback, MetricQuery, MetricValue, MetricsApi, ObjectRef, ObjectSource, ProviderError,
+    ResourceType, Selector, Target,
 };
 use crate::prometheus::QueryClient;
 use crate::rules::Rule;
@@ -71,15 +71,15 @@ struct Missing {
 impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     pub(super) async fn custom_values(
         &self,
-        query: MetricQuery,
+        query: &MetricQuery,
     ) -> Result<Vec<MetricValue>, ProviderError> {
         let catalog = self.discovery.catalog();
-        let found = self.located(&query, &catalog);
+        let found = self.located(query, &catalog);
         let (resource, entry) =
             found.inspect_err(|error| self.metrics.requests.unknown(MetricsApi::Custom, error))?;
         let meter = || self.meter(entry.rule.id(), Some(&resource.id), &query.metric);
         let meter = entry.meter.get_or_init(meter);
-        let outcome = self.values_of(&query, &resource, entry, meter).await;
+        let outcome = self.values_of(query, &resource, entry, meter).await;
         meter.count(came_of(&outcome));
         outcome
     }
@@ -144,23 +144,14 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
                     ProviderError::NotReady
                 }
             })?;
-        let info = MetricInfo {
-            resource: resource.id.clone(),
-            namespaced: query.namespace.is_some(),
-            metric: Arc::clone(&query.metric),
-        };
+        let get = |namespaced| catalog.find(&resource.id, namespaced, &query.metric);
         // Most kinds without namespaces are listed as if they had them (prometheus-adapter's rule,
         // see `rules::Association::resources`). They are found by either path, too.
         let listed_namespaced = || {
             let rootless = query.namespace.is_none() && !resource.namespaced;
-            let info = MetricInfo {
-                namespaced: true,
-                ..info.clone()
-            };
-            rootless.then(|| catalog.get(&info)).flatten()
+            rootless.then(|| get(true)).flatten()
         };
-        let entry = catalog
-            .get(&info)
+        let entry = get(query.namespace.is_some())
             .or_else(listed_namespaced)
             .ok_or_else(|| not_found(query, &resource))?;
         if query.namespace.is_some() && !resource.namespaced && query.target.is_selected() {
@@ -229,8 +220,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
         names: &[Arc<str>],
         found: &Found<'_>,
     ) -> Result<Vec<MetricValue>, ProviderError> {
-        let api_version: Arc<str> = asked.resource.api_version().into();
-        let kind: Arc<str> = asked.resource.kind.as_str().into();
+        let api_version = asked.resource.api_version();
         let mut values = Vec::with_capacity(names.len());
         for name in names {
             let Some(reading) = self.reading(asked, name, found)? else {
@@ -239,7 +229,7 @@ impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
             values.push(MetricValue {
                 object: ObjectRef {
                     api_version: Arc::clone(&api_version),
-                    kind: Arc::clone(&kind),
+                    kind: Arc::clone(&asked.resource.kind),
                     namespace: asked.query.namespace.clone(),
                     name: Arc::clone(name),
                 },

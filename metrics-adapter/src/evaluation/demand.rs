@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use tokio::time::Instant;
 
 use crate::rhythm::{LONGEST_PERIOD, Rhythm};
@@ -26,7 +27,7 @@ pub(super) type Poller = u64;
 /// The polls of one query.
 #[derive(Debug, Default)]
 pub(super) struct Demand {
-    pollers: HashMap<Poller, Polls>,
+    pollers: HashMap<Poller, Polls, RandomState>,
 }
 
 /// The polls of one poller.

@@ -32,20 +32,20 @@ struct Element {
 impl<C: QueryClient, O: ObjectSource> Evaluator<C, O> {
     pub(super) async fn external_values(
         &self,
-        query: ExternalQuery,
+        query: &ExternalQuery,
     ) -> Result<Vec<ExternalValue>, ProviderError> {
         let catalog = self.discovery.catalog();
         let Some(entry) = catalog.get_external(&query.metric) else {
             let error = ProviderError::MetricNotFound {
                 metric: Arc::clone(&query.metric),
-                described: described(&query),
+                described: described(query),
             };
             self.metrics.requests.unknown(MetricsApi::External, &error);
             return Err(error);
         };
         let meter = || self.meter(entry.rule.id(), None, &query.metric);
         let meter = entry.meter.get_or_init(meter);
-        let outcome = self.values_of_external(&query, entry, meter).await;
+        let outcome = self.values_of_external(query, entry, meter).await;
         meter.count(came_of(&outcome));
         outcome
     }

@@ -31,7 +31,8 @@ struct SourceLabels {
 pub struct Metrics {
     unusable: Family<ReasonLabels, Counter>,
     substituted: Family<ReasonLabels, Counter>,
-    answers: Family<SourceLabels, Counter>,
+    /// By source.
+    answers: [Counter; Source::ALL.len()],
     /// Answers in memory, and what they take.
     pub(super) kept: Gauge,
     pub(super) kept_bytes: Gauge,
@@ -46,7 +47,14 @@ pub struct Metrics {
 impl Metrics {
     /// Registers the metrics; the caller chooses the prefix.
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
+        let answers = Family::default();
+        let metrics = Self {
+            answers: Source::ALL.map(|source| {
+                let source = source.label();
+                answers.get_or_create_owned(&SourceLabels { source })
+            }),
+            ..Self::default()
+        };
         registry.register(
             "unusable_samples_total",
             "Samples that were left out of an answer, by API and reason",
@@ -60,7 +68,7 @@ impl Metrics {
         registry.register(
             "answers_total",
             "Requests that were answered with what Prometheus told, by where that came from: all of it from memory, some of it from a query that somebody else had asked, or from one of their own",
-            metrics.answers.clone(),
+            answers,
         );
         for (name, help, gauge) in [
             (
@@ -93,12 +101,7 @@ impl Metrics {
 
     /// Counts a request that was answered.
     pub(super) fn answered(&self, source: Source) {
-        let source = match source {
-            Source::Memory => "memory",
-            Source::Flight => "flight",
-            Source::Prometheus => "prometheus",
-        };
-        self.answers.get_or_create(&SourceLabels { source }).inc();
+        self.answers[source as usize].inc();
     }
 
     pub(super) fn left_out(&self, api: MetricsApi, unusable: Unusable) {

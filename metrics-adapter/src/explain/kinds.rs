@@ -45,16 +45,16 @@ impl CommonKinds {
             .into_iter()
             .map(|(group, version, plural, kind, namespaced)| ResourceType {
                 id: GroupResource::new(group, plural),
-                version: version.to_owned(),
-                kind: kind.to_owned(),
-                singular: kind.to_lowercase(),
+                version: version.into(),
+                kind: kind.into(),
+                singular: kind.to_lowercase().into(),
                 namespaced,
             })
     }
 
     /// By the kind that a manifest names.
     pub fn of_kind(kind: &str) -> Option<ResourceType> {
-        Self::all().find(|known| known.kind == kind)
+        Self::all().find(|known| *known.kind == *kind)
     }
 }
 
@@ -63,7 +63,7 @@ impl ObjectSource for CommonKinds {
         let resource = resource.to_lowercase();
         Self::all().find(|known| {
             known.id.group.starts_with(group)
-                && (known.id.resource == resource || known.singular == resource)
+                && (*known.id.resource == *resource || *known.singular == *resource)
         })
     }
 

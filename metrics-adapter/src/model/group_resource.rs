@@ -1,19 +1,21 @@
-//! Names of Kubernetes resource types.
+//! Names of Kubernetes resource types. Every request has some of them copied, so copies share their
+//! texts.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// A resource type without its version, as RBAC and the metrics APIs name it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupResource {
     /// API group; empty for the core group.
-    pub group: String,
+    pub group: Arc<str>,
     /// Plural lower-case resource name, for instance `pods`.
-    pub resource: String,
+    pub resource: Arc<str>,
 }
 
 impl GroupResource {
     /// Builds a name from its two parts.
-    pub fn new(group: impl Into<String>, resource: impl Into<String>) -> Self {
+    pub fn new(group: impl Into<Arc<str>>, resource: impl Into<Arc<str>>) -> Self {
         Self {
             group: group.into(),
             resource: resource.into(),
@@ -39,22 +41,22 @@ pub struct ResourceType {
     /// Group and plural name.
     pub id: GroupResource,
     /// The version that the group prefers, for instance `v1`.
-    pub version: String,
+    pub version: Arc<str>,
     /// Kind of one object, for instance `Pod`.
-    pub kind: String,
+    pub kind: Arc<str>,
     /// Singular lower-case name, for instance `pod`.
-    pub singular: String,
+    pub singular: Arc<str>,
     /// Whether objects live in a namespace.
     pub namespaced: bool,
 }
 
 impl ResourceType {
     /// `v1` or `apps/v1`: the `apiVersion` of an object of this type.
-    pub fn api_version(&self) -> String {
+    pub fn api_version(&self) -> Arc<str> {
         if self.id.group.is_empty() {
-            self.version.clone()
+            Arc::clone(&self.version)
         } else {
-            format!("{}/{}", self.id.group, self.version)
+            format!("{}/{}", self.id.group, self.version).into()
         }
     }
 }

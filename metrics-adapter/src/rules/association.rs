@@ -222,7 +222,7 @@ impl Association<'_> {
 pub fn is_root(resource: &GroupResource) -> bool {
     resource.group.is_empty()
         && matches!(
-            resource.resource.as_str(),
+            resource.resource.as_ref(),
             "namespaces" | "nodes" | "persistentvolumes"
         )
 }

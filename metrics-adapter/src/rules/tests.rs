@@ -7,9 +7,9 @@ use crate::model::{GroupResource, Selector};
 fn mk_resource(group: &str, plural: &str, singular: &str, namespaced: bool) -> ResourceType {
     ResourceType {
         id: GroupResource::new(group, plural),
-        version: "v1".to_owned(),
-        kind: singular.to_owned(),
-        singular: singular.to_owned(),
+        version: "v1".into(),
+        kind: singular.into(),
+        singular: singular.into(),
         namespaced,
     }
 }
@@ -23,7 +23,7 @@ fn resolve(group: &str, resource: &str) -> Option<ResourceType> {
     ]
     .into_iter()
     .find(|r| {
-        (r.singular == resource || r.id.resource == resource)
+        (*r.singular == *resource || *r.id.resource == *resource)
             && (group.is_empty() || r.id.group.starts_with(group))
     })
 }

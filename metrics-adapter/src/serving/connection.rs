@@ -10,6 +10,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use http::{Request, Response};
 use hyper::body::Body;
 use hyper::body::Incoming;
@@ -320,16 +321,13 @@ where
         if let Some(certificates) = self.certificates.clone() {
             request.extensions_mut().insert(certificates);
         }
-        let service = self.service.clone();
-        let metrics = Arc::clone(&self.metrics);
-        let limit = self.request_timeout;
         let in_flight = self.activity.start();
-        async move {
-            // The call itself happens inside the guard: it may panic as well.
-            let handler = async move { service.oneshot(request).await };
-            let response = guard(handler, limit, &metrics).await;
+        // The call itself happens inside the guard, with the first poll: it may panic as well.
+        let handler = self.service.clone().oneshot(request);
+        let metrics = Arc::clone(&self.metrics);
+        guard(handler, self.request_timeout, metrics).map(move |response| {
             let sending = in_flight.end();
             Ok(response.map(|body| AnswerBody::new(body, sending)))
-        }
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! What stands around every handler: a deadline, and a net for panics; and around every connection:
-//! another net.
+//! another net. Both are combinators: an `async fn` has room for its argument twice, as it came and
+//! as it is awaited, and every request would carry that.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -18,12 +19,13 @@ pub type GuardedBody<B> = Either<B, Full<Bytes>>;
 
 /// Answers with 504 when `handler` takes longer than `limit` to begin its answer, and with 500
 /// when it panics. The bodies are Kubernetes `Status` objects.
-pub(super) async fn guard<B>(
+pub(super) fn guard<B>(
     handler: impl Future<Output = Result<Response<B>, Infallible>>,
     limit: Duration,
-    metrics: &Metrics,
-) -> Response<GuardedBody<B>> {
-    match tokio::time::timeout(limit, AssertUnwindSafe(handler).catch_unwind()).await {
+    metrics: Arc<Metrics>,
+) -> impl Future<Output = Response<GuardedBody<B>>> {
+    let guarded = tokio::time::timeout(limit, AssertUnwindSafe(handler).catch_unwind());
+    guarded.map(move |outcome| match outcome {
         Ok(Ok(Ok(response))) => response.map(Either::Left),
         Ok(Err(panic)) => {
             metrics.panics.inc();
@@ -40,16 +42,21 @@ pub(super) async fn guard<B>(
                 r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"Timeout: request did not complete within the allotted timeout","reason":"Timeout","code":504}"#,
             )
         }
-    }
+    })
 }
 
 /// What is no handler may panic as well: a body, or a library. The connection or stream is lost then,
 /// and nothing else; the log and a counter tell.
-pub(super) async fn tell_panic(task: impl Future<Output = ()>, metrics: Arc<Metrics>) {
-    if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {
-        metrics.connection_panics.inc();
-        tracing::error!(panic = panic_text(&*panic), "a connection panicked");
-    }
+pub(super) fn tell_panic(
+    task: impl Future<Output = ()>,
+    metrics: Arc<Metrics>,
+) -> impl Future<Output = ()> {
+    AssertUnwindSafe(task).catch_unwind().map(move |outcome| {
+        if let Err(panic) = outcome {
+            metrics.connection_panics.inc();
+            tracing::error!(panic = panic_text(&*panic), "a connection panicked");
+        }
+    })
 }
 
 fn status<B>(code: StatusCode, body: &'static str) -> Response<GuardedBody<B>> {

@@ -228,10 +228,8 @@ impl Bound {
                 .clone()
                 .run_until_cancelled_owned(front.clone().serve(socket, peer, newcomer));
             let metrics = Arc::clone(&front.metrics);
-            tasks.spawn(async move {
-                let _open = open;
-                tell_panic(connection.map(|_cut_or_not| ()), metrics).await;
-            });
+            let connection = tell_panic(connection.map(|_cut_or_not| ()), metrics);
+            tasks.spawn(connection.map(|()| drop(open)));
         }
         drop(self.listener);
         tasks.close();

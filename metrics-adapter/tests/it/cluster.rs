@@ -31,9 +31,9 @@ impl ObjectSource for Cluster {
         };
         Some(ResourceType {
             id: GroupResource::new("", plural),
-            version: "v1".to_owned(),
-            kind: kind.to_owned(),
-            singular: kind.to_lowercase(),
+            version: "v1".into(),
+            kind: kind.into(),
+            singular: kind.to_lowercase().into(),
             namespaced: kind == "Pod",
         })
     }
@@ -46,7 +46,7 @@ impl ObjectSource for Cluster {
         namespace: Option<&str>,
         selector: &Selector,
     ) -> Result<Vec<Arc<str>>, ObjectSourceError> {
-        if kind.id.resource != "pods" {
+        if *kind.id.resource != *"pods" {
             return Err(ObjectSourceError::NotSynced(kind.id.clone()));
         }
         let pods = self.pods().filter(|pod| selects(namespace, selector, pod));

@@ -7,10 +7,8 @@ const RESOURCE: &str = "/apis/metrics.k8s.io/v1beta1";
 fn of(method: &Method, path: &str) -> Vec<AccessAttributes> {
     let uri = path.parse().unwrap();
     let target = Target::new(method, &uri);
-    target
-        .accesses()
-        .map(|access| access.to_attributes())
-        .collect()
+    let accesses = target.accesses();
+    accesses.map(|access| access.to_attributes()).collect()
 }
 
 /// `verb group/version namespace resource subresource name`, with `-` for what is empty.

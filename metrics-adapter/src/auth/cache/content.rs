@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use futures::future::{Shared, WeakShared};
 use tokio::time::Instant;
 
@@ -27,7 +28,7 @@ type Departed<V> = (u64, WeakShared<Flight<V>>);
 
 pub(super) struct Content<A: Ask> {
     /// Grants whose callers may be expected again.
-    expected: HashMap<Fingerprint, Grant<A>>,
+    expected: HashMap<Fingerprint, Grant<A>, RandomState>,
     places: Places,
     /// All other grants.
     others: Brief<A::Answer>,
@@ -105,7 +106,7 @@ impl<A: Ask> Grant<A> {
 impl<A: Ask> Content<A> {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
-            expected: HashMap::new(),
+            expected: HashMap::default(),
             places: Places::new(limits.expected, limits.share),
             others: Brief::new(limits.others),
             refused: Brief::new(limits.others),

@@ -305,10 +305,10 @@ fn listened_to(client: Client, kind: &Arc<Kind>, metrics: &Metrics) -> Client {
 
 fn api_resource(resource: &ResourceType) -> ApiResource {
     ApiResource {
-        group: resource.id.group.clone(),
-        version: resource.version.clone(),
-        api_version: resource.api_version(),
-        kind: resource.kind.clone(),
-        plural: resource.id.resource.clone(),
+        group: resource.id.group.to_string(),
+        version: resource.version.to_string(),
+        api_version: resource.api_version().to_string(),
+        kind: resource.kind.to_string(),
+        plural: resource.id.resource.to_string(),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
 use kube::core::ObjectMeta;
 
 use crate::model::{IndexedObject, ObjectLabels, Operator, Requirement, Selector};
@@ -10,7 +11,7 @@ use crate::model::{IndexedObject, ObjectLabels, Operator, Requirement, Selector}
 /// Objects by namespace and name; the namespace is empty for kinds without.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
-    namespaces: HashMap<Arc<str>, Namespace>,
+    namespaces: HashMap<Arc<str>, Namespace, RandomState>,
     count: usize,
 }
 
@@ -20,11 +21,11 @@ pub(super) struct Objects {
 struct Namespace {
     objects: BTreeMap<Arc<str>, ObjectLabels>,
     /// By key of a label.
-    labelled: HashMap<Arc<str>, Labelled>,
+    labelled: HashMap<Arc<str>, Labelled, RandomState>,
 }
 
 /// By value of a label: the names of the objects that have it, sorted.
-type Labelled = HashMap<Arc<str>, Vec<Arc<str>>>;
+type Labelled = HashMap<Arc<str>, Vec<Arc<str>>, RandomState>;
 
 /// One copy of every text that labels repeat. Belongs to the task that writes the objects, so
 /// that a list made anew shares its texts with the one it replaces.

@@ -161,10 +161,10 @@ impl Discovered {
                 continue;
             }
             self.table.add(ResourceType {
-                singular: singular(resource.singular_name, &resource.kind),
+                singular: singular(resource.singular_name, &resource.kind).into(),
                 id: GroupResource::new(group, resource.name),
-                version: version.to_owned(),
-                kind: resource.kind,
+                version: version.into(),
+                kind: resource.kind.into(),
                 namespaced: resource.namespaced,
             });
         }
@@ -190,9 +190,9 @@ fn aggregated(group: &str, version: &str, resource: APIResourceDiscovery) -> Opt
         .filter(|kind| !kind.is_empty())?;
     Some(ResourceType {
         id: GroupResource::new(group, resource.resource?),
-        version: version.to_owned(),
-        singular: singular(resource.singular_resource.unwrap_or_default(), &kind),
-        kind,
+        version: version.into(),
+        singular: singular(resource.singular_resource.unwrap_or_default(), &kind).into(),
+        kind: kind.into(),
         namespaced: resource.scope.as_deref() == Some("Namespaced"),
     })
 }

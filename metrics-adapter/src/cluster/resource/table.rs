@@ -1,6 +1,10 @@
 //! Names of resource types, looked up as a RESTMapper does.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::quality::RandomState;
 
 use crate::model::{GroupResource, ResourceType};
 
@@ -9,13 +13,13 @@ use crate::model::{GroupResource, ResourceType};
 pub(super) struct Table {
     types: Vec<ResourceType>,
     /// Positions by plural and by singular name, in order.
-    by_name: HashMap<String, Vec<usize>>,
+    by_name: HashMap<Arc<str>, Vec<usize>, RandomState>,
 }
 
 impl Table {
     /// Adds a type, unless its group has one of that name in a version that it prefers.
     pub(super) fn add(&mut self, resource: ResourceType) {
-        let plural = resource.id.resource.clone();
+        let plural = Arc::clone(&resource.id.resource);
         if self
             .candidates(&plural)
             .any(|known| known.id == resource.id)
@@ -25,7 +29,7 @@ impl Table {
         let position = self.types.len();
         if resource.singular != plural && !resource.singular.is_empty() {
             self.by_name
-                .entry(resource.singular.clone())
+                .entry(Arc::clone(&resource.singular))
                 .or_default()
                 .push(position);
         }
@@ -37,12 +41,12 @@ impl Table {
     /// of several: the resource in lower case, plural or singular; an empty group is any group,
     /// and a group that does not exist is a prefix.
     pub(super) fn resolve(&self, group: &str, resource: &str) -> Option<&ResourceType> {
-        let resource = resource.to_lowercase();
+        let resource = lowercase(resource);
         if group.is_empty() {
             return self.candidates(&resource).next();
         }
         self.candidates(&resource)
-            .find(|known| known.id.group == group)
+            .find(|known| *known.id.group == *group)
             .or_else(|| {
                 self.candidates(&resource)
                     .find(|known| known.id.group.starts_with(group))
@@ -57,7 +61,7 @@ impl Table {
     ) -> impl Iterator<Item = &'a ResourceType> {
         self.types
             .iter()
-            .filter(move |known| known.id.group == group && known.version == version)
+            .filter(move |known| *known.id.group == *group && *known.version == *version)
     }
 
     fn candidates(&self, name: &str) -> impl Iterator<Item = &ResourceType> {
@@ -74,13 +78,23 @@ impl Table {
         for &(group, version, plural, kind, namespaced) in BUILTIN {
             table.add(ResourceType {
                 id: GroupResource::new(group, plural),
-                version: version.to_owned(),
-                kind: kind.to_owned(),
-                singular: kind.to_lowercase(),
+                version: version.into(),
+                kind: kind.into(),
+                singular: kind.to_lowercase().into(),
                 namespaced,
             });
         }
         table
+    }
+}
+
+/// Most callers spell resources as they are listed.
+fn lowercase(name: &str) -> Cow<'_, str> {
+    let is_lowercase = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+    if name.bytes().all(is_lowercase) {
+        name.into()
+    } else {
+        name.to_lowercase().into()
     }
 }
 
@@ -168,9 +182,9 @@ mod tests {
         ] {
             table.add(ResourceType {
                 id: GroupResource::new(group, plural),
-                version: version.to_owned(),
-                kind: "X".to_owned(),
-                singular: plural.trim_end_matches('s').to_owned(),
+                version: version.into(),
+                kind: "X".into(),
+                singular: plural.trim_end_matches('s').into(),
                 namespaced: true,
             });
         }

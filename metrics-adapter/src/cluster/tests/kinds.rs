@@ -237,8 +237,8 @@ async fn discovery_falls_back_to_one_document_per_group() {
     eventually(|| cluster.is_discovered()).await;
     let widget = cluster.resolve("", "widget").unwrap();
     assert_eq!(
-        (widget.api_version(), widget.namespaced),
-        ("example.com/v1".to_owned(), true)
+        (widget.api_version().as_ref(), widget.namespaced),
+        ("example.com/v1", true)
     );
     assert!(cluster.resolve("", "widgets/status").is_none());
 }

@@ -114,9 +114,9 @@ impl ObjectSource for Pods {
         };
         Some(ResourceType {
             id: GroupResource::new("", plural),
-            version: "v1".to_owned(),
-            kind: String::new(),
-            singular: plural.trim_end_matches('s').to_owned(),
+            version: "v1".into(),
+            kind: Arc::default(),
+            singular: plural.trim_end_matches('s').into(),
             namespaced: plural == "pods",
         })
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::facts::Facts;
 use crate::discovery::Catalog;
 use crate::model::sample::Labels;
-use crate::model::{MetricInfo, Selector};
+use crate::model::{GroupResource, MetricInfo, Selector};
 use crate::rules::{Association, ExternalScope, Objects, QueryError, QueryScope, Rule};
 
 const CUSTOM: &str = "/apis/custom.metrics.k8s.io/v1beta2";
@@ -101,7 +101,7 @@ pub(super) fn find(
         let place = match &namespace {
             Some(namespace) => format!("namespaces/{namespace}/{}/{object}", info.resource),
             // What would be the metrics of an object in the namespace `metrics` otherwise.
-            None if info.resource.resource == "namespaces" => {
+            None if *info.resource.resource == *"namespaces" => {
                 format!("namespaces/{object}/metrics")
             }
             None => format!("{}/{object}", info.resource),
@@ -118,10 +118,8 @@ pub(super) fn find(
 
 /// Pods are what almost every HPA asks for.
 fn rank(info: &MetricInfo) -> u8 {
-    match (
-        info.resource.group.as_str(),
-        info.resource.resource.as_str(),
-    ) {
+    let GroupResource { group, resource } = &info.resource;
+    match (group.as_ref(), resource.as_ref()) {
         ("", "pods") => 0,
         // Usually a label of Prometheus' own.
         ("batch", "jobs") => 3,

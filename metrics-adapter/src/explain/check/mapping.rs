@@ -72,7 +72,7 @@ pub(super) fn judge(
         }
     }
     let is_job = |(label, found): &&(&str, ResourceType)| {
-        *label == "job" && found.id.group == "batch" && found.id.resource == "jobs"
+        *label == "job" && *found.id.group == *"batch" && *found.id.resource == *"jobs"
     };
     let has_job = mapped.iter().any(|pair| is_job(&pair));
     let others = mapped.iter().filter(|pair| !is_job(pair)).count();
@@ -82,7 +82,7 @@ pub(super) fn judge(
         .filter_map(|label| Some((*label, looks_like(label)?)))
         .filter(|(label, kind)| {
             let is_plain = !matches!(association.meaning(label), LabelMeaning::Resource(_));
-            is_plain && !mapped.iter().any(|(_, found)| found.singular == *kind)
+            is_plain && !mapped.iter().any(|(_, found)| *found.singular == **kind)
         })
         .collect();
     let housed = mapped.iter().filter(|pair| !is_job(pair));

@@ -8,9 +8,9 @@ fn resolve(_: &str, resource: &str) -> Option<ResourceType> {
     let plural = format!("{}s", resource.trim_end_matches('s'));
     Some(ResourceType {
         id: GroupResource::new("", plural),
-        version: "v1".to_owned(),
-        kind: resource.to_owned(),
-        singular: resource.trim_end_matches('s').to_owned(),
+        version: "v1".into(),
+        kind: resource.into(),
+        singular: resource.trim_end_matches('s').into(),
         namespaced: resource.starts_with("pod"),
     })
 }
