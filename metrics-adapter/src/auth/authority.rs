@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use foldhash::quality::RandomState;
 use lru::LruCache;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::WebPkiClientVerifier;
@@ -25,7 +26,7 @@ type Chain = Arc<[CertificateDer<'static>]>;
 /// every chain that the old one had verified.
 pub struct Authority {
     verifier: Arc<dyn ClientCertVerifier>,
-    verified: Mutex<LruCache<Chain, Verified>>,
+    verified: Mutex<LruCache<Chain, Verified, RandomState>>,
 }
 
 /// Whom a certificate was issued for.
@@ -87,7 +88,7 @@ impl Authority {
             .map_err(|error| malformed(&error))?;
         Ok(Self {
             verifier,
-            verified: Mutex::new(LruCache::new(REMEMBERED)),
+            verified: Mutex::new(LruCache::with_hasher(REMEMBERED, RandomState::default())),
         })
     }
 

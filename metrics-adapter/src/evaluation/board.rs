@@ -103,16 +103,16 @@ pub(super) struct Board {
 
 /// By the hashes of requests; each is in one of the two.
 struct Entries {
-    single: LruCache<u64, Entry>,
-    repeated: LruCache<u64, Entry>,
+    single: LruCache<u64, Entry, RandomState>,
+    repeated: LruCache<u64, Entry, RandomState>,
 }
 
 impl Default for Board {
     fn default() -> Self {
         Self {
             entries: Mutex::new(Entries {
-                single: LruCache::new(SINGLE),
-                repeated: LruCache::new(REPEATED),
+                single: LruCache::with_hasher(SINGLE, RandomState::default()),
+                repeated: LruCache::with_hasher(REPEATED, RandomState::default()),
             }),
             hasher: RandomState::default(),
         }

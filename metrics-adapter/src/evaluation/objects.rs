@@ -30,8 +30,10 @@ pub(super) struct Objects {
     /// All names in their order, one after the other.
     names: Box<str>,
     /// Where each name ends, and its value.
-    values: Box<[(usize, Point)]>,
+    values: Box<[(usize, f64)]>,
     evaluated: Option<Timestamp>,
+    /// Each value's, where one is another than `evaluated`: of an instant query none is.
+    timestamps: Option<Box<[Timestamp]>>,
 }
 
 impl Objects {
@@ -50,12 +52,18 @@ impl Objects {
         let mut names = String::with_capacity(each().map(|(name, _)| name.len()).sum());
         let values = each().map(|(name, sample)| {
             names.push_str(name);
-            (names.len(), Point::from(*sample))
+            (names.len(), sample.value)
         });
+        let values = values.collect();
+        let evaluated = elements.first().map(|element| element.timestamp);
+        let timestamps = || each().map(|(_, sample)| sample.timestamp);
+        let is_one = timestamps().all(|timestamp| Some(timestamp) == evaluated);
+        let timestamps = (!is_one).then(|| timestamps().collect());
         Self {
-            values: values.collect(),
+            values,
             names: names.into_boxed_str(),
-            evaluated: elements.first().map(|element| element.timestamp),
+            evaluated,
+            timestamps,
         }
     }
 
@@ -84,6 +92,15 @@ impl Objects {
         &self.names[start..self.values[place].0]
     }
 
+    fn point(&self, place: usize) -> Option<Point> {
+        let timestamp = match &self.timestamps {
+            Some(timestamps) => timestamps[place],
+            None => self.evaluated?,
+        };
+        let (_, value) = self.values[place];
+        Some(Point { value, timestamp })
+    }
+
     /// How many objects have a value.
     pub(super) const fn len(&self) -> usize {
         self.values.len()
@@ -95,8 +112,9 @@ impl Objects {
     }
 
     /// Bytes of memory beside its own.
-    pub(super) const fn bytes(&self) -> usize {
-        self.names.len() + size_of_val::<[(usize, Point)]>(&self.values)
+    pub(super) fn bytes(&self) -> usize {
+        let timestamps = self.timestamps.as_deref().map_or(0, size_of_val);
+        self.names.len() + size_of_val::<[(usize, f64)]>(&self.values) + timestamps
     }
 }
 
@@ -119,7 +137,7 @@ impl<'a> Lookup<'a> {
     pub(super) fn get(&self, name: &str) -> Option<Point> {
         let place = self.objects.place(name, self.next.get())?;
         self.next.set(place + 1);
-        Some(self.objects.values[place].1)
+        self.objects.point(place)
     }
 
     /// All values.
@@ -134,17 +152,37 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn each_object_has_the_last_value_of_its_name() {
-        let at = Timestamp::from_second;
-        let sample = |second, labels: &[(&str, &str)], value| Sample {
+    fn sample(second: i64, labels: &[(&str, &str)], value: f64) -> Sample {
+        Sample {
             labels: labels
                 .iter()
                 .map(|(k, v)| (Arc::from(*k), Arc::from(*v)))
                 .collect(),
             value,
-            timestamp: at(second).unwrap(),
+            timestamp: Timestamp::from_second(second).unwrap(),
+        }
+    }
+
+    #[test]
+    fn one_time_of_all_is_kept_once() {
+        let elements = |second| {
+            [
+                sample(7, &[("pod", "web-0")], 1.0),
+                sample(second, &[("pod", "web-1")], 2.0),
+            ]
         };
+        let [alike, unlike] = [7, 8].map(|second| Objects::new(&elements(second), "pod"));
+        for (objects, second) in [(&alike, 7), (&unlike, 8)] {
+            let point = Lookup::new(objects).get("web-1").unwrap();
+            assert_eq!(point.timestamp, Timestamp::from_second(second).unwrap());
+            assert_eq!(objects.evaluated(), Timestamp::from_second(7).ok());
+        }
+        assert_eq!(unlike.bytes(), alike.bytes() + 2 * size_of::<Timestamp>());
+    }
+
+    #[test]
+    fn each_object_has_the_last_value_of_its_name() {
+        let at = Timestamp::from_second;
         let elements = [
             sample(1, &[("node", "n")], 1.0),
             sample(2, &[("pod", "web-10"), ("node", "n")], 2.0),

@@ -224,14 +224,14 @@ pub(super) struct Questions {
 }
 
 struct Shelf {
-    by_hash: LruCache<u64, Written>,
+    by_hash: LruCache<u64, Written, RandomState>,
     bytes: usize,
 }
 
 impl Default for Shelf {
     fn default() -> Self {
         Self {
-            by_hash: LruCache::unbounded(),
+            by_hash: LruCache::unbounded_with_hasher(RandomState::default()),
             bytes: 0,
         }
     }
