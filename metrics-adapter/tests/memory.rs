@@ -42,7 +42,7 @@ fn a_kept_value_takes_its_name_and_little_more() {
         assert_eq!(values.unwrap().unwrap().len(), ELEMENTS);
     });
     // The name has 33 bytes.
-    for ((allocated, told), bytes) in [(custom, 66), (external, 145)] {
+    for ((allocated, told), bytes) in [(custom, 51), (external, 145)] {
         assert!(allocated <= bytes * ELEMENTS, "{allocated} bytes");
         // The query, its place, and who polls are not the answer's.
         assert!(

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::cache::{Ask, Cache, Limits, Owner, Terms};
 use super::caller::Caller;
-use super::fingerprint::Fingerprinter;
+use super::fingerprint;
 use super::metrics::{Authentication, CacheName};
 use super::trust::{Trust, TrustReceiver};
 use super::{Metrics, Options, bearer, request_header};
@@ -141,7 +141,7 @@ impl<R: Reviewer> Authenticator<R> {
     }
 
     async fn by_token(&self, token: &str) -> Result<Option<Arc<Caller>>, ReviewError> {
-        let key = Fingerprinter::default().field(token).finish();
+        let key = fingerprint::of(token);
         let (caller, origin) = self.tokens.get(key, || token.to_owned().into()).await;
         self.metrics.looked_up(CacheName::Token, origin);
         caller

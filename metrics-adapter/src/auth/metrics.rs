@@ -181,10 +181,12 @@ mod tests {
     fn every_result_is_counted_in_its_own_place() {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        for result in Authentication::ALL {
+        for (place, result) in Authentication::ALL.into_iter().enumerate() {
+            assert_eq!(result as usize, place);
             metrics.authenticated(result);
         }
-        for result in Authorization::ALL {
+        for (place, result) in Authorization::ALL.into_iter().enumerate() {
+            assert_eq!(result as usize, place);
             metrics.authorized(result);
         }
         for cache in [CacheName::Token, CacheName::Access] {
@@ -202,11 +204,13 @@ mod tests {
         assert!(counted.iter().all(|line| line.ends_with(" 1")), "{text}");
         metrics.authenticated(Authentication::NotReady);
         metrics.authorized(Authorization::Denied);
+        metrics.looked_up(CacheName::Access, crate::auth::cache::Origin::Cache);
         let text = telemetry::text::encode(&registry);
         for line in [
             r#"authentication_attempts_total{result="not_ready"} 2"#,
             r#"authorization_decisions_total{result="denied"} 2"#,
             r#"authentication_attempts_total{result="error"} 1"#,
+            r#"review_cache_lookups_total{cache="access",result="hit"} 2"#,
         ] {
             assert!(text.lines().any(|told| told == line), "{line}: {text}");
         }

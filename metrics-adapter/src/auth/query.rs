@@ -35,7 +35,9 @@ fn decode(text: &str) -> Option<Cow<'_, str>> {
     let mut rest = text;
     while let Some(at) = rest.find('%') {
         let digits = rest.get(at + 1..at + 3)?;
-        u8::from_str_radix(digits, 16).ok()?;
+        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
         rest = &rest[at + 3..];
     }
     if !text.contains('+') {
@@ -112,6 +114,8 @@ mod tests {
             ("watch=False", false),
             ("watch=0&watch=1", false),
             ("Watch=1", false),
+            // No escape, although it is a number to some.
+            ("watch=%+1", false),
             ("a=b&w%61tch=1", true),
         ] {
             assert_eq!(is_watch(query), watch, "{query}");
@@ -157,6 +161,7 @@ mod tests {
             ("fieldSelector=metadata.name=web-0,x;", None),
             ("fieldSelector=metadata.name=web-0,%zz", None),
             ("fieldSelector=%zz&fieldSelector=metadata.name=a", Some("a")),
+            ("fieldSelector=%+1&fieldSelector=metadata.name=a", Some("a")),
         ] {
             assert_eq!(selected_name(query).as_deref(), name, "{query}");
         }

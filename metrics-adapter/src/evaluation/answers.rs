@@ -59,6 +59,7 @@ pub(super) enum Source {
 }
 
 impl Source {
+    /// In the order of their numbers.
     pub(super) const ALL: [Self; 3] = [Self::Memory, Self::Flight, Self::Prometheus];
 
     /// The label value of the counter.

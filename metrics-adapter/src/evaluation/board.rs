@@ -1,8 +1,8 @@
 //! Who polls what, for the status page.
 //!
 //! Law: it has no say in what is served. Bounded by entries and by the length of their texts; what
-//! was asked for least recently is forgotten first, and what comes again and again is not forgotten
-//! for what came once, however much of that there is.
+//! was asked for least recently is forgotten first, to the second, and what comes again and again is
+//! not forgotten for what came once, however much of that there is.
 
 use std::fmt::Display;
 use std::hash::{BuildHasher as _, Hash};
@@ -406,6 +406,28 @@ mod tests {
             let (metric, end) = (poll.metric, "ü…");
             assert!(metric.len() <= LONGEST + end.len() && metric.ends_with(end));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_goes_on_to_come_is_not_forgotten_for_others() {
+        let board = Board::default();
+        let ask = |number: usize| {
+            let query = mk_query(&number.to_string(), "");
+            board.asked(Request::Custom(&query));
+        };
+        let again = |number| {
+            ask(number);
+            ask(number);
+        };
+        (0..REPEATED.get()).for_each(again);
+        tokio::time::advance(PLACE).await;
+        ask(0);
+        again(REPEATED.get());
+        let is_told = |number: usize| {
+            let name = number.to_string();
+            board.polls().iter().any(|poll| *poll.metric == *name)
+        };
+        assert_eq!([0, 1, 2].map(is_told), [true, false, true]);
     }
 
     #[test]
