@@ -27,18 +27,22 @@ fn is_escaped(text: &str) -> bool {
     text.bytes().any(|byte| matches!(byte, b'+' | b'%'))
 }
 
+/// Whether each `%` has its two digits: Go decodes nothing of a text where one has not.
+pub(super) fn is_well_escaped(text: &str) -> bool {
+    text.match_indices('%').all(|(at, _)| {
+        text.as_bytes()
+            .get(at + 1..at + 3)
+            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
 /// `None` for escapes that are not escapes.
 fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !is_escaped(text) {
         return Some(text.into());
     }
-    let mut rest = text;
-    while let Some(at) = rest.find('%') {
-        let digits = rest.get(at + 1..at + 3)?;
-        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return None;
-        }
-        rest = &rest[at + 3..];
+    if !is_well_escaped(text) {
+        return None;
     }
     if !text.contains('+') {
         return percent_decode_str(text).decode_utf8().ok();

@@ -8,6 +8,7 @@ use percent_encoding::percent_decode_str;
 
 use super::authority::Authority;
 use super::caller::{Caller, Callers};
+use super::query::is_well_escaped;
 use crate::model::review::UserInfo;
 
 /// Headers that front proxies use unless told otherwise.
@@ -159,13 +160,8 @@ fn text(value: &HeaderValue) -> Result<&str, NotUtf8> {
 
 /// Go's `url.PathUnescape`, and the text as it is where that fails.
 fn unescape(key: &str) -> String {
-    let escapes_are_good = key.match_indices('%').all(|(at, _)| {
-        key.as_bytes()
-            .get(at + 1..at + 3)
-            .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
-    });
     match percent_decode_str(key).decode_utf8() {
-        Ok(decoded) if escapes_are_good => decoded.into_owned(),
+        Ok(decoded) if is_well_escaped(key) => decoded.into_owned(),
         _ => key.to_owned(),
     }
 }
